@@ -1,0 +1,18 @@
+/* What a handler can reach through call->services. Constant after start; the parts lock themselves.
+ */
+#ifndef BRONX_SERVICES_H
+#define BRONX_SERVICES_H
+
+#include "bronx/chance.h"
+#include "bronx/clock.h"
+#include "bronx/command.h"
+#include "bronx/db.h"
+
+struct services {
+    struct db *db;
+    const struct clock *clock;
+    const struct chance *chance;
+    const struct command *const *commands; /* all of them, ended by NULL: for /help */
+};
+
+#endif

@@ -1,0 +1,58 @@
+/* Terms of Service: versioned texts, and who accepted which. Rows are kept for ever. */
+#ifndef BRONX_TOS_H
+#define BRONX_TOS_H
+
+#include "bronx/command.h"
+
+#define TOS_WELCOME_BONUS INT64_C(1000)
+
+struct tos_version {
+    const char *version; /* "1.0" */
+    const char *text;    /* Markdown */
+    char sha256[65];     /* of the text, hexadecimal */
+};
+
+/* The newest terms: what the gate asks for. Static storage. */
+const struct tos_version *tos_current(void);
+
+enum tos_decision { TOS_UNDECIDED, TOS_ACCEPTED, TOS_DECLINED };
+
+struct tos_status {
+    enum tos_decision decision; /* about the current version */
+    int64_t decided_at_ms;
+    struct str_view
+        accepted_version; /* newest ever accepted, absent when none; in the call's arena */
+    int64_t accepted_at_ms;
+    int64_t guild_id;                    /* where; 0 in a DM */
+    struct str_view locale;              /* at that time */
+    int acceptance_count, decline_count; /* rows stored about this person */
+};
+
+int tos_status(struct call *call, struct tos_status *status, struct err *err) MUST_CHECK;
+
+/* 1 when this person has accepted the current terms, 0 when not. */
+int tos_has_accepted(struct call *call, struct err *err) MUST_CHECK;
+
+/* Records the decision (accepting twice is one acceptance) and grants the welcome bonus once per
+ * person for ever. `*was_granted` (may be NULL) tells whether this call's interaction granted it.
+ */
+int tos_accept(struct call *call, bool *was_granted, struct err *err) MUST_CHECK;
+int tos_decline(struct call *call, struct err *err) MUST_CHECK;
+
+/* Makes the reply ask for the terms, ephemerally, with a button that leads to them. The blocked
+ * command is remembered for TOS_BLOCKED_DAYS and run after acceptance. */
+int tos_ask(struct call *call, struct err *err) MUST_CHECK;
+
+#define TOS_BLOCKED_DAYS 7
+
+struct tos_blocked {
+    int64_t id;           /* of the blocked interaction */
+    struct str_view data; /* its command as JSON, in the call's arena */
+};
+
+/* The command that was blocked, by the row id in the prompt's custom_id. 1 when found and this
+ * person's, 0 when it is gone or somebody else's. */
+int tos_blocked_find(struct call *call, int64_t row_id, struct tos_blocked *blocked,
+                     struct err *err) MUST_CHECK;
+
+#endif

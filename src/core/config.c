@@ -1,0 +1,573 @@
+/* The table of settings and the code that walks it. Runs on the main thread before others start. */
+#include "core/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct setting;
+
+/* Reads `text` into the setting's field; false when it is not acceptable. */
+typedef bool parse_function(const struct setting *setting, struct str_view text, void *field);
+typedef void print_function(const void *field, struct buf *out);
+
+struct setting {
+    const char *name;
+    parse_function *parse;
+    print_function *print;
+    size_t offset;        /* of the field in struct config */
+    int64_t min, max;     /* integers */
+    const char *standard; /* the value when unset; NULL: may stay unset */
+    const char *accepted; /* what is accepted, in words */
+    const char *help;
+    bool is_secret;
+    bool is_discord; /* required by whatever serves Discord */
+};
+
+static parse_function parse_text, parse_integer, parse_id, parse_ids, parse_keys, parse_listen,
+    parse_level, parse_format, parse_url, parse_database, parse_redis, parse_secret;
+static print_function print_text, print_integer, print_ids, print_keys, print_listen, print_level,
+    print_format;
+
+#define FIELD(name) offsetof(struct config, name)
+
+static const struct setting settings[] = {
+    { "DISCORD_APPLICATION_ID", parse_id, print_integer, FIELD(application_id),
+      .accepted = "the application's id, decimal digits",
+      .help = "Application id from the Developer Portal.", .is_discord = true },
+    { "DISCORD_PUBLIC_KEY", parse_keys, print_keys, FIELD(public_keys),
+      .accepted = "64 hexadecimal digits of a valid Ed25519 key; up to 4, separated by commas",
+      .help = "Verifies Discord's signatures; several while a key is rotated.",
+      .is_discord = true },
+    { "DISCORD_BOT_TOKEN", parse_secret, print_text, FIELD(bot_token),
+      .accepted = "the bot's token, without spaces", .help = "For REST calls as the bot.",
+      .is_secret = true },
+    { "DISCORD_API_URL", parse_url, print_text, FIELD(api_url),
+      .standard = "https://discord.com/api/v10", .accepted = "an http:// or https:// URL",
+      .help = "Where Discord's REST API is." },
+    { "OWNER_IDS", parse_ids, print_ids, FIELD(owner_ids),
+      .accepted = "up to 32 user ids, separated by commas", .help = "Who may run owner commands." },
+    { "OWNER_GUILD_ID", parse_id, print_integer, FIELD(owner_guild_id),
+      .accepted = "a server's id, decimal digits",
+      .help = "The one server where owner commands are registered." },
+    { "LISTEN", parse_listen, print_listen, FIELD(listen), .standard = "127.0.0.1:8080",
+      .accepted = "127.0.0.1:8080, [::1]:8080 or unix:/path (at most 107 bytes)",
+      .help = "Where nginx reaches the webhook paths." },
+    { "ADMIN_LISTEN", parse_listen, print_listen, FIELD(admin_listen), .standard = "127.0.0.1:9464",
+      .accepted = "127.0.0.1:9464, [::1]:9464 or unix:/path (at most 107 bytes)",
+      .help = "Health, readiness and metrics; never expose it." },
+    { "DATABASE_URL", parse_database, print_text, FIELD(database_url),
+      .standard = "sqlite:bronxbot.db", .accepted = "sqlite:PATH or postgresql://...",
+      .help = "Where everything is kept.", .is_secret = true },
+    { "REDIS_URL", parse_redis, print_text, FIELD(redis_url),
+      .accepted = "redis://..., rediss://... or unix://...",
+      .help = "Shared cache; memory only when unset.", .is_secret = true },
+    { "GUILD_COUNT", parse_integer, print_integer, FIELD(guild_count), 1, 10000000, "100",
+      .accepted = "1 to 10000000", .help = "Expected servers: sizes caches and pools." },
+    { "DB_POOL_MIN", parse_integer, print_integer, FIELD(db_pool_min), 1, 1000, "5",
+      .accepted = "1 to 1000", .help = "Database connections kept open." },
+    { "DB_POOL_MAX", parse_integer, print_integer, FIELD(db_pool_max), 1, 1000, "50",
+      .accepted = "1 to 1000", .help = "Database connections at most." },
+    { "DEFER_AFTER_MS", parse_integer, print_integer, FIELD(defer_after_ms), 50, 2500, "1000",
+      .accepted = "50 to 2500", .help = "A slower handler is answered by \"deferred\"." },
+    { "SIGNATURE_MAX_AGE_SECONDS", parse_integer, print_integer, FIELD(signature_max_age_seconds),
+      1, 86400, "300", .accepted = "1 to 86400", .help = "Older signed requests are refused." },
+    { "SIGNATURE_MAX_SKEW_SECONDS", parse_integer, print_integer, FIELD(signature_max_skew_seconds),
+      0, 86400, "30", .accepted = "0 to 86400",
+      .help = "Requests signed further in the future are refused." },
+    { "MAX_BODY_BYTES", parse_integer, print_integer, FIELD(max_body_bytes), 4096, 16777216,
+      "262144", .accepted = "4096 to 16777216", .help = "Larger bodies get 413." },
+    { "USAGE_FLUSH_SECONDS", parse_integer, print_integer, FIELD(usage_flush_seconds), 1, 86400,
+      "300", .accepted = "1 to 86400", .help = "How often usage counts are saved." },
+    { "EDIT_FLOOR_MS", parse_integer, print_integer, FIELD(edit_floor_ms), 0, 60000, "1000",
+      .accepted = "0 to 60000", .help = "Edits of one message are never closer than this." },
+    { "SERVER_SECRET", parse_secret, print_text, FIELD(server_secret),
+      .accepted = "at least 16 characters without spaces",
+      .help = "Seeds games and seals tokens; made and kept in the database when unset.", .min = 16,
+      .is_secret = true },
+    { "LOG_LEVEL", parse_level, print_level, FIELD(log_level), .standard = "info",
+      .accepted = "debug, info, warning or error", .help = "Least important lines shown." },
+    { "LOG_FORMAT", parse_format, print_format, FIELD(log_format), .standard = "text",
+      .accepted = "text or json", .help = "Lines for people or for machines." },
+    { "HTTP_THREADS", parse_integer, print_integer, FIELD(http_threads), 0, 256, "0",
+      .accepted = "0 to 256", .help = "Event threads on LISTEN; 0: one for each usable core." },
+    { "HTTP_CONNECTIONS", parse_integer, print_integer, FIELD(http_connections), 8, 65536, "4096",
+      .accepted = "8 to 65536", .help = "Open connections on LISTEN at most." },
+    { "EXECUTOR_THREADS", parse_integer, print_integer, FIELD(executor_threads), 1, 1024, "64",
+      .accepted = "1 to 1024", .help = "Threads for handlers at most." },
+    { "CLOCK_SHIFT_FILE", parse_text, print_text, FIELD(clock_shift_file),
+      .accepted = "a file of 8 bytes",
+      .help = "Simulator only: moves the clock. Refused unless DISCORD_API_URL is on this host." },
+};
+
+static void *field_of(const struct setting *setting, struct config *config)
+{
+    return (char *)config + setting->offset;
+}
+
+/* --- Parsing -----------------------------------------------------------------------------------
+ */
+
+static bool parse_text(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    if (text.length >= CONFIG_TEXT_MAX || memchr(text.data, '\0', text.length))
+        return false;
+    memcpy(field, text.data, text.length);
+    ((char *)field)[text.length] = '\0';
+    return true;
+}
+
+static bool parse_secret(const struct setting *setting, struct str_view text, void *field)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] <= ' ' || text.data[i] == 0x7f)
+            return false;
+    return (int64_t)text.length >= setting->min && parse_text(setting, text, field);
+}
+
+static bool parse_integer(const struct setting *setting, struct str_view text, void *field)
+{
+    int64_t value;
+    if (str_to_int64(text, &value) != 0 || value < setting->min || value > setting->max)
+        return false;
+    *(int64_t *)field = value;
+    return true;
+}
+
+static bool parse_id(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    int64_t value;
+    if (str_to_uint63(text, &value) != 0 || value == 0)
+        return false;
+    *(int64_t *)field = value;
+    return true;
+}
+
+static bool parse_ids(const struct setting *setting, struct str_view text, void *field)
+{
+    struct owner_ids *owners = field;
+    struct str_view part;
+    owners->count = 0;
+    while (str_split(&text, ',', &part)) {
+        if (owners->count == CONFIG_OWNERS ||
+            !parse_id(setting, str_trim(part), &owners->ids[owners->count]))
+            return false;
+        owners->count++;
+    }
+    return true;
+}
+
+/* A key that is short, not on the curve or of small order would verify nothing or anything. */
+static bool parse_key(struct str_view text, unsigned char key[ED25519_KEY_BYTES])
+{
+    size_t length;
+    const char *end;
+    if (text.length != (size_t)2 * ED25519_KEY_BYTES ||
+        sodium_hex2bin(key, ED25519_KEY_BYTES, text.data, text.length, NULL, &length, &end) != 0)
+        return false;
+    return length == ED25519_KEY_BYTES && end == text.data + text.length &&
+           crypto_core_ed25519_is_valid_point(key) == 1;
+}
+
+static bool parse_keys(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    struct public_keys *keys = field;
+    struct str_view part;
+    keys->count = 0;
+    while (str_split(&text, ',', &part)) {
+        if (keys->count == CONFIG_PUBLIC_KEYS ||
+            !parse_key(str_trim(part), keys->bytes[keys->count]))
+            return false;
+        keys->count++;
+    }
+    return keys->count > 0;
+}
+
+int listen_address_parse(struct str_view text, struct listen_address *address)
+{
+    *address = (struct listen_address){ 0 };
+    char *place = address->text;
+    if (str_starts_with(text, STR("unix:"))) {
+        struct str_view path = { text.data + 5, text.length - 5 };
+        if (path.length == 0 || path.length > UNIX_SOCKET_PATH_MAX)
+            return ERR_INVALID;
+        address->is_unix = true;
+        memcpy(place, path.data, path.length);
+        return 0;
+    }
+    const char *colon = text.length ? memrchr(text.data, ':', text.length) : NULL;
+    if (!colon)
+        return ERR_INVALID;
+    struct str_view host = { text.data, (size_t)(colon - text.data) };
+    struct str_view port = { colon + 1, text.length - host.length - 1 };
+    int64_t number;
+    if (str_to_uint63(port, &number) != 0 || number > UINT16_MAX)
+        return ERR_INVALID;
+    address->port = (uint16_t)number;
+    address->is_ipv6 = host.length > 2 && host.data[0] == '[' && host.data[host.length - 1] == ']';
+    if (address->is_ipv6)
+        host = (struct str_view){ host.data + 1, host.length - 2 };
+    if (host.length >= INET6_ADDRSTRLEN)
+        return ERR_INVALID;
+    memcpy(place, host.data, host.length);
+    struct in6_addr binary;
+    return inet_pton(address->is_ipv6 ? AF_INET6 : AF_INET, place, &binary) == 1 ? 0 : ERR_INVALID;
+}
+
+static bool parse_listen(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    return listen_address_parse(text, field) == 0;
+}
+
+static bool parse_word(struct str_view text, const char *const *words, size_t count, int *position)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal(text, str_from(words[i]))) {
+            *position = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const level_words[] = { "debug", "info", "warning", "error" };
+static const char *const format_words[] = { "text", "json" };
+
+static bool parse_level(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    int position;
+    if (!parse_word(text, level_words, ARRAY_LENGTH(level_words), &position))
+        return false;
+    *(enum log_level *)field = (enum log_level)position;
+    return true;
+}
+
+static bool parse_format(const struct setting *setting, struct str_view text, void *field)
+{
+    (void)setting;
+    int position;
+    if (!parse_word(text, format_words, ARRAY_LENGTH(format_words), &position))
+        return false;
+    *(enum log_format *)field = (enum log_format)position;
+    return true;
+}
+
+static bool has_scheme(struct str_view text, const char *const *schemes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str_view scheme = str_from(schemes[i]);
+        if (str_starts_with(text, scheme) && text.length > scheme.length)
+            return true;
+    }
+    return false;
+}
+
+static bool parse_url(const struct setting *setting, struct str_view text, void *field)
+{
+    static const char *const schemes[] = { "https://", "http://" };
+    while (text.length > 0 && text.data[text.length - 1] == '/')
+        text.length--;
+    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_secret(setting, text, field);
+}
+
+static bool parse_database(const struct setting *setting, struct str_view text, void *field)
+{
+    static const char *const schemes[] = { "sqlite:", "postgresql://", "postgres://" };
+    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_text(setting, text, field);
+}
+
+static bool parse_redis(const struct setting *setting, struct str_view text, void *field)
+{
+    static const char *const schemes[] = { "redis://", "rediss://", "unix://" };
+    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_text(setting, text, field);
+}
+
+/* --- Printing ----------------------------------------------------------------------------------
+ */
+
+static void print_text(const void *field, struct buf *out)
+{
+    buf_append(out, str_from(field));
+}
+
+static void print_integer(const void *field, struct buf *out)
+{
+    buf_append_format(out, "%" PRId64, *(const int64_t *)field);
+}
+
+static void print_ids(const void *field, struct buf *out)
+{
+    const struct owner_ids *owners = field;
+    for (int i = 0; i < owners->count; i++)
+        buf_append_format(out, "%s%" PRId64, i ? "," : "", owners->ids[i]);
+}
+
+static void print_keys(const void *field, struct buf *out)
+{
+    const struct public_keys *keys = field;
+    for (int i = 0; i < keys->count; i++) {
+        char hex[2 * ED25519_KEY_BYTES + 1];
+        sodium_bin2hex(hex, sizeof(hex), keys->bytes[i], ED25519_KEY_BYTES);
+        buf_append_format(out, "%s%s", i ? "," : "", hex);
+    }
+}
+
+void listen_address_print(const struct listen_address *address, struct buf *out)
+{
+    if (address->is_unix)
+        buf_append_format(out, "unix:%s", address->text);
+    else
+        buf_append_format(out, address->is_ipv6 ? "[%s]:%u" : "%s:%u", address->text,
+                          (unsigned)address->port);
+}
+
+static void print_listen(const void *field, struct buf *out)
+{
+    listen_address_print(field, out);
+}
+
+static void print_level(const void *field, struct buf *out)
+{
+    buf_append(out, str_from(level_words[*(const enum log_level *)field]));
+}
+
+static void print_format(const void *field, struct buf *out)
+{
+    buf_append(out, str_from(format_words[*(const enum log_format *)field]));
+}
+
+void config_print(const struct config *config, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+        const struct setting *setting = &settings[i];
+        const void *field = (const char *)config + setting->offset;
+        CLEANUP(buf_free) struct buf value = { 0 };
+        setting->print(field, &value);
+        /* The default is no secret. */
+        bool is_shown =
+            !setting->is_secret ||
+            (setting->standard && str_equal(buf_view(&value), str_from(setting->standard)));
+        if (!is_shown && value.length > 0) {
+            buf_clear(&value);
+            buf_append(&value, STR("(set, hidden)"));
+        } else if (value.length == 0 || str_equal(buf_view(&value), STR("0"))) {
+            if (setting->standard == NULL) {
+                buf_clear(&value);
+                buf_append(&value, STR("(unset)"));
+            }
+        }
+        buf_append_format(out, "%-27s %-40.*s %s\n", setting->name, STR_ARGS(buf_view(&value)),
+                          setting->help);
+    }
+}
+
+/* --- Sources -----------------------------------------------------------------------------------
+ */
+
+static struct str_view environment_find(const struct config_sources *sources, struct str_view name)
+{
+    for (const char *const *line = sources->environment; line && *line; line++) {
+        struct str_view text = str_from(*line);
+        if (str_starts_with(text, name) && text.length > name.length &&
+            text.data[name.length] == '=')
+            return (struct str_view){ text.data + name.length + 1, text.length - name.length - 1 };
+    }
+    return STR_NONE;
+}
+
+/* One line of a .env file: `NAME=value`, `export NAME="value"`, blank, or `# comment`. */
+static bool dotenv_line(struct str_view line, struct str_view *name, struct str_view *value)
+{
+    line = str_trim(line);
+    if (str_starts_with(line, STR("export ")))
+        line = str_trim((struct str_view){ line.data + 7, line.length - 7 });
+    if (line.length == 0 || line.data[0] == '#')
+        return false;
+    struct str_view rest = line;
+    str_split(&rest, '=', name);
+    *name = str_trim(*name);
+    *value = str_trim(rest);
+    if (value->length >= 2 && (value->data[0] == '"' || value->data[0] == '\'') &&
+        value->data[value->length - 1] == value->data[0])
+        *value = (struct str_view){ value->data + 1, value->length - 2 };
+    return true;
+}
+
+static struct str_view dotenv_find(const struct config_sources *sources, struct str_view wanted)
+{
+    struct str_view rest = sources->dotenv, line, name, value, found = STR_NONE;
+    while (str_split(&rest, '\n', &line))
+        if (dotenv_line(line, &name, &value) && str_equal(name, wanted))
+            found = value.data ? value : STR("");
+    return found;
+}
+
+static struct str_view source_find(const struct config_sources *sources, struct str_view name)
+{
+    struct str_view value = environment_find(sources, name);
+    return value.data ? value : dotenv_find(sources, name);
+}
+
+static void complain(struct config_report *report, struct err *err, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static void complain(struct config_report *report, struct err *err, const char *format, ...)
+{
+    char line[2 * CONFIG_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    if (report->errors.length == 0)
+        err_set(err, ERR_CONFIG, "%s", line);
+    buf_append_format(&report->errors, "%s\n", line);
+}
+
+/* Reads NAME_FILE's file into `text`; a final newline is not part of the secret. */
+static bool read_secret_file(struct str_view path, char text[CONFIG_TEXT_MAX], size_t *length)
+{
+    char name[CONFIG_TEXT_MAX];
+    if (!parse_text(NULL, path, name))
+        return false;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, text, CONFIG_TEXT_MAX);
+    close(fd);
+    if (got < 0 || got == CONFIG_TEXT_MAX)
+        return false;
+    struct str_view trimmed = { text, (size_t)got };
+    while (trimmed.length > 0 &&
+           (text[trimmed.length - 1] == '\n' || text[trimmed.length - 1] == '\r'))
+        trimmed.length--;
+    *length = trimmed.length;
+    return true;
+}
+
+static void load_setting(const struct setting *setting, struct config *config,
+                         const struct config_sources *sources, bool needs_discord,
+                         struct config_report *report, struct err *err)
+{
+    char file_name[64], secret[CONFIG_TEXT_MAX];
+    struct str_view given = source_find(sources, str_from(setting->name));
+    if (setting->is_secret) {
+        snprintf(file_name, sizeof(file_name), "%s_FILE", setting->name);
+        struct str_view path = source_find(sources, str_from(file_name));
+        size_t length;
+        if (path.length > 0 && given.length > 0) {
+            complain(report, err, "%s and %s are both set: choose one", setting->name, file_name);
+            return;
+        }
+        if (path.length > 0 && !read_secret_file(path, secret, &length)) {
+            complain(report, err,
+                     "%s: can't read '%.*s' (a readable file under %d bytes is needed)", file_name,
+                     STR_ARGS(path), CONFIG_TEXT_MAX);
+            return;
+        }
+        if (path.length > 0)
+            given = (struct str_view){ secret, length };
+    }
+    /* A variable set to nothing is as good as unset. */
+    if (given.length == 0)
+        given = str_from(setting->standard);
+    if (given.length == 0) {
+        if (setting->is_discord && needs_discord)
+            complain(report, err, "%s is not set: accepted is %s", setting->name,
+                     setting->accepted);
+        return;
+    }
+    if (setting->parse(setting, given, field_of(setting, config)))
+        return;
+    struct str_view shown = utf8_prefix(given, 100);
+    if (setting->is_secret)
+        complain(report, err, "%s is wrong (value hidden): accepted is %s", setting->name,
+                 setting->accepted);
+    else
+        complain(report, err, "%s is '%.*s': accepted is %s", setting->name, STR_ARGS(shown),
+                 setting->accepted);
+}
+
+static bool is_known(struct str_view name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+        struct str_view known = str_from(settings[i].name);
+        if (str_equal(name, known))
+            return true;
+        if (settings[i].is_secret && str_starts_with(name, known) &&
+            str_equal((struct str_view){ name.data + known.length, name.length - known.length },
+                      STR("_FILE")))
+            return true;
+    }
+    return false;
+}
+
+/* The environment is full of other programs' variables; a .env file is written for us. */
+static void warn_of_unknown(const struct config_sources *sources, struct config_report *report)
+{
+    struct str_view rest = sources->dotenv, line, name, value;
+    while (str_split(&rest, '\n', &line))
+        if (dotenv_line(line, &name, &value) && !is_known(name))
+            buf_append_format(&report->warnings, "%.*s in .env is not a setting of bronxbot\n",
+                              STR_ARGS(utf8_prefix(name, 100)));
+}
+
+static bool is_on_this_host(const char *url)
+{
+    static const char *const prefixes[] = { "http://127.0.0.1", "http://localhost",
+                                            "http://[::1]" };
+    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++) {
+        struct str_view prefix = str_from(prefixes[i]);
+        struct str_view text = str_from(url);
+        if (str_starts_with(text, prefix) &&
+            (text.length == prefix.length || text.data[prefix.length] == ':' ||
+             text.data[prefix.length] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static void check_together(const struct config *config, struct config_report *report,
+                           struct err *err)
+{
+    if (config->db_pool_min > config->db_pool_max)
+        complain(report, err,
+                 "DB_POOL_MIN is %" PRId64 ": accepted is at most DB_POOL_MAX (%" PRId64 ")",
+                 config->db_pool_min, config->db_pool_max);
+    if (config->clock_shift_file[0] && !is_on_this_host(config->api_url))
+        complain(
+            report, err,
+            "CLOCK_SHIFT_FILE is set: accepted only while DISCORD_API_URL is http:// on this host");
+}
+
+int config_load(struct config *config, const struct config_sources *sources, bool needs_discord,
+                struct config_report *report, struct err *err)
+{
+    struct config_report own = { 0 };
+    struct config_report *used = report ? report : &own;
+    *config = (struct config){ 0 };
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++)
+        load_setting(&settings[i], config, sources, needs_discord, used, err);
+    if (used->errors.length == 0)
+        check_together(config, used, err);
+    warn_of_unknown(sources, used);
+    int result = used->errors.length > 0 ? ERR_CONFIG : 0;
+    config_report_free(&own);
+    return result;
+}
+
+void config_report_free(struct config_report *report)
+{
+    buf_free(&report->errors);
+    buf_free(&report->warnings);
+}

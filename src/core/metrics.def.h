@@ -1,0 +1,39 @@
+/* The table of metrics. Included several times with COUNTER, COUNTER_BY, GAUGE and HISTOGRAM
+ * defined as the reader needs; see metrics.h. Histograms are in seconds when shown. Label values
+ * are one text separated by spaces, in the order of the enum that counts them. */
+
+COUNTER_BY(METRIC_HTTP_RESPONSES, "bronxbot_http_responses_total", "code",
+           "200 204 400 401 404 405 413 500 503 other", "HTTP answers by status code.")
+COUNTER_BY(METRIC_REFUSED, "bronxbot_refused_requests_total", "reason",
+           "header_missing header_repeated signature_form timestamp_form timestamp_stale "
+           "body_empty body_size signature_wrong",
+           "Requests on the webhook paths refused before they were parsed.")
+GAUGE(METRIC_HTTP_CONNECTIONS, "bronxbot_http_connections", "Open connections on LISTEN.")
+COUNTER_BY(METRIC_HTTP_TIMEOUTS, "bronxbot_http_timeouts_total", "phase", "header body",
+           "Connections closed because the peer was too slow.")
+COUNTER_BY(METRIC_INTERACTIONS, "bronxbot_interactions_total", "type",
+           "ping command component autocomplete modal unknown", "Verified interactions by type.")
+COUNTER_BY(METRIC_OUTCOMES, "bronxbot_interaction_outcomes_total", "outcome",
+           "ok user_error cooldown gated internal_error",
+           "What came of commands, components, modals and autocompletes.")
+HISTOGRAM(METRIC_HANDLING, "bronxbot_handling_seconds",
+          "Time from a complete request to its answer being ready.")
+HISTOGRAM(METRIC_ACKNOWLEDGE, "bronxbot_acknowledge_seconds",
+          "Time from the interaction's snowflake to its answer being handed to the system.")
+COUNTER(METRIC_EVENTS, "bronxbot_webhook_events_total", "Verified webhook events.")
+GAUGE(METRIC_EXECUTOR_THREADS, "bronxbot_executor_threads", "Threads of the executor.")
+GAUGE(METRIC_EXECUTOR_QUEUE, "bronxbot_executor_queue", "Tasks waiting for a thread.")
+COUNTER(METRIC_EXECUTOR_REFUSED, "bronxbot_executor_refused_total",
+        "Tasks refused because the queue was full.")
+HISTOGRAM(METRIC_EXECUTOR_WAIT, "bronxbot_executor_wait_seconds",
+          "Time a task waited for a thread.")
+COUNTER(METRIC_DB_COMMITS, "bronxbot_db_commits_total",
+        "Commits of the embedded database's writer; each may carry several batches.")
+COUNTER(METRIC_DB_BATCHES, "bronxbot_db_batches_total",
+        "Batches of statements that were committed.")
+COUNTER(METRIC_DB_FAILURES, "bronxbot_db_failures_total",
+        "Batches and queries that failed for other reasons than a constraint.")
+HISTOGRAM(METRIC_DB_COMMIT, "bronxbot_db_commit_seconds",
+          "Time of a commit of the embedded database, disk included.")
+HISTOGRAM(METRIC_DB_READ, "bronxbot_db_read_seconds",
+          "Time of a read of the embedded database, waiting for a reader included.")

@@ -1,0 +1,28 @@
+/* From the JSON Discord posted to a struct interaction (bronx/interaction.h). */
+#ifndef DISCORD_INTERACTION_PARSE_H
+#define DISCORD_INTERACTION_PARSE_H
+
+#include "bronx/interaction.h"
+
+/* Deepest nesting of JSON accepted; the deepest real interaction has about a dozen levels. */
+#define INTERACTION_DEPTH_MAX 32
+
+/* Parses `body` (not kept). `*interaction` is owned by the caller: interaction_free. ERR_INVALID
+ * with a reason fit for a 400 answer ("data.options[2].name: a text is needed"); ERR_MEMORY.
+ * Accepts unknown fields, and unknown interaction, option, component, context and channel types as
+ * their number. Refuses: broken JSON, trailing text, invalid UTF-8, nesting too deep, missing or
+ * mistyped required fields, ids that are not decimal texts within 1..2^63-1. */
+int interaction_parse(struct str_view body, struct interaction **interaction,
+                      struct err *err) MUST_CHECK;
+
+/* The `data` object of a COMMAND interaction as JSON, appended to `out`: enough to run it later. */
+void interaction_data_json(const struct interaction *interaction, struct buf *out);
+
+/* A COMMAND interaction as if `by` had just sent the command in `data` (from interaction_data_json)
+ * where `by` was sent from, with id `id`. Borrows from `by`, which must live longer. */
+int interaction_parse_data(struct str_view data, const struct interaction *by, int64_t id,
+                           struct interaction **interaction, struct err *err) MUST_CHECK;
+
+void interaction_free(struct interaction *interaction); /* NULL allowed */
+
+#endif
