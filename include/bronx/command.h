@@ -13,8 +13,9 @@
 #include "bronx/log.h"
 #include "bronx/reply.h"
 
-struct services;
 struct command;
+struct router;
+struct services;
 
 /* What came of a call; counted per command. */
 enum outcome {
@@ -36,12 +37,14 @@ struct call {
     struct reply *reply;
     struct arena *arena;
     const struct services *services;
+    struct router *router; /* whose call this is */
     struct log log;
     int64_t now_ms;    /* wall clock when the call began */
     int64_t effect_id; /* what this call's effects are keyed by: the interaction's id, or that of
                           the blocked command which runs after the terms were accepted */
     enum outcome outcome;
-    bool is_cooldown_used; /* the handler's own transaction has stored the cooldown */
+    struct str_view preface; /* shown before whatever the handler answers; usually absent */
+    bool is_cooldown_used;   /* the handler's own transaction has stored the cooldown */
 };
 
 /* A handler fills call->reply and returns 0. To tell the person "no", it returns call_refuse(...).
@@ -138,18 +141,25 @@ struct command {
  * cooldown is not used up. Returns 0: `return call_refuse(call, "You can't pay yourself.");` */
 int call_refuse(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Says when the command may be used again; the call counts as stopped by its cooldown. */
+int call_refuse_cooldown(struct call *call, struct err *err) MUST_CHECK;
+
 /* Options that passed the table's types and bounds. Absent optional ones give the fallback. */
 bool call_has_option(const struct call *call, const char *name);
 struct str_view call_text(const struct call *call, const char *name); /* STR_NONE when absent */
 int64_t call_integer(const struct call *call, const char *name, int64_t fallback);
 /* USER option; NULL when absent. */
 const struct resolved_user *call_user(const struct call *call, const char *name);
-/* AUTOCOMPLETE: what was typed so far into the focused option. */
+/* AUTOCOMPLETE: the name of the option being typed into, and what was typed so far. */
 struct str_view call_focused(const struct call *call, struct str_view *typed);
 
 /* A custom_id for this command's own buttons and modals; copied into the call's arena. `row_id` is
  * the database row the click is about, or 0. */
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument);
+
+/* The command of a COMMAND interaction as JSON, in the call's arena; absent for other interactions.
+ */
+struct str_view call_command_json(const struct call *call);
 
 /* Runs the command in `data` (as stored when the terms blocked it), as if this person had just sent
  * it with interaction id `blocked_id`, through all gates; its answer becomes this call's reply. */
@@ -163,7 +173,13 @@ const struct command *command_find(const struct command *const *commands, struct
  * the path in words ("pay.amount: required after an optional option"). */
 int command_list_check(const struct command *const *commands, struct err *err) MUST_CHECK;
 
-const char *command_category_name(enum command_category category);
-int64_t command_cooldown_ms(const struct call *call);
+const char *command_category_name(enum command_category category); /* "Economy" */
+
+/* Of the command or sub-command this call runs; 0 when it has none. */
+static inline int64_t command_cooldown_ms(const struct call *call)
+{
+    return call->sub_command && call->sub_command->cooldown_ms ? call->sub_command->cooldown_ms
+                                                               : call->command->cooldown_ms;
+}
 
 #endif

@@ -38,9 +38,9 @@ struct transfer {
 };
 
 struct ledger_entry {
-    const char *operation; /* "pay": with the effect id unique for ever */
-    struct str_view
-        grant; /* "tos_bonus:<user>": a one-time grant, unique for ever; usually absent */
+    const char *operation;  /* "pay": with the effect id unique for ever */
+    const char *grant;      /* a one-time grant, "tos_bonus": once per owner for ever; or NULL */
+    int64_t grant_owner_id; /* with a grant: the user who gets it */
     struct transfer transfers[LEDGER_TRANSFERS_MAX];
     int transfer_count;
     struct str_view detail; /* facts for the receipt, any text <= 500 bytes; absent allowed */
@@ -52,7 +52,6 @@ struct ledger_entry {
 /* What an entry did, the same at every reading. */
 struct ledger_receipt {
     bool is_repeat; /* the entry was there already: this run is a replay */
-    int64_t entry_id;
     int64_t created_at_ms;
     struct str_view detail; /* in the call's arena */
     struct {

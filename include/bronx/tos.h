@@ -39,9 +39,9 @@ int tos_has_accepted(struct call *call, struct err *err) MUST_CHECK;
 int tos_accept(struct call *call, bool *was_granted, struct err *err) MUST_CHECK;
 int tos_decline(struct call *call, struct err *err) MUST_CHECK;
 
-/* Makes the reply ask for the terms, ephemerally, with a button that leads to them. The blocked
- * command is remembered for TOS_BLOCKED_DAYS and run after acceptance. */
-int tos_ask(struct call *call, struct err *err) MUST_CHECK;
+/* Remembers the command this call wanted to run (`data`: call_command_json) for TOS_BLOCKED_DAYS
+ * under its interaction's id, so that it can run after acceptance. */
+int tos_block(struct call *call, struct str_view data, struct err *err) MUST_CHECK;
 
 #define TOS_BLOCKED_DAYS 7
 
@@ -50,9 +50,9 @@ struct tos_blocked {
     struct str_view data; /* its command as JSON, in the call's arena */
 };
 
-/* The command that was blocked, by the row id in the prompt's custom_id. 1 when found and this
+/* The command that was blocked, by its interaction's id. 1 when found and this
  * person's, 0 when it is gone or somebody else's. */
-int tos_blocked_find(struct call *call, int64_t row_id, struct tos_blocked *blocked,
+int tos_blocked_find(struct call *call, int64_t blocked_id, struct tos_blocked *blocked,
                      struct err *err) MUST_CHECK;
 
 #endif

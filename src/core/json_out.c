@@ -133,6 +133,12 @@ void json_int(struct json_out *out, int64_t value)
     buf_append_format(out->buf, "%" PRId64, value);
 }
 
+void json_number(struct json_out *out, double value)
+{
+    before_value(out);
+    buf_append_format(out->buf, "%.17g", value);
+}
+
 void json_bool(struct json_out *out, bool value)
 {
     before_value(out);

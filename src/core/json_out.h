@@ -20,6 +20,7 @@ void json_key(struct json_out *out, const char *key); /* an ASCII literal that n
 /* Invalid UTF-8 is written as U+FFFD, so the output is valid whatever came in. */
 void json_text(struct json_out *out, struct str_view value);
 void json_int(struct json_out *out, int64_t value);
+void json_number(struct json_out *out, double value); /* finite */
 void json_bool(struct json_out *out, bool value);
 void json_id(struct json_out *out, int64_t id); /* a snowflake, written as Discord does: a string */
 

@@ -13,6 +13,7 @@ struct router;
 
 struct router_settings {
     const struct command *const *commands; /* ended by NULL; outlives the router */
+    handler *ask_for_terms; /* answers somebody who has not accepted the current terms */
     const struct services *services;
     const struct owner_ids *owners;
     struct executor *executor;

@@ -1,0 +1,44 @@
+/* /balance [user]: what somebody owns. */
+#include "commands.h"
+#include "economy.h"
+
+#include "bronx/amount.h"
+
+#include <inttypes.h>
+
+static int run(struct call *call, struct err *err)
+{
+    const struct resolved_user *other = call_user(call, "user");
+    const struct user *user = other ? &other->user : &call->interaction->user;
+    if (user->is_bot)
+        return call_refuse(call, "Bots have no coins.");
+    struct balances balances;
+    int result = ledger_balances(call, user->id, &balances, err);
+    if (result != 0)
+        return result;
+    struct str_view bank = amount_format(call->arena, balances.bank);
+    struct str_view limit = amount_format(call->arena, balances.bank_limit);
+    struct str_view wallet = coins(call, balances.wallet);
+    struct str_view worth = coins(call, balances.wallet + balances.bank);
+    reply_container_begin(call->reply, COLOUR_GOLD);
+    reply_text(call->reply, "### Balance of <@%" PRId64 ">", user->id);
+    reply_text(call->reply, "Wallet: **%.*s**\nBank: **%.*s** / %.*s\nNet worth: **%.*s**",
+               STR_ARGS(wallet), STR_ARGS(bank), STR_ARGS(limit), STR_ARGS(worth));
+    reply_container_end(call->reply);
+    return 0;
+}
+
+const struct command balance_command = {
+    .name = "balance",
+    .description = "See your coins, or somebody else's",
+    .category = CATEGORY_ECONOMY,
+    .needs_tos = true,
+    .options =
+        (const struct option[]){
+            { .name = "user",
+              .description = "Whose coins (yours when left out)",
+              .type = OPTION_USER },
+            { .name = NULL },
+        },
+    .run = run,
+};

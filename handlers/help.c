@@ -1,0 +1,206 @@
+/* /help [command]: everything the bot can do, from the command tables themselves. */
+#include "commands.h"
+#include "economy.h"
+
+#include "bronx/clock.h"
+#include "bronx/services.h"
+
+#include <inttypes.h>
+
+#define SELECT_COMMAND "command"
+#define SELECT_MAX     25
+
+static bool is_shown(const struct command *command)
+{
+    return !command->is_owner_only;
+}
+
+static struct str_view usage(struct call *call, const char *prefix, const char *name,
+                             const struct option *options)
+{
+    struct str_view text = arena_format(call->arena, "%s%s", prefix, name);
+    for (const struct option *option = options; option && option->name; option++)
+        text = arena_format(call->arena, option->is_required ? "%.*s <%s>" : "%.*s [%s]",
+                            STR_ARGS(text), option->name);
+    return text;
+}
+
+static bool has_sub_commands(const struct command *command)
+{
+    return command->options && command->options->name &&
+           command->options->type <= OPTION_SUB_COMMAND_GROUP;
+}
+
+static void list_category(struct call *call, enum command_category category)
+{
+    CLEANUP(buf_free) struct buf lines = { 0 };
+    for (const struct command *const *list = call->services->commands; *list; list++) {
+        const struct command *command = *list;
+        if (command->category != category || !is_shown(command))
+            continue;
+        struct str_view name = has_sub_commands(command)
+                                   ? str_from(command->name)
+                                   : usage(call, "", command->name, command->options);
+        buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), command->description);
+    }
+    if (lines.length > 0)
+        reply_text(call->reply, "**%s**\n%s", command_category_name(category), lines.data);
+}
+
+static void show_select(struct call *call)
+{
+    struct reply_select_option options[SELECT_MAX];
+    int count = 0;
+    for (const struct command *const *list = call->services->commands; *list && count < SELECT_MAX;
+         list++) {
+        if (!is_shown(*list))
+            continue;
+        options[count++] = (struct reply_select_option){
+            .label = arena_format(call->arena, "/%s", (*list)->name),
+            .value = str_from((*list)->name),
+            .description = str_from((*list)->description),
+        };
+    }
+    reply_row_begin(call->reply);
+    reply_select(call->reply,
+                 &(struct reply_select){ .type = COMPONENT_STRING_SELECT,
+                                         .custom_id = call_custom_id(call, 0, SELECT_COMMAND),
+                                         .placeholder = STR("More about a command…"),
+                                         .options = options,
+                                         .option_count = count,
+                                         .min_values = 1,
+                                         .max_values = 1 });
+    reply_row_end(call->reply);
+}
+
+static void show_list(struct call *call)
+{
+    reply_container_begin(call->reply, COLOUR_GOLD);
+    reply_text(call->reply, "## What I can do");
+    for (enum command_category category = CATEGORY_START; category < CATEGORY_OWNER; category++)
+        list_category(call, category);
+    show_select(call);
+    reply_container_end(call->reply);
+}
+
+static void show_options(struct call *call, const struct option *options)
+{
+    CLEANUP(buf_free) struct buf lines = { 0 };
+    for (const struct option *option = options; option && option->name; option++)
+        buf_append_format(&lines, "`%s` %s%s\n", option->name, option->description,
+                          option->is_required ? "" : " (optional)");
+    if (lines.length > 0)
+        reply_text(call->reply, "%s", lines.data);
+}
+
+static struct str_view duration(struct call *call, int64_t milliseconds)
+{
+    static const struct {
+        int64_t length;
+        const char *one, *many;
+    } units[] = {
+        { MS_PER_HOUR, "hour", "hours" },
+        { MS_PER_MINUTE, "minute", "minutes" },
+        { MS_PER_SECOND, "second", "seconds" },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+        int64_t count = milliseconds / units[i].length;
+        if (milliseconds % units[i].length == 0 && count > 0)
+            return arena_format(call->arena, "%" PRId64 " %s", count,
+                                count == 1 ? units[i].one : units[i].many);
+    }
+    return arena_format(call->arena, "%" PRId64 " ms", milliseconds);
+}
+
+static void show_command(struct call *call, const struct command *command)
+{
+    reply_container_begin(call->reply, COLOUR_GOLD);
+    struct str_view line = usage(call, "/", command->name, command->options);
+    reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), command->description);
+    if (command->details)
+        reply_text(call->reply, "%s", command->details);
+    show_options(call, command->options);
+    if (command->cooldown_ms > 0)
+        reply_text(call->reply, "-# Once every %.*s.",
+                   STR_ARGS(duration(call, command->cooldown_ms)));
+    if (command->needs_tos)
+        reply_text(call->reply, "-# Needs the Terms of Service to be accepted: `/tos`.");
+    reply_container_end(call->reply);
+}
+
+static int show(struct call *call, struct str_view name)
+{
+    const struct command *command = command_find(call->services->commands, name);
+    if (!command || !is_shown(command))
+        return call_refuse(call, "There is no command of that name. `/help` lists all of them.");
+    show_command(call, command);
+    return 0;
+}
+
+static int run(struct call *call, struct err *err)
+{
+    (void)err;
+    reply_ephemeral(call->reply);
+    if (call_has_option(call, "command")) {
+        struct str_view name = call_text(call, "command");
+        if (str_starts_with(name, STR("/")))
+            name = (struct str_view){ name.data + 1, name.length - 1 };
+        return show(call, name);
+    }
+    show_list(call);
+    return 0;
+}
+
+static int component(struct call *call, struct err *err)
+{
+    (void)err;
+    const struct field_value *field = &call->interaction->fields[0];
+    if (field->value_count != 1)
+        return call_refuse(call, "Choose one command from the list.");
+    reply_update(call->reply);
+    return show(call, field->values[0]);
+}
+
+static int autocomplete(struct call *call, struct err *err)
+{
+    (void)err;
+    struct str_view typed;
+    call_focused(call, &typed);
+    if (str_starts_with(typed, STR("/")))
+        typed = (struct str_view){ typed.data + 1, typed.length - 1 };
+    reply_suggest_nothing(call->reply);
+    int count = 0;
+    for (const struct command *const *list = call->services->commands; *list && count < SELECT_MAX;
+         list++) {
+        struct str_view name = str_from((*list)->name);
+        struct str_view prefix = { name.data,
+                                   typed.length < name.length ? typed.length : name.length };
+        if (!is_shown(*list) || typed.length > name.length ||
+            !str_equal_ignoring_case(prefix, typed))
+            continue;
+        reply_suggest(call->reply, arena_format(call->arena, "/%s", (*list)->name), name);
+        count++;
+    }
+    return 0;
+}
+
+const struct command help_command = {
+    .name = "help",
+    .description = "What I can do, and how",
+    .category = CATEGORY_START,
+    .contexts = IN_ALL,
+    .options =
+        (const struct option[]){
+            { .name = "command",
+              .description = "The command you want to know about",
+              .type = OPTION_STRING,
+              .has_autocomplete = true,
+              .has_max = true,
+              .max = 100 },
+            { .name = NULL },
+        },
+    .run = run,
+    .component = component,
+    .autocomplete = autocomplete,
+    .component_version = 1,
+};

@@ -1,0 +1,103 @@
+/* What handlers do with their call. Everything here works on one call, in the thread that runs it.
+ */
+#include "bronx/command.h"
+
+#include "bronx/clock.h"
+#include "bronx/cooldown.h"
+
+#include "discord/interaction_parse.h"
+
+/* An answer instead of the one the handler had begun. */
+static void start_over(struct call *call)
+{
+    reply_reset(call->reply);
+    if (call->preface.length > 0)
+        reply_text_view(call->reply, call->preface);
+    reply_ephemeral(call->reply);
+}
+
+int call_refuse(struct call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    struct str_view sentence = arena_format_list(call->arena, format, arguments);
+    va_end(arguments);
+    call->outcome = OUTCOME_USER_ERROR;
+    if (call->interaction->type == INTERACTION_AUTOCOMPLETE) {
+        reply_reset(call->reply);
+        reply_suggest_nothing(call->reply);
+        return 0;
+    }
+    start_over(call);
+    reply_text_view(call->reply, sentence);
+    return 0;
+}
+
+int call_refuse_cooldown(struct call *call, struct err *err)
+{
+    int64_t ready_at_ms;
+    int result = cooldown_ready_at(call, &ready_at_ms, err);
+    if (result != 0)
+        return result;
+    /* Discord shows whole seconds: round up, so that "now" is never too early. */
+    call_refuse(call, "You can use `/%.*s` again <t:%lld:R>.", STR_ARGS(cooldown_key(call)),
+                (long long)((ready_at_ms + MS_PER_SECOND - 1) / MS_PER_SECOND));
+    call->outcome = OUTCOME_COOLDOWN;
+    return 0;
+}
+
+bool call_has_option(const struct call *call, const char *name)
+{
+    return interaction_option(call->interaction, name) != NULL;
+}
+
+struct str_view call_text(const struct call *call, const char *name)
+{
+    const struct option_value *option = interaction_option(call->interaction, name);
+    return option ? option->text : STR_NONE;
+}
+
+int64_t call_integer(const struct call *call, const char *name, int64_t fallback)
+{
+    const struct option_value *option = interaction_option(call->interaction, name);
+    return option ? option->integer : fallback;
+}
+
+const struct resolved_user *call_user(const struct call *call, const char *name)
+{
+    const struct option_value *option = interaction_option(call->interaction, name);
+    return option ? interaction_resolved_user(call->interaction, option->integer) : NULL;
+}
+
+struct str_view call_focused(const struct call *call, struct str_view *typed)
+{
+    for (int i = 0; i < call->interaction->command.option_count; i++) {
+        const struct option_value *option = &call->interaction->command.options[i];
+        if (option->is_focused) {
+            *typed = option->text;
+            return option->name;
+        }
+    }
+    *typed = STR_NONE;
+    return STR_NONE;
+}
+
+struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument)
+{
+    const struct custom_id id = {
+        .route = str_from(call->command->name),
+        .version = call->command->component_version,
+        .row_id = row_id,
+        .argument = str_from(argument),
+    };
+    return custom_id_format(call->arena, &id);
+}
+
+struct str_view call_command_json(const struct call *call)
+{
+    CLEANUP(buf_free) struct buf json = { 0 };
+    if (call->interaction->type != INTERACTION_COMMAND)
+        return STR_NONE;
+    interaction_data_json(call->interaction, &json);
+    return json.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&json));
+}
