@@ -1,0 +1,36 @@
+/* For tests of services: a migrated database in a temporary folder, a clock that stands still until
+ * it is moved, and calls as the router would make them. */
+#ifndef TESTS_SERVICE_FIXTURE_H
+#define TESTS_SERVICE_FIXTURE_H
+
+#include "bronx/ledger.h"
+#include "bronx/services.h"
+
+struct service_fixture {
+    char folder[64];
+    struct db *db;
+    struct clock clock;
+    int64_t now_ms; /* what the clock shows */
+    struct chance chance;
+    struct services services;
+};
+
+/* 0, or non-zero when the test can't run (cmocka reports it). */
+int service_fixture_open(struct service_fixture *fixture);
+void service_fixture_close(struct service_fixture *fixture);
+
+/* The first value of the first row. */
+int64_t service_fixture_count(struct service_fixture *fixture, const char *sql);
+
+/* A call of `command` by `user_id` as interaction `id`. */
+struct service_call {
+    struct call call;
+    struct interaction interaction;
+    struct arena arena;
+};
+
+void service_call_begin(struct service_call *call, struct service_fixture *fixture,
+                        const struct command *command, int64_t id, int64_t user_id);
+void service_call_end(struct service_call *call);
+
+#endif
