@@ -20,22 +20,19 @@ static int64_t fixture_monotonic_us(const struct clock *clock)
     return fixture_wall_ms(clock) * 1000;
 }
 
-int service_fixture_open(struct service_fixture *fixture)
+int service_fixture_open_at(struct service_fixture *fixture, const char *url, int64_t now_ms)
 {
     *fixture = (struct service_fixture){ .clock = { fixture_wall_ms, fixture_monotonic_us },
-                                         .now_ms = INT64_C(1790000000000) };
-    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/bronxbot-test-XXXXXX");
-    if (sodium_init() < 0 || !mkdtemp(fixture->folder))
-        return 1;
-    char url[128];
-    snprintf(url, sizeof(url), "sqlite:%s/bot.db", fixture->folder);
+                                         .now_ms = now_ms };
     const struct db_settings settings = {
         .url = url, .pool_min = 1, .pool_max = 8, .clock = &fixture->clock
     };
     struct err err = { 0 };
     struct migration_result migrated;
+    if (sodium_init() < 0)
+        return 1;
     if (db_open(&fixture->db, &settings, &err) != 0 ||
-        db_migrate(fixture->db, built_in_migrations, fixture->now_ms, &migrated, &err) != 0) {
+        db_migrate(fixture->db, built_in_migrations, now_ms, &migrated, &err) != 0) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
@@ -47,16 +44,28 @@ int service_fixture_open(struct service_fixture *fixture)
     return 0;
 }
 
+int service_fixture_open(struct service_fixture *fixture)
+{
+    char folder[] = "/tmp/bronxbot-test-XXXXXX", url[64];
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(url, sizeof(url), "sqlite:%s/bot.db", folder);
+    int result = service_fixture_open_at(fixture, url, INT64_C(1790000000000));
+    memcpy(fixture->folder, folder, sizeof(folder));
+    return result;
+}
+
 void service_fixture_close(struct service_fixture *fixture)
 {
     static const char *const files[] = { "bot.db", "bot.db-wal", "bot.db-shm", "bot.db.lock" };
     db_close(fixture->db);
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(files) && fixture->folder[0]; i++) {
         char path[128];
         snprintf(path, sizeof(path), "%s/%s", fixture->folder, files[i]);
         unlink(path);
     }
-    rmdir(fixture->folder);
+    if (fixture->folder[0])
+        rmdir(fixture->folder);
 }
 
 int64_t service_fixture_count(struct service_fixture *fixture, const char *sql)

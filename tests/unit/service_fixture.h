@@ -7,7 +7,7 @@
 #include "bronx/services.h"
 
 struct service_fixture {
-    char folder[64];
+    char folder[64]; /* "" when somebody else's */
     struct db *db;
     struct clock clock;
     int64_t now_ms; /* what the clock shows */
@@ -17,6 +17,8 @@ struct service_fixture {
 
 /* 0, or non-zero when the test can't run (cmocka reports it). */
 int service_fixture_open(struct service_fixture *fixture);
+/* The same for the database at `url`, whose folder is somebody else's; time stands at `now_ms`. */
+int service_fixture_open_at(struct service_fixture *fixture, const char *url, int64_t now_ms);
 void service_fixture_close(struct service_fixture *fixture);
 
 /* The first value of the first row. */
