@@ -1,0 +1,330 @@
+/* Putting the parts together. Everything here runs on the main thread: it starts the parts in the
+ * order of the table, waits for a signal, and stops them in reverse. Each part may use those before
+ * it. */
+#include "serve.h"
+
+#include "bronx/services.h"
+
+#include "commands.h"
+#include "core/executor.h"
+#include "core/system_clock.h"
+#include "db/migrate.h"
+#include "http/admin.h"
+#include "http/listener.h"
+#include "http/webhook.h"
+#include "router/router.h"
+#include "services/secret.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <unistd.h>
+
+/* Of the 10 s between SIGTERM and the end: the rest is for closing the database. */
+#define DRAIN_MS             8000
+/* Workers kept when idle: two block on the disk while two others compute. */
+#define EXECUTOR_THREADS_MIN 4
+/* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
+#define EXECUTOR_QUEUE_MAX   1024
+/* Descriptors that are not connections: database, logs, event loops, listening sockets. */
+#define OTHER_FILES          256
+#define ADMIN_CONNECTIONS    32
+#define ADMIN_PARTS          1
+
+struct bot {
+    const struct config *config;
+    struct system_clock clock;
+    struct log_sink *sink;
+    struct log log;
+    struct metrics *metrics;
+    struct admin admin;
+    struct admin_part admin_parts[ADMIN_PARTS];
+    struct http_route admin_routes[ADMIN_ROUTES];
+    struct server *admin_server;
+    int admin_fd;
+    struct db *db;
+    struct chance chance;
+    struct services services;
+    struct executor *executor;
+    struct router *router;
+    struct webhook webhook;
+    struct http_route routes[WEBHOOK_ROUTES];
+    struct server *server;
+    int fd;
+};
+
+/* --- The parts ---------------------------------------------------------------------------------
+ */
+
+static int start_clock(struct bot *bot, struct err *err)
+{
+    const char *path = bot->config->clock_shift_file;
+    return system_clock_init(&bot->clock, path[0] ? path : NULL, err);
+}
+
+static void stop_clock(struct bot *bot)
+{
+    system_clock_fini(&bot->clock);
+}
+
+static int start_log(struct bot *bot, struct err *err)
+{
+    const struct config *config = bot->config;
+    const char *const secrets[] = { config->bot_token, config->server_secret, config->redis_url };
+    bot->sink =
+        log_sink_new(STDERR_FILENO, config->log_level, config->log_format, &bot->clock.clock);
+    bot->metrics = metrics_new();
+    if (!bot->sink || !bot->metrics)
+        return err_set(err, ERR_MEMORY, "log and metrics");
+    bot->log = log_of(bot->sink);
+    for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++)
+        if (log_sink_hide(bot->sink, str_from(secrets[i])) != 0)
+            return err_set(err, ERR_MEMORY, "log");
+    /* A URL of a file is no secret and helps to find it; others may carry a password. */
+    struct str_view url = str_from(config->database_url);
+    if (!str_starts_with(url, STR("sqlite:")) && log_sink_hide(bot->sink, url) != 0)
+        return err_set(err, ERR_MEMORY, "log");
+    return 0;
+}
+
+static void stop_log(struct bot *bot)
+{
+    log_sink_free(bot->sink);
+    metrics_free(bot->metrics);
+}
+
+static enum part_state probe_database(void *context, struct buf *detail)
+{
+    struct bot *bot = context;
+    struct err err = { 0 };
+    if (atomic_load(&bot->admin.readiness) == READINESS_STARTING) {
+        buf_append(detail, STR("starting"));
+        return PART_DOWN;
+    }
+    if (db_check(bot->db, &err) == 0)
+        return PART_OK;
+    buf_append(detail, str_from(err_code_word(err.code)));
+    return PART_DOWN;
+}
+
+/* First, so that whoever watches sees "starting" while migrations run. */
+static int start_admin(struct bot *bot, struct err *err)
+{
+    bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = true };
+    bot->admin.parts = bot->admin_parts;
+    bot->admin.part_count = ADMIN_PARTS;
+    bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);
+    bot->admin.metrics = bot->metrics;
+    admin_routes(&bot->admin, bot->admin_routes);
+    int result = listener_open(&bot->config->admin_listen, &bot->admin_fd, err);
+    if (result != 0)
+        return err_wrap(err, "ADMIN_LISTEN");
+    const struct server_settings settings = {
+        .listen_fd = bot->admin_fd,
+        .threads = 1,
+        .connections = ADMIN_CONNECTIONS,
+        .routes = bot->admin_routes,
+        .route_count = ADMIN_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &bot->clock.clock,
+        .log = bot->sink,
+    };
+    return server_new(&bot->admin_server, &settings, err);
+}
+
+static void stop_admin(struct bot *bot)
+{
+    server_free(bot->admin_server);
+    if (bot->admin_fd >= 0)
+        listener_close(&bot->config->admin_listen, bot->admin_fd);
+}
+
+static int start_database(struct bot *bot, struct err *err)
+{
+    const struct db_settings settings = {
+        .url = bot->config->database_url,
+        .pool_min = (int)bot->config->db_pool_min,
+        .pool_max = (int)bot->config->db_pool_max,
+        .clock = &bot->clock.clock,
+        .metrics = bot->metrics,
+        .log = bot->sink,
+    };
+    struct migration_result migrated;
+    int result = db_open(&bot->db, &settings, err);
+    if (result == 0)
+        result = db_migrate(bot->db, built_in_migrations, clock_wall_ms(&bot->clock.clock),
+                            &migrated, err);
+    if (result == 0 && migrated.applied_count > 0)
+        log_info(&bot->log, "database migrated", LOG_INT("from", migrated.version_before),
+                 LOG_INT("to", migrated.version_after));
+    return result;
+}
+
+static void stop_database(struct bot *bot)
+{
+    db_close(bot->db);
+}
+
+static int start_services(struct bot *bot, struct err *err)
+{
+    unsigned char key[SERVER_KEY_BYTES];
+    int result = server_key_load(bot->db, bot->config->server_secret, key, err);
+    if (result != 0)
+        return result;
+    chance_init(&bot->chance, key);
+    sodium_memzero(key, sizeof(key));
+    bot->services = (struct services){
+        .db = bot->db,
+        .clock = &bot->clock.clock,
+        .chance = &bot->chance,
+        .commands = all_commands,
+    };
+    return 0;
+}
+
+static void stop_services(struct bot *bot)
+{
+    sodium_memzero(&bot->chance, sizeof(bot->chance));
+}
+
+static int start_router(struct bot *bot, struct err *err)
+{
+    const struct executor_settings threads = {
+        .threads_min = EXECUTOR_THREADS_MIN < bot->config->executor_threads
+                           ? EXECUTOR_THREADS_MIN
+                           : (int)bot->config->executor_threads,
+        .threads_max = (int)bot->config->executor_threads,
+        .queue_max = EXECUTOR_QUEUE_MAX,
+        .clock = &bot->clock.clock,
+        .metrics = bot->metrics,
+    };
+    int result = executor_new(&bot->executor, &threads, err);
+    if (result != 0)
+        return result;
+    const struct router_settings settings = {
+        .commands = all_commands,
+        .ask_for_terms = ask_for_terms,
+        .services = &bot->services,
+        .owners = &bot->config->owner_ids,
+        .executor = bot->executor,
+        .metrics = bot->metrics,
+        .log = bot->sink,
+    };
+    return router_new(&bot->router, &settings, err);
+}
+
+static void stop_router(struct bot *bot)
+{
+    executor_free(bot->executor);
+    router_free(bot->router);
+}
+
+static int start_webhook(struct bot *bot, struct err *err)
+{
+    const struct config *config = bot->config;
+    bot->webhook = (struct webhook){
+        .policy = { .keys = config->public_keys,
+                    .max_age_seconds = config->signature_max_age_seconds,
+                    .max_skew_seconds = config->signature_max_skew_seconds },
+        .router = bot->router,
+        .max_body = (size_t)config->max_body_bytes,
+        .clock = &bot->clock.clock,
+        .metrics = bot->metrics,
+        .log = bot->sink,
+    };
+    webhook_routes(&bot->webhook, bot->routes);
+    int result = listener_raise_file_limit(config->http_connections, OTHER_FILES, err);
+    if (result != 0)
+        return result;
+    result = listener_open(&config->listen, &bot->fd, err);
+    if (result != 0)
+        return err_wrap(err, "LISTEN");
+    const struct server_settings settings = {
+        .listen_fd = bot->fd,
+        .threads = (int)config->http_threads,
+        .connections = config->http_connections,
+        .routes = bot->routes,
+        .route_count = WEBHOOK_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &bot->clock.clock,
+        .log = bot->sink,
+        .metrics = bot->metrics,
+    };
+    return server_new(&bot->server, &settings, err);
+}
+
+static void stop_webhook(struct bot *bot)
+{
+    server_free(bot->server);
+    if (bot->fd >= 0)
+        listener_close(&bot->config->listen, bot->fd);
+}
+
+struct part {
+    const char *name;
+    int (*start)(struct bot *bot, struct err *err);
+    void (*stop)(struct bot *bot); /* also after a start that failed halfway */
+};
+
+static const struct part parts[] = {
+    { "clock", start_clock, stop_clock },           { "log", start_log, stop_log },
+    { "admin endpoints", start_admin, stop_admin }, { "database", start_database, stop_database },
+    { "services", start_services, stop_services },  { "router", start_router, stop_router },
+    { "webhook", start_webhook, stop_webhook },
+};
+
+/* --- The run -----------------------------------------------------------------------------------
+ */
+
+static void log_ready(const struct bot *bot)
+{
+    CLEANUP(buf_free) struct buf listen = { 0 };
+    CLEANUP(buf_free) struct buf admin = { 0 };
+    listen_address_print(&bot->config->listen, &listen);
+    listen_address_print(&bot->config->admin_listen, &admin);
+    log_info(&bot->log, "ready", LOG_TEXT("version", str_from(BRONX_VERSION)),
+             LOG_TEXT("listen", buf_view(&listen)), LOG_TEXT("admin", buf_view(&admin)));
+    if (bot->config->redis_url[0])
+        log_warning(&bot->log, "REDIS_URL is set, but this version keeps its cache in memory",
+                    LOG_NOTHING);
+}
+
+static void wait_for_signal(const struct bot *bot)
+{
+    sigset_t signals;
+    int number = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigwait(&signals, &number);
+    log_info(&bot->log, "stopping", LOG_INT("signal", number));
+}
+
+static void drain(struct bot *bot)
+{
+    atomic_store(&bot->admin.readiness, READINESS_DRAINING);
+    server_stop_accepting(bot->server);
+    if (!server_drain(bot->server, DRAIN_MS))
+        log_warning(&bot->log, "requests in flight were left unanswered", LOG_NOTHING);
+}
+
+int serve(const struct config *config, struct err *err)
+{
+    struct bot bot = { .config = config, .admin_fd = -1, .fd = -1 };
+    size_t started = 0;
+    int result = 0;
+    while (started < ARRAY_LENGTH(parts) && result == 0) {
+        result = parts[started].start(&bot, err);
+        if (result != 0)
+            err_wrap(err, "%s", parts[started].name);
+        started++;
+    }
+    if (result == 0) {
+        atomic_store(&bot.admin.readiness, READINESS_READY);
+        log_ready(&bot);
+        wait_for_signal(&bot);
+        drain(&bot);
+    }
+    while (started > 0)
+        parts[--started].stop(&bot);
+    return result;
+}

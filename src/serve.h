@@ -1,0 +1,11 @@
+/* `bronxbot serve`: all parts together, from the first setting to the last answer. */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include "core/config.h"
+
+/* Serves until SIGTERM or SIGINT, which must be blocked in every thread; returns 0 after a clean
+ * stop, or a negative code and the reason why the bot could not start. */
+int serve(const struct config *config, struct err *err) MUST_CHECK;
+
+#endif
