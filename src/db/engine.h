@@ -9,6 +9,8 @@
 #include "core/log_sink.h"
 #include "core/metrics.h"
 
+#include <pthread.h>
+
 struct db_settings {
     const char *url;        /* sqlite:PATH */
     int pool_min, pool_max; /* readers kept / at most */
@@ -21,24 +23,44 @@ struct db_settings {
  * when the file or server can't be used or another process holds the file. */
 int db_open(struct db **db, const struct db_settings *settings, struct err *err) MUST_CHECK;
 
-/* Finishes what was submitted, then closes. NULL allowed. */
+/* From now on calls get ERR_STOPPED; returns when those that were under way have ended. */
+void db_stop(struct db *db);
+
+/* Stops (db_stop) and closes. No call may begin after this returned. NULL allowed. */
 void db_close(struct db *db);
 
 /* One cheap statement through a reader: 0 while the database answers. */
 int db_check(struct db *db, struct err *err) MUST_CHECK;
 
-/* The functions of one engine; `struct db` of an engine begins with a pointer to this. */
+/* Runs a whole migration script and `record` (its row in schema_migration) as one transaction. */
+int db_run_script(struct db *db, const char *script, const struct db_statement *record,
+                  struct err *err) MUST_CHECK;
+
+/* The engine word in migration file names: "sqlite", "postgres". */
+const char *db_engine_name(const struct db *db);
+
+/* The functions of one engine. They are called with checked statements, a non-NULL `err` and result
+ * places set to NULL; places must be NULL again after a failure. */
 struct db_engine {
     int (*query)(struct db *db, const struct db_statement *statement, struct db_rows **rows,
                  struct err *err);
     int (*atomic)(struct db *db, const struct db_statement *statements, int count,
                   struct db_rows **results, struct err *err);
-    /* Runs a whole migration script and `record` (its row in schema_migration) as one transaction.
-     */
     int (*run_script)(struct db *db, const char *script, const struct db_statement *record,
                       struct err *err);
-    void (*close)(struct db *db);
-    const char *name; /* "sqlite", "postgres": the engine word in migration file names */
+    void (*close)(struct db *db); /* no call is under way */
+    const char *name;
+    const char *check_sql; /* for db_check: cheap, but touches the data */
+};
+
+/* What every engine's database begins with. The engine sets `engine`; the rest is db.c's. */
+struct db {
+    const struct db_engine *engine;
+    struct metrics *metrics;
+    pthread_mutex_t lock; /* guards the following */
+    pthread_cond_t is_quiet;
+    int calls; /* under way */
+    bool is_stopping;
 };
 
 #endif

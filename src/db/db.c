@@ -1,0 +1,160 @@
+/* The front of every engine: finds the engine for a URL, checks what does not depend on one, and
+ * counts the calls under way, so that an engine is closed only when nobody is inside it. */
+#include "db/engine.h"
+
+#include "db/rows.h"
+#include "db/rules.h"
+#include "db/sqlite.h"
+
+#include <string.h>
+
+struct scheme {
+    struct str_view prefix;
+    int (*open)(struct db **db, const struct db_settings *settings, struct str_view rest,
+                struct err *err); /* NULL: known, but not in this build */
+};
+
+static const struct scheme schemes[] = {
+    { { "sqlite:", 7 }, sqlite_open },
+    { { "postgresql://", 13 }, NULL },
+    { { "postgres://", 11 }, NULL },
+};
+
+/* Lines of this function never show the URL: it may hold a password. */
+int db_open(struct db **out, const struct db_settings *settings, struct err *err)
+{
+    *out = NULL;
+    struct str_view url = str_from(settings->url);
+    const struct scheme *scheme = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes) && !scheme; i++)
+        if (str_starts_with(url, schemes[i].prefix))
+            scheme = &schemes[i];
+    if (!scheme)
+        return err_set(err, ERR_CONFIG, "DATABASE_URL: unknown scheme; accepted is sqlite:PATH");
+    if (!scheme->open)
+        return err_set(err, ERR_CONFIG,
+                       "DATABASE_URL: this build has no PostgreSQL engine; accepted is "
+                       "sqlite:PATH");
+    if (settings->pool_min < 0 || settings->pool_max < 1 || settings->pool_min > settings->pool_max)
+        return err_set(err, ERR_CONFIG,
+                       "DB_POOL_MIN=%d, DB_POOL_MAX=%d: accepted is 0 <= min <= "
+                       "max, max >= 1",
+                       settings->pool_min, settings->pool_max);
+    struct db *db;
+    struct str_view rest = { url.data + scheme->prefix.length, url.length - scheme->prefix.length };
+    struct err unread;
+    int result = scheme->open(&db, settings, rest, err ? err : &unread);
+    if (result != 0)
+        return result;
+    db->metrics = settings->metrics;
+    pthread_mutex_init(&db->lock, NULL);
+    pthread_cond_init(&db->is_quiet, NULL);
+    *out = db;
+    return 0;
+}
+
+void db_stop(struct db *db)
+{
+    pthread_mutex_lock(&db->lock);
+    db->is_stopping = true;
+    while (db->calls > 0)
+        pthread_cond_wait(&db->is_quiet, &db->lock);
+    pthread_mutex_unlock(&db->lock);
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    db_stop(db);
+    pthread_mutex_destroy(&db->lock);
+    pthread_cond_destroy(&db->is_quiet);
+    db->engine->close(db);
+}
+
+static int enter(struct db *db, struct err *err)
+{
+    pthread_mutex_lock(&db->lock);
+    bool is_stopping = db->is_stopping;
+    if (!is_stopping)
+        db->calls++;
+    pthread_mutex_unlock(&db->lock);
+    return is_stopping ? err_set(err, ERR_STOPPED, "the database is closing") : 0;
+}
+
+/* Nothing of `db` may be touched afterwards: it may be gone. */
+static int leave(struct db *db, int result)
+{
+    bool is_failure =
+        result != 0 && result != ERR_DUPLICATE && result != ERR_CHECK && result != ERR_EXPECTATION;
+    if (is_failure)
+        metrics_add(db->metrics, METRIC_DB_FAILURES, 1);
+    pthread_mutex_lock(&db->lock);
+    db->calls--;
+    /* Several may wait: db_stop may be called before db_close. */
+    if (db->calls == 0 && db->is_stopping)
+        pthread_cond_broadcast(&db->is_quiet);
+    pthread_mutex_unlock(&db->lock);
+    return result;
+}
+
+int db_query(struct db *db, const struct db_statement *statement, struct db_rows **rows,
+             struct err *err)
+{
+    struct err unread;
+    if (!err)
+        err = &unread;
+    if (rows)
+        *rows = NULL;
+    int result = rules_check_statement(statement, 0, err);
+    if (result == 0)
+        result = enter(db, err);
+    if (result != 0)
+        return result;
+    return leave(db, db->engine->query(db, statement, rows, err));
+}
+
+int db_atomic(struct db *db, const struct db_statement *statements, int count,
+              struct db_rows **results, struct err *err)
+{
+    struct err unread;
+    if (!err)
+        err = &unread;
+    if (count < 1 || count > DB_MAX_STATEMENTS)
+        return err_set(err, ERR_INTERNAL, "%d statements; 1 to %d", count, DB_MAX_STATEMENTS);
+    if (results)
+        memset(results, 0, (size_t)count * sizeof(*results));
+    int result = 0;
+    for (int i = 0; i < count && result == 0; i++)
+        result = rules_check_statement(&statements[i], i, err);
+    if (result == 0)
+        result = enter(db, err);
+    if (result != 0)
+        return result;
+    return leave(db, db->engine->atomic(db, statements, count, results, err));
+}
+
+int db_run_script(struct db *db, const char *script, const struct db_statement *record,
+                  struct err *err)
+{
+    struct err unread;
+    if (!err)
+        err = &unread;
+    int result = rules_check_statement(record, 0, err);
+    if (result == 0)
+        result = enter(db, err);
+    if (result != 0)
+        return result;
+    return leave(db, db->engine->run_script(db, script, record, err));
+}
+
+int db_check(struct db *db, struct err *err)
+{
+    struct db_statement statement = { .sql = db->engine->check_sql, .expect = DB_ONE_ROW };
+    return db_query(db, &statement, NULL, err);
+}
+
+const char *db_engine_name(const struct db *db)
+{
+    return db->engine->name;
+}

@@ -1,0 +1,38 @@
+/* A database in a folder of its own, for tests of src/db. */
+#ifndef TESTS_DB_FIXTURE_H
+#define TESTS_DB_FIXTURE_H
+
+#include "core/system_clock.h"
+#include "db/engine.h"
+
+#define FIXTURE_PATH_MAX 256
+
+struct db_fixture {
+    char folder[FIXTURE_PATH_MAX / 2];
+    char path[FIXTURE_PATH_MAX]; /* of the database */
+    char url[FIXTURE_PATH_MAX + 8];
+    struct system_clock clock;
+    struct metrics *metrics;
+    struct log_sink *log;
+    struct db_settings settings;
+    struct db *db;
+};
+
+/* Fit for cmocka's setup and teardown: *state becomes an open struct db_fixture. */
+int db_fixture_setup(void **state);
+int db_fixture_teardown(void **state);
+
+/* The same without cmocka and without opening. */
+void db_fixture_init(struct db_fixture *fixture);
+void db_fixture_fini(struct db_fixture *fixture);
+
+/* Closes and opens again. */
+int db_fixture_reopen(struct db_fixture *fixture, struct err *err);
+
+/* Runs SQL without parameters and without a result: 0 or the error's code. */
+int db_fixture_run(struct db *db, const char *sql);
+
+/* The integer a query without parameters gives; -1 when it fails. */
+int64_t db_fixture_number(struct db *db, const char *sql);
+
+#endif
