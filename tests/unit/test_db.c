@@ -109,17 +109,16 @@ static void expectations_are_checked(void **state)
 {
     struct db *db = with_accounts(state);
     static const char *const sql[] = {
-        "UPDATE account SET balance = balance WHERE id = 9",               /* 0 rows */
-        "UPDATE account SET balance = balance WHERE id = 1",               /* 1 */
-        "UPDATE account SET balance = balance",                            /* 2 */
-        "SELECT id FROM account WHERE id = 9",                             /* 0 */
-        "SELECT id FROM account WHERE id = 1",                             /* 1 */
-        "SELECT id FROM account",                                          /* 2 */
-        "UPDATE account SET balance = balance WHERE id = 9 RETURNING id",  /* 0 */
-        "UPDATE account SET balance = balance WHERE id = 1 RETURNING id",  /* 1 */
-        "UPDATE account SET balance = balance RETURNING id",               /* 2 */
-        "WITH w AS (SELECT 9 AS id) UPDATE account SET balance = balance " /* 0 */
-        "WHERE id IN (SELECT id FROM w)",
+        "UPDATE account SET balance = balance WHERE id = 9",              /* 0 rows */
+        "UPDATE account SET balance = balance WHERE id = 1",              /* 1 */
+        "UPDATE account SET balance = balance",                           /* 2 */
+        "SELECT id FROM account WHERE id = 9",                            /* 0 */
+        "SELECT id FROM account WHERE id = 1",                            /* 1 */
+        "SELECT id FROM account",                                         /* 2 */
+        "UPDATE account SET balance = balance WHERE id = 9 RETURNING id", /* 0 */
+        "UPDATE account SET balance = balance WHERE id = 1 RETURNING id", /* 1 */
+        "UPDATE account SET balance = balance RETURNING id",              /* 2 */
+        "WITH w AS (SELECT 9) DELETE FROM account WHERE id IN w",         /* 0 */
     };
     static const bool holds[][3] = {
         [DB_ANY_ROWS] = { true, true, true },
