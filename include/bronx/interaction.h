@@ -15,7 +15,12 @@
 
 /* Milliseconds of 1970-01-01 to Discord's first second (2015-01-01), the snowflakes' zero.
  * https://docs.discord.com/developers/reference#snowflakes */
-#define DISCORD_EPOCH_MS INT64_C(1420070400000)
+#define DISCORD_EPOCH_MS    INT64_C(1420070400000)
+
+/* Largest size of an INTEGER option, a choice or a bound: what JavaScript can count to.
+ * https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-option-type
+ */
+#define DISCORD_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
 static inline int64_t snowflake_created_ms(int64_t id)
 {

@@ -18,6 +18,9 @@
 
 struct reply;
 
+/* Discord refuses larger inline answers; such a message must be deferred and sent as an edit. */
+#define REPLY_INLINE_MAX_BYTES 150000
+
 /* https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-response-object-interaction-callback-type
  */
 enum callback_type {
@@ -168,10 +171,12 @@ struct reply *reply_new(struct arena *arena, const struct interaction *interacti
 
 /* The body of the HTTP answer, checked against every limit, appended to `out`. ERR_LIMIT or
  * ERR_INVALID with the JSON path in the reason ("data.components[0].custom_id: 104 characters, at
- * most 100"), ERR_MEMORY. A reply with files fails with ERR_INVALID: it must be deferred. */
+ * most 100"), ERR_MEMORY. A reply with files fails with ERR_INVALID and one of more than
+ * REPLY_INLINE_MAX_BYTES with ERR_LIMIT: they must be deferred. Nothing is appended on failure. */
 int reply_serialize(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
 
-/* The same message as the JSON of an edit or a follow-up (`payload_json` when there are files). */
+/* The same message as the JSON of an edit or a follow-up (`payload_json` when there are files).
+ * EPHEMERAL is not in it: an edit can't change it. */
 int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
 
 struct reply_attachment {

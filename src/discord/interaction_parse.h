@@ -9,13 +9,15 @@
 
 /* Parses `body` (not kept). `*interaction` is owned by the caller: interaction_free. ERR_INVALID
  * with a reason fit for a 400 answer ("data.options[2].name: a text is needed"); ERR_MEMORY.
- * Accepts unknown fields, and unknown interaction, option, component, context and channel types as
- * their number. Refuses: broken JSON, trailing text, invalid UTF-8, nesting too deep, missing or
- * mistyped required fields, ids that are not decimal texts within 1..2^63-1. */
+ * Accepts unknown fields, and unknown interaction, option, component and channel types as their
+ * number. A PING needs nothing but its type. Refuses: broken JSON, trailing text, invalid UTF-8,
+ * nesting too deep, a key that is there twice, missing required fields, mistyped fields, ids that
+ * are not decimal texts within 1..2^63-1. */
 int interaction_parse(struct str_view body, struct interaction **interaction,
                       struct err *err) MUST_CHECK;
 
-/* The `data` object of a COMMAND interaction as JSON, appended to `out`: enough to run it later. */
+/* The `data` object of a COMMAND interaction that interaction_parse or interaction_parse_data made,
+ * as Discord wrote it, appended to `out`: enough to run it later. "null" for other types. */
 void interaction_data_json(const struct interaction *interaction, struct buf *out);
 
 /* A COMMAND interaction as if `by` had just sent the command in `data` (from interaction_data_json)
