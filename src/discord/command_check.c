@@ -384,6 +384,15 @@ static int check_command(struct check *check)
     return 0;
 }
 
+/* Whatever their types: clicks find their command by its name alone. */
+static bool is_named_before(const struct command *const *commands, const struct command *const *at)
+{
+    for (; commands != at; commands++)
+        if (strcmp((*commands)->name, (*at)->name) == 0)
+            return true;
+    return false;
+}
+
 int command_list_check(const struct command *const *commands, struct err *err)
 {
     int chat_commands[2] = { 0 }; /* everywhere, and in the owner guild */
@@ -393,7 +402,7 @@ int command_list_check(const struct command *const *commands, struct err *err)
         int code = check_command(&check);
         if (code < 0)
             return code;
-        if (command_find(commands, str_from((*at)->name)) != *at)
+        if (is_named_before(commands, at))
             return fault(&check, "two commands of that name");
         if (type_of(*at) == COMMAND_CHAT_INPUT &&
             ++chat_commands[(*at)->is_owner_only] > CHAT_COMMANDS_MAX)

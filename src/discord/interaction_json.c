@@ -9,8 +9,8 @@
 /* Deeper than any path our code asks for. */
 #define PATH_DEPTH_MAX 16
 
-/* Keys of maps come from outside: no more bytes of them than an id has. */
-#define KEY_SHOWN_MAX  24
+/* Keys of maps come from outside: no more bytes of them than our own keys have. */
+#define KEY_SHOWN_MAX  40
 
 int json_fault(const struct json_reader *reader, const struct json_place *place, const char *format,
                ...)

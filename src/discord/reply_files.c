@@ -16,20 +16,22 @@ static bool is_filename(struct str_view name)
     return true;
 }
 
-/* NULL, or why this file can't be attached. */
-static const char *why_not_file(const struct reply *reply, struct str_view filename,
-                                struct str_view bytes)
+/* 0, or the code and reason why this file can't be attached. */
+static int check_file(const struct reply *reply, struct str_view filename, struct str_view bytes,
+                      const char **reason)
 {
+    *reason = "a file name needs 1-100 of A-Z, a-z, 0-9, '.', '_', '-'";
     if (!is_filename(filename))
-        return "a file name needs 1-100 of A-Z, a-z, 0-9, '.', '_', '-'";
+        return ERR_INVALID;
+    *reason = "two files of the same name";
     for (int i = 0; i < reply->file_count; i++)
         if (str_equal(reply->files[i].filename, filename))
-            return "two files of the same name";
+            return ERR_INVALID;
+    *reason = "more than 10 files";
     if (reply->file_count == REPLY_FILES_MAX)
-        return "more than 10 files";
-    if (bytes.length > REPLY_FILE_BYTES_MAX - reply->file_bytes)
-        return "more than 10 MiB of files";
-    return NULL;
+        return ERR_LIMIT;
+    *reason = "more than 10 MiB of files";
+    return bytes.length > REPLY_FILE_BYTES_MAX - reply->file_bytes ? ERR_LIMIT : 0;
 }
 
 void reply_file(struct reply *reply, struct str_view filename, struct str_view bytes)
@@ -37,9 +39,10 @@ void reply_file(struct reply *reply, struct str_view filename, struct str_view b
     struct node *node = reply_add(reply, reply->open, COMPONENT_FILE);
     if (!node)
         return;
-    const char *why_not = why_not_file(reply, filename, bytes);
-    if (why_not) {
-        reply_fault(reply, is_filename(filename) ? ERR_LIMIT : ERR_INVALID, node, why_not);
+    const char *reason;
+    int code = check_file(reply, filename, bytes, &reason);
+    if (code < 0) {
+        reply_fault(reply, code, node, reason);
         return;
     }
     node->url = arena_format(reply->arena, "attachment://%.*s", STR_ARGS(filename));
