@@ -9,7 +9,7 @@ COUNTER_BY(METRIC_REFUSED, "bronxbot_refused_requests_total", "reason",
            "body_empty body_size signature_wrong",
            "Requests on the webhook paths refused before they were parsed.")
 GAUGE(METRIC_HTTP_CONNECTIONS, "bronxbot_http_connections", "Open connections on LISTEN.")
-COUNTER_BY(METRIC_HTTP_TIMEOUTS, "bronxbot_http_timeouts_total", "phase", "header body",
+COUNTER_BY(METRIC_HTTP_TIMEOUTS, "bronxbot_http_timeouts_total", "phase", "header body answer",
            "Connections closed because the peer was too slow.")
 COUNTER_BY(METRIC_INTERACTIONS, "bronxbot_interactions_total", "type",
            "ping command component autocomplete modal unknown", "Verified interactions by type.")

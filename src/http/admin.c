@@ -1,0 +1,172 @@
+/* The admin endpoints. Handlers run on the admin server's only thread, so a slow probe holds up
+ * nothing but the next look. */
+#include "http/admin.h"
+
+#include "core/json_out.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static void respond_or_fail(struct http_exchange *exchange, int status, const char *content_type,
+                            struct buf *body)
+{
+    if (!body->has_failed) {
+        http_respond(exchange, status, content_type, body);
+        return;
+    }
+    buf_free(body);
+    http_respond_text(exchange, 500, HTTP_JSON, STR("{\"error\":\"internal error\"}"));
+}
+
+static void on_healthz(struct http_exchange *exchange, void *context)
+{
+    (void)context;
+    http_respond_text(exchange, 200, "text/plain", STR("ok\n"));
+}
+
+/* --- /readyz --- */
+
+/* False when the part breaks this process. */
+static bool write_part(const struct admin_part *part, struct json_out *out)
+{
+    static const char *const words[] = {
+        [PART_OK] = "ok",
+        [PART_DEGRADED] = "degraded",
+        [PART_DOWN] = "down",
+    };
+    CLEANUP(buf_free) struct buf detail = { 0 };
+    enum part_state state = part->probe(part->context, &detail);
+    json_key(out, part->name);
+    json_object_begin(out);
+    json_key(out, "state");
+    json_text(out, str_from(words[state]));
+    json_key(out, "detail");
+    json_text(out, buf_view(&detail));
+    json_object_end(out);
+    return state != PART_DOWN || !part->is_own;
+}
+
+static void on_readyz(struct http_exchange *exchange, void *context)
+{
+    static const char *const words[] = {
+        [READINESS_STARTING] = "starting",
+        [READINESS_READY] = "ready",
+        [READINESS_DRAINING] = "draining",
+    };
+    struct admin *admin = context;
+    int readiness = atomic_load(&admin->readiness);
+    bool is_ready = readiness == READINESS_READY;
+    struct buf body = { 0 };
+    struct json_out out = { .buf = &body };
+    json_object_begin(&out);
+    json_key(&out, "state");
+    json_text(&out, str_from(words[readiness]));
+    json_key(&out, "parts");
+    json_object_begin(&out);
+    for (int i = 0; i < admin->part_count; i++)
+        if (!write_part(&admin->parts[i], &out))
+            is_ready = false;
+    json_object_end(&out);
+    json_object_end(&out);
+    respond_or_fail(exchange, is_ready ? 200 : 503, HTTP_JSON, &body);
+}
+
+/* --- /metrics --- */
+
+/* The process as the kernel sees it; -1 for what it does not tell. */
+struct process {
+    int64_t resident_bytes, threads, open_files;
+};
+
+static int64_t count_open_files(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory)
+        return -1;
+    int64_t count = -1; /* the directory's own */
+    const struct dirent *entry;
+    while ((entry = readdir(directory)))
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static struct process look_at_process(void)
+{
+    struct process process = { -1, -1, count_open_files() };
+    FILE *status = fopen("/proc/self/status", "re");
+    if (!status)
+        return process;
+    char line[256];
+    while (fgets(line, sizeof(line), status)) {
+        struct str_view rest = str_from(line), key;
+        if (!str_split(&rest, ':', &key))
+            continue;
+        struct str_view value, text = str_trim(rest);
+        if (str_equal(key, STR("Threads")))
+            (void)!str_to_int64(text, &process.threads);
+        else if (str_equal(key, STR("VmRSS")) && str_split(&text, ' ', &value) &&
+                 str_to_int64(value, &process.resident_bytes) == 0)
+            process.resident_bytes *= 1024; /* "5120 kB" */
+    }
+    fclose(status);
+    return process;
+}
+
+static void expose_process(const struct admin *admin, struct buf *out)
+{
+    struct process process = look_at_process();
+    const struct {
+        const char *name, *help;
+        int64_t value;
+    } rows[] = {
+        { "process_resident_memory_bytes", "Memory in use.", process.resident_bytes },
+        { "process_open_fds", "Open files and sockets.", process.open_files },
+        { "process_threads", "Threads of all kinds.", process.threads },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (rows[i].value >= 0)
+            buf_append_format(out, "# HELP %s %s\n# TYPE %s gauge\n%s %" PRId64 "\n", rows[i].name,
+                              rows[i].help, rows[i].name, rows[i].name, rows[i].value);
+    buf_append_format(out,
+                      "# HELP process_start_time_seconds Start, in seconds since 1970.\n"
+                      "# TYPE process_start_time_seconds gauge\n"
+                      "process_start_time_seconds %" PRId64 ".%03d\n"
+                      "# HELP bronxbot_build_info The version that runs; always 1.\n"
+                      "# TYPE bronxbot_build_info gauge\n"
+                      "bronxbot_build_info{version=\"%s\"} 1\n",
+                      admin->started_ms / 1000, (int)(admin->started_ms % 1000), BRONX_VERSION);
+}
+
+static void on_metrics(struct http_exchange *exchange, void *context)
+{
+    const struct admin *admin = context;
+    struct buf body = { 0 };
+    metrics_expose(admin->metrics, &body);
+    expose_process(admin, &body);
+    respond_or_fail(exchange, 200, METRICS_CONTENT_TYPE, &body);
+}
+
+void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
+{
+    static const struct {
+        const char *path;
+        http_handler *handler;
+    } rows[ADMIN_ROUTES] = {
+        { "/healthz", on_healthz },
+        { "/readyz", on_readyz },
+        { "/metrics", on_metrics },
+    };
+    for (size_t i = 0; i < ADMIN_ROUTES; i++)
+        routes[i] = (struct http_route){
+            .path = rows[i].path,
+            .method = "GET",
+            .handler = rows[i].handler,
+            .context = admin,
+        };
+}

@@ -1,0 +1,228 @@
+/* From a request to a verified interaction and back. Handlers run on the HTTP threads; the router's
+ * answer comes from whatever thread made it. Nothing is parsed before its signature was accepted,
+ * and every refusal looks the same from outside: Discord probes with wrong signatures and expects
+ * 401, others learn nothing.
+ *
+ * struct pending belongs to the request from its dispatch until its answer was sent. */
+#include "http/webhook.h"
+
+#include "core/json_out.h"
+#include "core/log_sink.h"
+#include "discord/interaction_parse.h"
+#include "http/webhook_event.h"
+#include "router/router.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PONG STR("{\"type\":1}")
+
+/* Label values of METRIC_INTERACTIONS. */
+enum { LABEL_PING, LABEL_UNKNOWN = INTERACTION_MODAL_SUBMIT };
+
+struct pending {
+    struct webhook *webhook;
+    struct http_exchange *exchange;
+    int64_t interaction_id;
+    int64_t arrived_us;
+    char request_id[REQUEST_ID_SIZE];
+};
+
+static void count_handling(const struct webhook *webhook, int64_t arrived_us)
+{
+    metrics_observe_us(webhook->metrics, METRIC_HANDLING,
+                       clock_monotonic_us(webhook->clock) - arrived_us);
+}
+
+static bool is_from_discord(const struct webhook *webhook, struct http_exchange *exchange)
+{
+    struct signed_request request;
+    request.signature =
+        http_header(exchange, "X-Signature-Ed25519", &request.is_signature_repeated);
+    request.timestamp =
+        http_header(exchange, "X-Signature-Timestamp", &request.is_timestamp_repeated);
+    static_assert(HTTP_BODY_HEADROOM >= SIGNATURE_TIMESTAMP_MAX, "the timestamp goes there");
+    request.body = http_body(exchange, &request.body_length);
+    enum signature_refusal refusal =
+        signature_check(&webhook->policy, &request, clock_wall_ms(webhook->clock));
+    if (refusal == SIGNATURE_ACCEPTED)
+        return true;
+    metrics_add_by(webhook->metrics, METRIC_REFUSED, (int)refusal - 1, 1);
+    http_respond_text(exchange, 401, HTTP_JSON, STR("{\"error\":\"invalid request signature\"}"));
+    return false;
+}
+
+/* {"error": reason} */
+static void refuse_nonsense(const struct webhook *webhook, struct http_exchange *exchange,
+                            const char *reason)
+{
+    struct log log = log_of_request(webhook->log, http_request_id(exchange));
+    log_warning(&log, "signed request refused", LOG_TEXT("reason", str_from(reason)));
+    struct buf body = { 0 };
+    struct json_out out = { .buf = &body };
+    json_object_begin(&out);
+    json_key(&out, "error");
+    json_text(&out, str_from(reason));
+    json_object_end(&out);
+    if (body.has_failed) {
+        buf_free(&body);
+        http_respond_text(exchange, 400, HTTP_JSON, STR("{\"error\":\"invalid\"}"));
+    } else
+        http_respond(exchange, 400, HTTP_JSON, &body);
+}
+
+static void refuse_for_want_of_memory(const struct webhook *webhook,
+                                      struct http_exchange *exchange, const char *request_id)
+{
+    struct log log = log_of_request(webhook->log, request_id);
+    log_error(&log, "out of memory for an answer", LOG_NOTHING);
+    struct buf body = { 0 };
+    buf_append_format(&body, "{\"error\":\"internal error\",\"request\":\"%s\"}", request_id);
+    if (body.has_failed) {
+        buf_free(&body);
+        http_respond_text(exchange, 500, HTTP_JSON, STR("{\"error\":\"internal error\"}"));
+    } else
+        http_respond(exchange, 500, HTTP_JSON, &body);
+}
+
+/* --- /interactions --- */
+
+static void on_answer_sent(void *context, bool is_complete)
+{
+    struct pending *pending = context;
+    struct webhook *webhook = pending->webhook;
+    if (is_complete)
+        metrics_observe_us(webhook->metrics, METRIC_ACKNOWLEDGE,
+                           (clock_wall_ms(webhook->clock) -
+                            snowflake_created_ms(pending->interaction_id)) *
+                               1000);
+    free(pending);
+}
+
+/* Called by the router, on any thread. */
+static void on_answer(void *context, struct buf *body)
+{
+    struct pending *pending = context;
+    struct http_exchange *exchange = pending->exchange;
+    count_handling(pending->webhook, pending->arrived_us);
+    /* `pending` is gone as soon as the exchange is answered. */
+    if (body->length > 0 && !body->has_failed)
+        http_respond(exchange, 200, HTTP_JSON, body);
+    else {
+        buf_free(body);
+        refuse_for_want_of_memory(pending->webhook, exchange, pending->request_id);
+    }
+}
+
+static void dispatch(struct webhook *webhook, struct http_exchange *exchange,
+                     struct interaction *interaction)
+{
+    const char *request_id = http_request_id(exchange);
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (!pending) {
+        interaction_free(interaction);
+        refuse_for_want_of_memory(webhook, exchange, request_id);
+        return;
+    }
+    pending->webhook = webhook;
+    pending->exchange = exchange;
+    pending->interaction_id = interaction->id;
+    pending->arrived_us = http_arrived_us(exchange);
+    memcpy(pending->request_id, request_id, REQUEST_ID_SIZE);
+    http_on_sent(exchange, on_answer_sent, pending);
+    char id[REQUEST_ID_SIZE];
+    memcpy(id, request_id, sizeof(id)); /* `pending` may be gone before the router is done with it */
+    router_dispatch(webhook->router, interaction, id, on_answer, pending);
+}
+
+static void count_interaction(const struct webhook *webhook, int type)
+{
+    bool is_known = type >= INTERACTION_PING && type <= INTERACTION_MODAL_SUBMIT;
+    metrics_add_by(webhook->metrics, METRIC_INTERACTIONS,
+                   is_known ? type - INTERACTION_PING + LABEL_PING : LABEL_UNKNOWN, 1);
+}
+
+static void on_interaction(struct http_exchange *exchange, void *context)
+{
+    struct webhook *webhook = context;
+    if (!is_from_discord(webhook, exchange))
+        return;
+    struct interaction *interaction = NULL;
+    struct err err;
+    size_t length;
+    const char *body = http_body(exchange, &length);
+    int result = interaction_parse((struct str_view){ body, length }, &interaction, &err);
+    if (result == ERR_MEMORY) {
+        refuse_for_want_of_memory(webhook, exchange, http_request_id(exchange));
+        return;
+    }
+    if (result != 0) {
+        refuse_nonsense(webhook, exchange, err.message);
+        return;
+    }
+    int type = interaction->type;
+    count_interaction(webhook, type);
+    if (type > INTERACTION_PING && type <= INTERACTION_MODAL_SUBMIT) {
+        dispatch(webhook, exchange, interaction);
+        return;
+    }
+    interaction_free(interaction);
+    if (type == INTERACTION_PING) {
+        count_handling(webhook, http_arrived_us(exchange));
+        http_respond_text(exchange, 200, HTTP_JSON, PONG);
+    } else {
+        /* No answer we know would be right for it, and Discord tells the user so itself. */
+        err_set(&err, ERR_INVALID, "type: interactions of type %d are not supported", type);
+        refuse_nonsense(webhook, exchange, err.message);
+    }
+}
+
+/* --- /events --- */
+
+static void on_event(struct http_exchange *exchange, void *context)
+{
+    struct webhook *webhook = context;
+    if (!is_from_discord(webhook, exchange))
+        return;
+    size_t length;
+    const char *body = http_body(exchange, &length);
+    int type = EVENT_PING;
+    struct err err;
+    int result = webhook_event_type((struct str_view){ body, length }, &type, &err);
+    if (result == ERR_MEMORY) {
+        /* Discord sends it again. */
+        refuse_for_want_of_memory(webhook, exchange, http_request_id(exchange));
+    } else if (result != 0) {
+        refuse_nonsense(webhook, exchange, err.message);
+    } else {
+        metrics_add(webhook->metrics, METRIC_EVENTS, type == EVENT_HAPPENED);
+        http_respond_text(exchange, 204, NULL, STR_NONE);
+    }
+}
+
+static void on_too_large(void *context)
+{
+    struct webhook *webhook = context;
+    metrics_add_by(webhook->metrics, METRIC_REFUSED, REFUSED_BODY_SIZE - 1, 1);
+}
+
+void webhook_routes(struct webhook *webhook, struct http_route routes[WEBHOOK_ROUTES])
+{
+    static const struct {
+        const char *path;
+        http_handler *handler;
+    } rows[WEBHOOK_ROUTES] = {
+        { "/interactions", on_interaction },
+        { "/events", on_event },
+    };
+    for (size_t i = 0; i < WEBHOOK_ROUTES; i++)
+        routes[i] = (struct http_route){
+            .path = rows[i].path,
+            .method = "POST",
+            .max_body = webhook->max_body,
+            .handler = rows[i].handler,
+            .on_too_large = on_too_large,
+            .context = webhook,
+        };
+}
