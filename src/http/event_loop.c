@@ -93,6 +93,7 @@ void event_loop_on_connection(void *context, struct MHD_Connection *mhd, void **
         leave_phase(connection);
         free(connection);
         *socket_context = NULL;
+        thread->has_room = true;
         metrics_gauge_add(metrics, METRIC_HTTP_CONNECTIONS, -1);
     }
 }
@@ -116,6 +117,9 @@ static void sweep(struct event_thread *thread)
 static int patience(struct event_thread *thread)
 {
     MHD_UNSIGNED_LONG_LONG daemon_ms;
+    /* At its limit, a daemon watches the listening socket again only from its next run on. */
+    if (thread->has_room)
+        return 0;
     if (MHD_get_timeout(thread->daemon, &daemon_ms) == MHD_YES && daemon_ms == 0)
         return 0;
     int64_t next_us = INT64_MAX;
@@ -199,6 +203,7 @@ void *event_loop_run(void *context)
         }
         sleep_until_event(thread);
         event_loop_take_answers(thread->answers);
+        thread->has_room = false;
         MHD_run(thread->daemon);
         sweep(thread);
     }

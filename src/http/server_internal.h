@@ -52,6 +52,7 @@ struct event_thread {
     pthread_t thread;
     bool is_started;
     bool is_quiesced;
+    bool has_room;  /* a connection was closed in the last run */
     int64_t now_us; /* when the current turn of the loop began */
     struct connection_list phases[PHASE_COUNT];
     atomic_int in_flight; /* exchanges whose answer was not sent yet */
