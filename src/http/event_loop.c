@@ -57,7 +57,7 @@ void connection_enter(struct connection *connection, enum phase phase)
     struct event_thread *thread = connection->thread;
     struct connection_list *list = &thread->phases[phase];
     leave_phase(connection);
-    connection->phase = phase;
+    connection->phase = (int)phase;
     connection->deadline_us =
         thread->now_us + timeout_of(&thread->server->settings.timeouts, phase) * 1000;
     connection->next = NULL;

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "http_client.h"
-#include "http_fixture.h"
+#include "raw_client.h"
+#include "server_fixture.h"
 
 #include <stdio.h>
 #include <string.h>

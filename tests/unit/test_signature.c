@@ -39,13 +39,19 @@ static size_t decode(struct str_view hex, unsigned char *bytes)
     return length;
 }
 
+static struct str_view next_word(struct str_view *line)
+{
+    struct str_view word = STR_NONE;
+    assert_true(str_split(line, ' ', &word));
+    return word;
+}
+
 static void check_vector(struct str_view line, struct tally *tally)
 {
     static unsigned char key[VECTOR_BYTES], message[VECTOR_BYTES], signature[VECTOR_BYTES];
-    struct str_view name, verdict, key_hex, message_hex, signature_hex;
-    assert_true(str_split(&line, ' ', &name) && str_split(&line, ' ', &verdict) &&
-                str_split(&line, ' ', &key_hex) && str_split(&line, ' ', &message_hex) &&
-                str_split(&line, ' ', &signature_hex));
+    struct str_view name = next_word(&line), verdict = next_word(&line);
+    struct str_view key_hex = next_word(&line), message_hex = next_word(&line);
+    struct str_view signature_hex = next_word(&line);
     assert_int_equal(decode(key_hex, key), ED25519_KEY_BYTES);
     struct str_view text = { (const char *)message, decode(message_hex, message) };
     bool is_accepted = decode(signature_hex, signature) == SIGNATURE_BYTES &&

@@ -1,6 +1,6 @@
 /* A plain blocking HTTP client for tests: sends exactly the bytes it is told to. */
-#ifndef TESTS_HTTP_CLIENT_H
-#define TESTS_HTTP_CLIENT_H
+#ifndef TESTS_RAW_CLIENT_H
+#define TESTS_RAW_CLIENT_H
 
 #include "core/config.h"
 

@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "http_fixture.h"
+#include "server_fixture.h"
 
-#include "http_client.h"
+#include "raw_client.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* A server under test on loopback, with a few routes of its own. */
-#ifndef TESTS_HTTP_FIXTURE_H
-#define TESTS_HTTP_FIXTURE_H
+#ifndef TESTS_SERVER_FIXTURE_H
+#define TESTS_SERVER_FIXTURE_H
 
 #include "core/log_sink.h"
 #include "core/system_clock.h"
