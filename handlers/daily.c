@@ -21,6 +21,7 @@ struct streak {
     int64_t claimed_before_ms; /* 0: never */
 };
 
+/* Leaves `streak` as it is for somebody's first day. */
 static int read_streak(struct call *call, struct streak *streak, struct err *err)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
@@ -32,7 +33,6 @@ static int read_streak(struct call *call, struct streak *streak, struct err *err
     int result = db_query(call->services->db, &statement, &rows, err);
     if (result != 0)
         return err_wrap(err, "reading a streak");
-    *streak = (struct streak){ .days = 1 };
     if (db_rows_count(rows) > 0) {
         streak->claimed_before_ms = db_rows_int(rows, 0, 1);
         if (call->now_ms - streak->claimed_before_ms < STREAK_ENDS_AFTER_MS)
@@ -91,7 +91,7 @@ static int run(struct call *call, struct err *err)
     int result = ledger_find(call, OPERATION, &receipt, err);
     if (result != 0)
         return result < 0 ? result : show(call, &receipt);
-    struct streak streak;
+    struct streak streak = { .days = 1 };
     result = read_streak(call, &streak, err);
     if (result != 0)
         return result;

@@ -354,10 +354,8 @@ void config_print(const struct config *config, struct buf *out)
         const void *field = (const char *)config + setting->offset;
         CLEANUP(buf_free) struct buf value = { 0 };
         setting->print(field, &value);
-        /* The default is no secret. */
-        bool is_shown =
-            !setting->is_secret ||
-            (setting->standard && str_equal(buf_view(&value), str_from(setting->standard)));
+        /* A path is no secret; only a server's URL can carry a password. */
+        bool is_shown = !setting->is_secret || str_starts_with(buf_view(&value), STR("sqlite:"));
         if (!is_shown && value.length > 0) {
             buf_clear(&value);
             buf_append(&value, STR("(set, hidden)"));

@@ -70,7 +70,7 @@ static void published_vectors_are_judged_as_published(void **state)
     (void)state;
     static char line[VECTOR_LINE];
     struct tally tally = { 0 };
-    FILE *file = fopen(VECTORS_FILE, "re");
+    FILE *file = fopen(TEST_DATA_DIR "/ed25519_vectors.txt", "re");
     assert_non_null(file);
     while (fgets(line, sizeof(line), file)) {
         struct str_view text = str_trim(str_from(line));
