@@ -88,7 +88,7 @@ int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *
                      struct err *err)
 {
     *bot = (struct harness_bot){ .options = *options };
-    snprintf(bot->folder, sizeof(bot->folder), "/tmp/bronxbot-test.XXXXXX");
+    snprintf(bot->folder, sizeof(bot->folder), "/tmp/bronxbot-harness.XXXXXX");
     if (!mkdtemp(bot->folder)) {
         bot->folder[0] = '\0';
         return err_set_errno(err, ERR_IO, errno, "a temporary folder");

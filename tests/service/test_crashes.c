@@ -17,6 +17,7 @@
 #include "service_fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

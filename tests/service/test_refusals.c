@@ -30,7 +30,7 @@ struct parts {
     struct harness_signature signature;
     struct buf body;
     const char *headers[HEADERS_MAX];
-    char lines[HEADERS_MAX][192];
+    struct buf lines[HEADERS_MAX];
     int header_count;
 };
 
@@ -53,9 +53,10 @@ static uint32_t random_below(struct refusals *refusals, uint32_t bound)
 
 static void add_header(struct parts *parts, const char *name, const char *value)
 {
-    char *line = parts->lines[parts->header_count];
-    snprintf(line, sizeof(parts->lines[0]), "%s: %s", name, value);
-    parts->headers[parts->header_count++] = line;
+    struct buf *line = &parts->lines[parts->header_count];
+    buf_clear(line);
+    buf_append_format(line, "%s: %s", name, value);
+    parts->headers[parts->header_count++] = line->data;
     parts->headers[parts->header_count] = NULL;
 }
 
@@ -116,19 +117,20 @@ static void change_a_digit_of_the_timestamp(struct refusals *refusals, struct pa
     char *digit =
         &parts->signature
              .timestamp[random_below(refusals, (uint32_t)strlen(parts->signature.timestamp))];
-    *digit = (char)('0' + (*digit - '0' + 1 + random_below(refusals, 9)) % 10);
+    uint32_t changed = (uint32_t)(*digit - '0') + 1 + random_below(refusals, 9);
+    *digit = (char)('0' + changed % 10);
     add_headers(parts);
 }
 
+/* Nothing but digits is a timestamp. */
 static void put_a_sign_into_the_timestamp(struct refusals *refusals, struct parts *parts)
 {
-    char changed[32];
-    snprintf(changed, sizeof(changed), "%c%s", "+- 0x"[random_below(refusals, 5)],
-             parts -> signature.timestamp);
-    snprintf(parts->signature.timestamp, sizeof(parts->signature.timestamp), "%s", changed);
-    /* A leading space is white space that HTTP drops; a digit in front is a far future. */
-    if (changed[0] == ' ')
-        parts->signature.timestamp[0] = '+';
+    char *timestamp = parts->signature.timestamp;
+    size_t length = strlen(timestamp);
+    assert_true(length + 2 <= sizeof(parts->signature.timestamp));
+    size_t at = random_below(refusals, (uint32_t)length + 1);
+    memmove(timestamp + at + 1, timestamp + at, length + 1 - at);
+    timestamp[at] = "+-.xe,_"[random_below(refusals, 7)];
     add_headers(parts);
 }
 
@@ -224,6 +226,13 @@ static mutation *const mutations[] = {
     sign_with_another_key,
 };
 
+static void free_parts(struct parts *parts)
+{
+    buf_free(&parts->body);
+    for (size_t i = 0; i < HEADERS_MAX; i++)
+        buf_free(&parts->lines[i]);
+}
+
 static int send_parts(struct refusals *refusals, const struct parts *parts, const char *path,
                       struct http_answer *answer)
 {
@@ -261,7 +270,7 @@ static void every_mutation_is_refused_and_every_genuine_ping_answered(void **sta
             expect_pong(refusals, &parts, &answer);
     }
     expect_pong(refusals, &parts, &answer);
-    buf_free(&parts.body);
+    free_parts(&parts);
     http_answer_free(&answer);
     assert_true(harness_bot_is_running(&refusals->bot));
 }
@@ -277,7 +286,7 @@ static void a_body_above_the_limit_gets_413(void **state)
         buf_append(&parts.body, STR("                                                "));
     assert_int_equal(send_parts(refusals, &parts, "/interactions", &answer), 413);
     expect_pong(refusals, &parts, &answer);
-    buf_free(&parts.body);
+    free_parts(&parts);
     http_answer_free(&answer);
 }
 
@@ -310,7 +319,7 @@ static void signed_nonsense_gets_400_with_a_reason(void **state)
         assert_string_equal(answer.content_type, "application/json");
         assert_true(answer.body.length > 10);
     }
-    buf_free(&parts.body);
+    free_parts(&parts);
     http_answer_free(&answer);
 }
 
@@ -325,7 +334,7 @@ static void events_answer_a_ping_with_204_and_nothing_else(void **state)
     add_headers(&parts);
     assert_int_equal(send_parts(refusals, &parts, "/events", &answer), 204);
     assert_int_equal(answer.body.length, 0);
-    buf_free(&parts.body);
+    free_parts(&parts);
     http_answer_free(&answer);
 }
 

@@ -1,0 +1,63 @@
+/* Asks the bot once and keeps its answer. */
+#include "simulator/catalogue.h"
+
+#include "harness/bot_process.h"
+#include "harness/interaction_json.h"
+#include "harness/memory.h"
+#include "simulator/json_read.h"
+
+#define REGISTERED_MS INT64_C(1735689600000) /* 2025-01-01 */
+
+int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct err *err)
+{
+    static const char *const arguments[] = { "commands", "--json", NULL };
+    CLEANUP(buf_free) struct buf out = { 0 };
+    int code = harness_run(bot_binary, arguments, "/tmp", &out, err);
+    if (code < 0)
+        return code;
+    if (code != 0)
+        return err_set(err, ERR_UNAVAILABLE, "%s commands --json ended with %d", bot_binary, code);
+    must_hold(&out);
+    catalogue->commands = json_tokener_parse(out.data ? out.data : "");
+    if (!json_object_is_type(catalogue->commands, json_type_array))
+        return err_set(err, ERR_INVALID, "%s commands --json gave no JSON array", bot_binary);
+    return 0;
+}
+
+static json_object *find_named(json_object *list, struct str_view name)
+{
+    for (size_t i = 0; i < list_length(list); i++)
+        if (str_equal(str_from(get_text(list_item(list, i), "name")), name))
+            return list_item(list, i);
+    return NULL;
+}
+
+json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name)
+{
+    return find_named(catalogue->commands, name);
+}
+
+int64_t catalogue_id(const struct catalogue *catalogue, json_object *command)
+{
+    unsigned index = 0;
+    while (index < list_length(catalogue->commands) &&
+           list_item(catalogue->commands, index) != command)
+        index++;
+    return snowflake_at(REGISTERED_MS, index);
+}
+
+json_object *catalogue_option(json_object *owner, struct str_view name)
+{
+    return find_named(get(owner, "options"), name);
+}
+
+bool catalogue_has_sub_commands(json_object *owner)
+{
+    int64_t kind = get_integer(list_item(get(owner, "options"), 0), "type", 0);
+    return kind == KIND_SUB_COMMAND || kind == KIND_GROUP;
+}
+
+void catalogue_free(struct catalogue *catalogue)
+{
+    json_release(&catalogue->commands);
+}

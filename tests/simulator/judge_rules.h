@@ -1,0 +1,67 @@
+/* The judge's tool: objects checked against a table of fields. Internal to the judge. */
+#ifndef SIMULATOR_JUDGE_RULES_H
+#define SIMULATOR_JUDGE_RULES_H
+
+#include "simulator/judge.h"
+
+#define SAFE_INTEGER_MAX INT64_C(9007199254740991) /* 2^53 - 1 */
+
+/* One judgement under way. `path` names the value that is looked at. */
+struct judgement {
+    const struct judge_question *question;
+    struct violations *violations;
+    struct buf path;
+    int callback_type;
+};
+
+enum field_kind {
+    FIELD_TEXT,    /* min..max: UTF-16 units */
+    FIELD_INTEGER, /* min..max */
+    FIELD_BOOLEAN,
+    FIELD_ID,     /* a snowflake as text */
+    FIELD_OBJECT, /* looked into by code */
+    FIELD_LIST,   /* min..max: items, looked into by code */
+    FIELD_URL,    /* http or https, min..max: UTF-16 units */
+    FIELD_ANY,    /* looked into by code */
+};
+
+enum { REQUIRED = 1, NULLABLE = 2 };
+
+struct field_rule {
+    const char *name; /* NULL ends a table */
+    enum field_kind kind;
+    unsigned traits; /* REQUIRED, NULLABLE */
+    int64_t min, max;
+};
+
+/* Records a violation at the present path. */
+void judge_complain(struct judgement *judgement, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* `name` or `[index]` is appended to the path until judge_leave with the returned mark. */
+size_t judge_enter(struct judgement *judgement, const char *name);
+size_t judge_enter_index(struct judgement *judgement, size_t index);
+void judge_leave(struct judgement *judgement, size_t mark);
+
+/* Checks every field of `object` against `rules`; unknown ones are refused. False, with a
+ * violation, when `object` is no object at all. */
+bool judge_object(struct judgement *judgement, json_object *object, const struct field_rule *rules);
+
+/* Fields that may be absent. The type has been checked by judge_object. */
+json_object *field_of(json_object *object, const char *name); /* NULL when absent or null */
+struct str_view field_text(json_object *object, const char *name);
+int64_t field_integer(json_object *object, const char *name, int64_t fallback);
+bool field_boolean(json_object *object, const char *name, bool fallback);
+size_t field_length(json_object *object, const char *name); /* of a list; 0 when absent */
+
+/* A snowflake as text: 1-20 digits within 64 bits. */
+bool is_snowflake(json_object *value);
+
+/* judge_components.c: components of a message (is_v2 or legacy) or of a modal. */
+void judge_message_components(struct judgement *judgement, json_object *list, bool is_v2);
+void judge_modal_components(struct judgement *judgement, json_object *list);
+
+/* judge_message.c: `data` of callbacks 4, 5 and 7. */
+void judge_message(struct judgement *judgement, json_object *data);
+void judge_deferred(struct judgement *judgement, json_object *data);
+
+#endif

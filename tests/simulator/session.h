@@ -1,0 +1,148 @@
+/* One simulated Discord with one bot: the world, what everybody sees, and the newest answers. A
+ * session belongs to one thread; `together` and `replay` use more, but only for sending. */
+#ifndef SIMULATOR_SESSION_H
+#define SIMULATOR_SESSION_H
+
+#include "harness/bot_process.h"
+#include "harness/http_client.h"
+#include "simulator/catalogue.h"
+#include "simulator/judge.h"
+#include "simulator/message_store.h"
+#include "simulator/modal.h"
+#include "simulator/render.h"
+#include "simulator/script.h"
+#include "simulator/world.h"
+
+/* Somebody somewhere. */
+struct actor {
+    const struct person *person;
+    struct place place;
+    uint64_t permissions;
+};
+
+enum {
+    INTERACTION_PING = 1,
+    INTERACTION_COMMAND = 2,
+    INTERACTION_COMPONENT = 3,
+    INTERACTION_AUTOCOMPLETE = 4,
+    INTERACTION_MODAL_SUBMIT = 5,
+};
+
+/* One interaction from its request to what people see of its answer. */
+struct delivery {
+    struct actor actor;
+    int type;
+    int64_t interaction_id;
+    char *command_name;      /* full name, for commands; else NULL */
+    int64_t message_id;      /* components and their modals: the message clicked on; else 0 */
+    int focused_option_type; /* autocomplete */
+    struct buf body;
+    struct harness_signature signature;
+    struct http_answer answer; /* status 0: there was none */
+    json_object *json;         /* the judged answer; NULL when Discord would show nothing */
+    int64_t shown_message_id;  /* what it created or changed; 0: none */
+    bool has_opened_form;
+};
+
+struct deliveries {
+    struct delivery *items;
+    size_t count;
+};
+
+/* A form on somebody's screen; each person has at most one. */
+struct open_form {
+    int64_t person_id;
+    struct modal modal;
+};
+
+struct variable {
+    char *name, *value;
+};
+
+struct session {
+    const struct catalogue *catalogue;
+    struct harness_bot bot;
+    struct http_client *client;
+    struct world world;
+    struct message_store store;
+    struct violations violations;
+    struct open_form **forms;
+    struct variable *variables;
+    size_t form_count, variable_count;
+    struct actor actor;       /* who acts unless a step says otherwise */
+    struct deliveries newest; /* the newest answers: one, or those of a `together` */
+    unsigned sequence;        /* tells snowflakes of one millisecond apart */
+    char owner_line[64];      /* OWNER_IDS=... */
+    const char *environment[4];
+    bool has_colour;
+};
+
+/* Starts a bot with an empty database. alice is in server harlem. After a failure session_end is
+ * still due. */
+int session_start(struct session *session, const char *bot_binary,
+                  const struct catalogue *catalogue, struct err *err) MUST_CHECK;
+
+/* Stops the bot gracefully (a bad exit code is an error) and frees everything. */
+int session_end(struct session *session, struct err *err) MUST_CHECK;
+
+/* A fresh id, and the view of what people see now. */
+int64_t session_snowflake(struct session *session);
+struct view session_view(const struct session *session);
+
+/* The form on this person's screen; made (not open) when there is none. */
+struct modal *session_form(struct session *session, int64_t person_id);
+
+/* `$NAME`; NULL when nothing was remembered under it. */
+const char *session_variable(const struct session *session, struct str_view name);
+void session_remember(struct session *session, struct str_view name, struct str_view value);
+
+/* Does one step (without `together` blocks) and appends what a person then sees to `out`. A
+ * failure's reason says what was expected and what there was instead. */
+int session_step(struct session *session, const struct step *step, struct buf *out,
+                 struct err *err) MUST_CHECK;
+
+/* Does all steps of a script, blocks included; `*failed` (may be NULL) gets the step that failed.
+ * `is_live` prints to stdout while it goes on, else everything is appended to `out`. */
+int session_run(struct session *session, const struct script *script, bool is_live, struct buf *out,
+                const struct step **failed, struct err *err) MUST_CHECK;
+
+/* --- Deliveries (prepare.c, delivery.c) ------------------------------------------------------- */
+
+/* Builds and signs what the words ask for: `/command ...`, `click`, `select`, `submit`, `complete`.
+ * ERR_CHECK: Discord's client would not send that. */
+bool is_delivery_verb(const struct word *word);
+int delivery_prepare(struct session *session, const struct actor *actor, const struct word *words,
+                     size_t count, struct delivery *delivery, struct err *err) MUST_CHECK;
+
+/* Breaks the signature. */
+void delivery_forge(struct delivery *delivery);
+
+/* Sends all at the same instant, each on a connection of its own (one: on the session's). */
+void deliveries_send(struct session *session, struct delivery *deliveries, size_t count);
+
+/* Sends the same bytes `times` times, `at_once` at a time. Answers that differ in status or bytes
+ * are counted in `*different`; those without an answer too. */
+void delivery_replay(struct session *session, const struct delivery *delivery, int times,
+                     int at_once, int *different);
+
+/* Judges the answer and changes what people see. */
+void delivery_absorb(struct session *session, struct delivery *delivery);
+
+/* What the person who acted now sees, as text. */
+void delivery_show(const struct session *session, const struct delivery *delivery,
+                   const struct view *view, struct buf *out);
+
+/* Moves `deliveries` into session->newest. */
+void session_take_newest(struct session *session, struct deliveries *deliveries);
+void deliveries_free(struct deliveries *deliveries); /* fit for CLEANUP */
+
+/* --- Expectations (expect.c) ------------------------------------------------------------------ */
+
+/* `words` follow the word "expect". */
+int session_expect(struct session *session, const struct actor *actor, const struct word *words,
+                   size_t count, struct err *err) MUST_CHECK;
+/* `remember "regex" as NAME` */
+int session_remember_match(struct session *session, const struct word *words, size_t count,
+                           struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,234 @@
+/* The simulator against a bot with canned answers (FAKE_BOT): a scene that should pass does, and
+ * one that should fail does so for the right reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "harness/memory.h"
+#include "simulator/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scene_case {
+    const char *text;
+    const char *failure; /* part of the reason; NULL: the scene passes */
+};
+
+static void run_scene(const struct catalogue *catalogue, const struct scene_case *scene)
+{
+    CLEANUP(script_free) struct script script = { 0 };
+    CLEANUP(buf_free) struct buf out = { 0 };
+    struct session session = { 0 };
+    struct err err = { 0 }, end_err = { 0 };
+    int result = script_parse(&script, "test", str_from(scene->text), &err);
+    if (result == 0)
+        result = session_start(&session, getenv("FAKE_BOT"), catalogue, &err);
+    if (result == 0)
+        result = session_run(&session, &script, false, &out, NULL, &err);
+    if (session.bot.folder[0])
+        assert_int_equal(session_end(&session, &end_err), 0);
+    if (!scene->failure && result != 0)
+        fail_msg("%s\nfails: %s\n%s", scene->text, err.message, out.data ? out.data : "");
+    if (scene->failure && (result == 0 || !strstr(err.message, scene->failure)))
+        fail_msg("%s\ndoes not fail for '%s' but: %s", scene->text, scene->failure,
+                 result == 0 ? "passes" : err.message);
+}
+
+static void run_all(void **state, const struct scene_case *scenes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        run_scene(*state, &scenes[i]);
+}
+
+static void people_see_what_is_meant_for_them(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/hello\nexpect public \"Hello dear @alice\"\nexpect button \"Again\"\n"
+          "expect no button \"Off\"\nexpect not \"**\"",
+          NULL },
+        { "/hello\nexpect ephemeral \"Hello\"", "expected ephemeral" },
+        { "/hello\nexpect \"Goodbye\"", "expected text \"Goodbye\"; there is: bronxbot" },
+        { "/secret\nexpect ephemeral \"for your eyes\"\nexpect public \"eyes\"",
+          "expected public" },
+        { "/hello\nas bob click \"Again\"\nexpect \"Hello again\"\nexpect \"(edited)\"", NULL },
+        { "/secret\nas bob\nclick \"Again\"", "bob sees no button \"Again\"" },
+        { "/hello\nclick \"Off\"\nexpect refused \"disabled\"", NULL },
+        { "/hello\nclick \"Off\"", "is disabled" },
+        { "/hello\nclick \"Again\"\nselect \"Pick one\" \"Two\"\nexpect ephemeral \"You picked 2\"",
+          NULL },
+        { "/hello\nclick \"Again\"\nselect \"Pick one\" \"Three\"", "no option \"Three\"" },
+        { "as alice in dm\n/hello\nexpect \"@alice\"\nas bob\nclick \"Again\"", "bob sees no" },
+        { "/later\nexpect thinking", NULL },
+        { "/fault\nexpect error \"Something broke\"", NULL },
+        { "/secret\nexpect error \"eyes\"", "expected error" },
+        { "/hello\n/hello\nclick \"Again\" on message 1\nclick \"Again\" on message 2\n"
+          "click \"Again\" on message 2",
+          "sees no button" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void commands_are_sent_as_declared(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/hello who:@bob times:5", NULL },
+        { "/hello times:6", "option times: '6' is not within the bounds" },
+        { "/hello times:x\nexpect refused \"an integer\"", NULL },
+        { "/hello whom:@bob", "no option whom" },
+        { "/hello @bob", "an option is written name:value" },
+        { "/nothing", "no command /nothing" },
+        { "/set\nexpect refused \"needs a sub-command\"", NULL },
+        { "/set colour\nexpect refused \"value is required\"", NULL },
+        { "/set colour value:\"Dark red\"\nexpect \"set to r\"", NULL },
+        { "/set colour value:blue\nexpect refused \"one of the choices\"", NULL },
+        { "complete /find word:da\nexpect choices \"daily\"", NULL },
+        { "complete /find word:da\nexpect choices \"weekly\"", "expected the choice" },
+        { "complete /find word:da\nexpect choices", "expected no choices" },
+        { "/find\nexpect refused \"word is required\"", NULL },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void forms_are_checked_before_they_go(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/form\nexpect modal \"A form\"\ntype \"Name\" \"Eve\"\ncheck \"I agree\"\nsubmit\n"
+          "expect ephemeral \"Thank you, Eve\"",
+          NULL },
+        { "/form\nsubmit\nexpect refused \"required\"\ntype \"Name\" \"Eve\"\nsubmit",
+          "\"Terms\" is required" },
+        { "/form\ntype \"Name\" \"Evelyn\"\ncheck \"I agree\"\nsubmit", "has 6 characters" },
+        { "/form\ncheck \"I agree\"\nuncheck \"I agree\"\ntype \"Name\" \"E\"\nsubmit",
+          "\"Terms\" is required" },
+        { "/form\ntype \"Nmae\" \"E\"", "no text field \"Nmae\" in this form; there is \"Name\"" },
+        { "/form\ncancel\nsubmit", "alice has no form open" },
+        { "submit", "alice has no form open" },
+        { "/form\ntype \"Name\" \"E\"\ncheck \"I agree\"\ntogether 6 submit\nexpect \"Thank\"\n"
+          "expect not \"Goodbye\"\nsubmit",
+          "alice has no form open" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void broken_rules_fail_a_scene_unless_expected(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/bad", "allowed_mentions: is missing" },
+        { "/bad\nexpect violation \"allowed_mentions\"", NULL },
+        { "/bad\nexpect violation \"nonsense\"", "expected a violation" },
+        { "/bad\n/hello", "allowed_mentions: is missing" },
+        { "/hello\nexpect no violations", NULL },
+        { "/silent", "HTTP status 500" },
+        { "/silent\nexpect status 500", NULL },
+        { "/slow\nexpect violation \"the deadline\"", NULL },
+        { "forged /hello", "HTTP status 401" },
+        { "forged /hello\nexpect status 401", NULL },
+        { "/hello\nexpect status 401", "it is 200" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void replays_must_not_differ(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/hello\nreplay\nreplay 50 times 8 at once", NULL },
+        { "/count\nreplay", "1 of 1 answers" },
+        { "/count\nreplay 50 times 8 at once", "50 of 50 answers" },
+        { "/hello\nkill\nreplay 10 times 2 at once\nrestart\n/hello\nexpect \"Hello\"", NULL },
+        { "together\n/count\nas bob /count\nend\nexpect once \"request 1\"\n"
+          "expect once \"request 2\"",
+          NULL },
+        { "together\n/count\n/count\nend\nexpect once \"request\"", "it is in 2 of 2 answers" },
+        { "together\n/count", "without `end`" },
+        { "together\nwait 5s\nend", "only what sends" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void the_language_explains_its_errors(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "# nothing\n\n", NULL },
+        { "\n/hello who:\"@bob", "test:2: a quote is not closed" },
+        { "dance", "'dance' is not a word" },
+        { "wait", "usage: wait 24h" },
+        { "wait 5 weeks", "usage: wait 24h" },
+        { "wait 5w", "is not a time" },
+        { "as Bob", "'Bob' is not a name" },
+        { "as bob with superpowers", "is not a permission" },
+        { "expect \"x\"", "there is no answer yet" },
+        { "/count\nremember \"request ([0-9]+)\" as FIRST\nexpect \"request $FIRST\"", NULL },
+        { "/count\nremember \"answer ([0-9]+)\" as FIRST", "expected a match" },
+        { "as alice in guild bronx channel #bets with manage_guild\n/hello\nas alice in guild "
+          "harlem",
+          NULL },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void texts_are_shown_as_people_read_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        { "plain", "plain" },
+        { "# Title\nbody", "Title\nbody" },
+        { "-# small", "small" },
+        { "**bold** and *slanted* and `code`", "bold and slanted and code" },
+        { "2 * 3 * 4", "2 * 3 * 4" },
+        { "\\*kept\\*", "*kept*" },
+        { "<t:1000060:R> <t:999880:R> <t:1086400:R>", "in a minute 2 minutes ago in a day" },
+        { "<t:1000000:t>", "13:46" },
+        { "<@1> <@&2> <#3> <nonsense> 1 < 2",
+          "@unknown-user @unknown-role #unknown <nonsense> 1 < 2" },
+        { "</pay:12> <:coin:34>", "/pay :coin:" },
+        { "<t:x:R> <", "<t:x:R> <" },
+        { "```\n**raw**\n```", "**raw**" },
+    };
+    struct world world = { 0 };
+    const struct view view = { .world = &world, .now_ms = 1000000000 };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        CLEANUP(buf_free) struct buf out = { 0 };
+        render_text(&view, str_from(cases[i].text), &out);
+        assert_string_equal(out.data, cases[i].shown);
+    }
+}
+
+static int load_catalogue(void **state)
+{
+    static struct catalogue catalogue;
+    struct err err = { 0 };
+    const char *bot = getenv("FAKE_BOT");
+    if (!bot || catalogue_load(&catalogue, bot, &err) != 0) {
+        fprintf(stderr, "FAKE_BOT: %s\n", err.message);
+        return -1;
+    }
+    *state = &catalogue;
+    return 0;
+}
+
+static int drop_catalogue(void **state)
+{
+    catalogue_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(people_see_what_is_meant_for_them),
+        cmocka_unit_test(commands_are_sent_as_declared),
+        cmocka_unit_test(forms_are_checked_before_they_go),
+        cmocka_unit_test(broken_rules_fail_a_scene_unless_expected),
+        cmocka_unit_test(replays_must_not_differ),
+        cmocka_unit_test(the_language_explains_its_errors),
+        cmocka_unit_test(texts_are_shown_as_people_read_them),
+    };
+    return cmocka_run_group_tests(tests, load_catalogue, drop_catalogue);
+}
