@@ -24,7 +24,8 @@ void *arena_allocate_array(struct arena *arena, size_t count, size_t size);
 /* A zero-terminated copy; STR_NONE when memory is exhausted. */
 struct str_view arena_copy(struct arena *arena, struct str_view text);
 struct str_view arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
-struct str_view arena_format_list(struct arena *arena, const char *format, va_list arguments);
+struct str_view arena_format_list(struct arena *arena, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
 
 void arena_free(struct arena *arena); /* fit for CLEANUP; leaves an empty arena */
 

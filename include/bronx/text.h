@@ -64,7 +64,8 @@ void buf_append(struct buf *buf, struct str_view text);
 void buf_append_bytes(struct buf *buf, const void *bytes, size_t length);
 void buf_append_char(struct buf *buf, char character);
 void buf_append_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
-void buf_append_format_list(struct buf *buf, const char *format, va_list arguments);
+void buf_append_format_list(struct buf *buf, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
 void buf_clear(struct buf *buf); /* length 0, memory kept, failure forgotten */
 struct str_view buf_view(const struct buf *buf);
 void buf_free(struct buf *buf); /* fit for CLEANUP; leaves an empty buf */

@@ -28,9 +28,9 @@
 /* Memory libmicrohttpd keeps for each connection: headers and what was read of a body. The read
  * buffer is half of it, so headers and body of nearly all interactions come with one recv. Headers
  * that don't fit get 431. */
-#define CONNECTION_MEMORY_BYTES   ((size_t)16 * 1024)
-#define DRAIN_LOOK_MS             2
-#define EVENT_THREADS_MAX         256
+#define CONNECTION_MEMORY_BYTES ((size_t)16 * 1024)
+#define DRAIN_LOOK_MS           2
+#define EVENT_THREADS_MAX       256
 
 static struct answer_queue *answer_queue_new(void)
 {
@@ -65,6 +65,9 @@ void answer_queue_wake(struct answer_queue *answers)
 }
 
 static void log_library_line(void *context, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
+
+static void log_library_line(void *context, const char *format, va_list arguments)
 {
     struct event_thread *thread = context;
     struct log_sink *sink = thread->server->settings.log;
@@ -81,15 +84,15 @@ static struct MHD_Daemon *start_daemon(struct event_thread *thread, unsigned con
     /* No Date header: nginx writes its own, and formatting one for each answer is for nobody. */
     const unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
                            MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG;
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, exchange_on_request, thread, /* the logger must come first */
-        MHD_OPTION_EXTERNAL_LOGGER, log_library_line, thread, /* */
-        MHD_OPTION_LISTEN_SOCKET, thread->server->settings.listen_fd, /* */
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, thread,   /* */
-        MHD_OPTION_NOTIFY_CONNECTION, event_loop_on_connection, thread, /* */
-        MHD_OPTION_CONNECTION_LIMIT, connections, /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, /* */
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, exchange_on_request,
+                            thread, /* the logger must come first */
+                            MHD_OPTION_EXTERNAL_LOGGER, log_library_line, thread,           /* */
+                            MHD_OPTION_LISTEN_SOCKET, thread->server->settings.listen_fd,   /* */
+                            MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, thread,     /* */
+                            MHD_OPTION_NOTIFY_CONNECTION, event_loop_on_connection, thread, /* */
+                            MHD_OPTION_CONNECTION_LIMIT, connections,                       /* */
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,    /* */
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 static int start_thread(struct event_thread *thread, unsigned connections, struct err *err)
@@ -124,8 +127,7 @@ int server_new(struct server **out, const struct server_settings *settings, stru
     int count = settings->threads > 0 ? settings->threads : cores_of_this_process();
     if (count > EVENT_THREADS_MAX)
         count = EVENT_THREADS_MAX;
-    struct server *server =
-        calloc(1, sizeof(*server) + (size_t)count * sizeof(server->threads[0]));
+    struct server *server = calloc(1, sizeof(*server) + (size_t)count * sizeof(server->threads[0]));
     if (!server)
         return err_set(err, ERR_MEMORY, "HTTP server");
     server->settings = *settings;

@@ -1,6 +1,6 @@
+/* Sets up without asserting: a fixture that can't be made ends the program. */
 #include "db_fixture.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

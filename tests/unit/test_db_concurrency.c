@@ -12,9 +12,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define WRITERS    16
@@ -279,6 +277,28 @@ static void *write_until_stopped(void *argument)
     }
 }
 
+static int64_t entries_in_file(const char *path)
+{
+    sqlite3 *handle;
+    sqlite3_stmt *count;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, "SELECT count(*) FROM entry", -1, &count, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(count), SQLITE_ROW);
+    int64_t entries = sqlite3_column_int64(count, 0);
+    sqlite3_finalize(count);
+    sqlite3_close(handle);
+    return entries;
+}
+
+static void *let_go_later(void *handle)
+{
+    usleep(50000); /* likely enough for db_stop to be waiting by then */
+    let_go(handle);
+    return NULL;
+}
+
+/* Writers are held up while db_stop is called, so that there is something to wait for. */
 static void stopping_keeps_all_that_was_acknowledged_and_no_more(void **state)
 {
     struct db_fixture *fixture = *state;
@@ -295,13 +315,18 @@ static void stopping_keeps_all_that_was_acknowledged_and_no_more(void **state)
     for (int i = 0; i < WRITERS; i++)
         while (!__atomic_load_n(&has_begun[i], __ATOMIC_ACQUIRE))
             usleep(100);
+    pthread_t releaser;
+    start(&releaser, let_go_later, hold_write_lock(fixture->path));
     db_stop(fixture->db);
+    int64_t entries = entries_in_file(fixture->path);
+    pthread_join(releaser, NULL);
     int acknowledged = 0;
     for (int i = 0; i < WRITERS; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(callers[i].wrong, 0);
         acknowledged += callers[i].acknowledged;
     }
+    assert_int_equal(entries, acknowledged);
     assert_int_equal(db_fixture_reopen(fixture, NULL), 0);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT count(*) FROM entry"), acknowledged);
 }
