@@ -48,10 +48,16 @@ static int fault(const struct check *check, const char *format, ...)
     return err_set(check->err, ERR_INVALID, "%s", text.data ? text.data : format);
 }
 
+static bool is_plain_character(char character)
+{
+    return (character >= 'a' && character <= 'z') || (character >= '0' && character <= '9') ||
+           character == '_' || character == '-';
+}
+
 static bool is_plain_name(struct str_view name)
 {
     for (size_t i = 0; i < name.length; i++)
-        if (!memchr("abcdefghijklmnopqrstuvwxyz0123456789_-", name.data[i], 38))
+        if (!is_plain_character(name.data[i]))
             return false;
     return name.length >= 1 && name.length <= NAME_MAX_UNITS;
 }
@@ -60,10 +66,8 @@ static bool is_plain_name(struct str_view name)
 static bool is_localized_name(struct str_view name)
 {
     for (size_t i = 0; i < name.length; i++) {
-        unsigned char byte = (unsigned char)name.data[i];
-        bool is_plain = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
-                        byte == '_' || byte == '-' || byte == '\'';
-        if (byte < 0x80 && !is_plain)
+        bool is_ascii = (unsigned char)name.data[i] < 0x80;
+        if (is_ascii && !is_plain_character(name.data[i]) && name.data[i] != '\'')
             return false;
     }
     return name.length > 0 && utf8_is_valid(name) && utf8_units(name) <= NAME_MAX_UNITS;

@@ -136,8 +136,9 @@ static int parse_text(struct str_view text, struct json_object **tree, struct er
                        json_tokener_error_desc(reason));
     if (end != text.length)
         return err_set(err, ERR_INVALID, "text after the JSON at byte %zu", end);
-    if (!json_object_is_type(*tree, json_type_object))
-        return err_set(err, ERR_INVALID, "a JSON object is needed");
+    /* The text begins with a brace: no tree without an error is json-c's way to say no memory. */
+    if (!*tree)
+        return err_set(err, ERR_MEMORY, "no memory to parse JSON");
     return 0;
 }
 
@@ -147,12 +148,15 @@ int json_read_tree(struct str_view text, struct json_object **tree, struct str_v
     if (text.length > JSON_TEXT_MAX)
         return err_set(err, ERR_INVALID, "%zu bytes of JSON, at most %zu", text.length,
                        JSON_TEXT_MAX);
-    if (text.length == 0)
-        return err_set(err, ERR_INVALID, "the JSON ends too early");
     struct json_scan scan;
     int code = json_scan_text(text, &scan, err);
     if (code < 0)
         return code;
+    struct str_view trimmed = str_trim(text);
+    if (trimmed.length == 0)
+        return err_set(err, ERR_INVALID, "the JSON ends too early");
+    if (trimmed.data[0] != '{')
+        return err_set(err, ERR_INVALID, "a JSON object is needed");
     if (scan.has_other_bytes && !utf8_is_valid(text))
         return err_set(err, ERR_INVALID, "invalid UTF-8");
     CLEANUP(json_tree_free) struct json_object *parsed = NULL;

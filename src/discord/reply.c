@@ -122,7 +122,8 @@ struct str_view reply_cut(struct reply *reply, struct str_view text, size_t max)
     return cut;
 }
 
-const void *reply_copy_array(struct reply *reply, const void *items, int count, size_t size)
+/* NULL when there is nothing to copy, or no memory. */
+static const void *copy_array(struct reply *reply, const void *items, int count, size_t size)
 {
     if (!items || count <= 0)
         return NULL;
@@ -134,17 +135,16 @@ const void *reply_copy_array(struct reply *reply, const void *items, int count, 
     return copy;
 }
 
-const struct reply_select_option *reply_copy_options(struct reply *reply,
-                                                     const struct reply_select_option *options,
-                                                     int count)
+void reply_fill_options(struct reply *reply, struct node *node,
+                        const struct reply_select_option *options, int count)
 {
     if (!options || count <= 0)
-        return NULL;
+        return;
     struct reply_select_option *copies =
         arena_allocate_array(reply->arena, (size_t)count, sizeof(*copies));
     if (!copies) {
         reply_fault_memory(reply);
-        return NULL;
+        return;
     }
     for (int i = 0; i < count; i++) {
         copies[i] = (struct reply_select_option){
@@ -154,7 +154,8 @@ const struct reply_select_option *reply_copy_options(struct reply *reply,
             .is_default = options[i].is_default,
         };
     }
-    return copies;
+    node->options = copies;
+    node->option_count = count;
 }
 
 void reply_choose_kind(struct reply *reply, enum callback_type kind)
@@ -278,14 +279,13 @@ void reply_fill_select(struct reply *reply, struct node *node, const struct repl
 {
     node->custom_id = reply_copy(reply, select->custom_id);
     node->description = reply_cut(reply, select->placeholder, REPLY_PLACEHOLDER_MAX);
-    node->options = reply_copy_options(reply, select->options, select->option_count);
-    node->option_count = select->option_count;
-    node->default_ids = reply_copy_array(reply, select->default_ids, select->default_id_count,
-                                         sizeof(*select->default_ids));
-    node->default_id_count = select->default_id_count;
-    node->channel_types = reply_copy_array(reply, select->channel_types, select->channel_type_count,
-                                           sizeof(*select->channel_types));
-    node->channel_type_count = select->channel_type_count;
+    reply_fill_options(reply, node, select->options, select->option_count);
+    node->default_ids = copy_array(reply, select->default_ids, select->default_id_count,
+                                   sizeof(*select->default_ids));
+    node->default_id_count = node->default_ids ? select->default_id_count : 0;
+    node->channel_types = copy_array(reply, select->channel_types, select->channel_type_count,
+                                     sizeof(*select->channel_types));
+    node->channel_type_count = node->channel_types ? select->channel_type_count : 0;
     node->min = select->min_values;
     node->max = select->max_values == 0 ? 1 : select->max_values;
     node->is_disabled = select->is_disabled;

@@ -51,8 +51,7 @@ void reply_choice_group(struct reply *reply, struct str_view label, struct str_v
     if (!node)
         return;
     node->custom_id = reply_copy(reply, group->custom_id);
-    node->options = reply_copy_options(reply, group->options, group->option_count);
-    node->option_count = group->option_count;
+    reply_fill_options(reply, node, group->options, group->option_count);
     node->min = group->min_values;
     node->max = group->max_values;
     node->is_optional = group->is_optional;

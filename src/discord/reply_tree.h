@@ -118,10 +118,8 @@ void reply_choose_kind(struct reply *reply, enum callback_type kind);
 struct str_view reply_cut(struct reply *reply, struct str_view text, size_t max);
 struct str_view reply_cut_in(struct arena *arena, struct str_view text, size_t max);
 struct str_view reply_copy(struct reply *reply, struct str_view text);
-const void *reply_copy_array(struct reply *reply, const void *items, int count, size_t size);
-const struct reply_select_option *reply_copy_options(struct reply *reply,
-                                                     const struct reply_select_option *options,
-                                                     int count);
+void reply_fill_options(struct reply *reply, struct node *node,
+                        const struct reply_select_option *options, int count);
 void reply_fill_select(struct reply *reply, struct node *node, const struct reply_select *select);
 
 /* The next node in the order of the message; NULL after the last. Begin with the root. */

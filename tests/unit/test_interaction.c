@@ -265,7 +265,7 @@ static const struct {
     { "", "the JSON ends too early" },
     { "  ", "the JSON ends too early" },
     { "{", "the JSON ends too early" },
-    { "null", "" },
+    { "null", "a JSON object is needed" },
     { "[]", "a JSON object is needed" },
     { "\"{}\"", "a JSON object is needed" },
     { "{}", "type: missing" },
@@ -549,7 +549,7 @@ static void broken_stored_data_is_refused_with_its_path(void **state)
     const struct {
         const char *data, *reason;
     } cases[] = {
-        { "null", "" },
+        { "null", "a JSON object is needed" },
         { "{\"id\":\"1\",\"name\":5,\"type\":1}", "data.name: a text is needed" },
         { "{\"id\":\"1\",\"name\":\"a\",\"type\":1,\"options\":[{\"name\":\"x\",\"type\":3}]}",
           "data.options[0].value: missing" },

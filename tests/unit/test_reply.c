@@ -601,6 +601,15 @@ static void build_select_of_nothing(struct reply *reply)
     build_one_select(reply, (struct reply_select){ .type = COMPONENT_STRING_SELECT });
 }
 
+/* Counts without lists are handlers' bugs that must not become ours. */
+static void build_select_of_missing_lists(struct reply *reply)
+{
+    build_one_select(reply, (struct reply_select){ .type = COMPONENT_STRING_SELECT,
+                                                   .option_count = 3,
+                                                   .default_id_count = 3,
+                                                   .channel_type_count = 3 });
+}
+
 static void build_select_min_above_max(struct reply *reply)
 {
     build_one_select(reply, (struct reply_select){
@@ -830,6 +839,8 @@ static const struct {
       "data.components[1].items[0].media.url: no file of that name is attached" },
     { build_forty_one, ERR_LIMIT, "data.components: 41 with nested ones, at most 40" },
     { build_select_of_nothing, ERR_LIMIT,
+      "data.components[0].components[0].options: 0, allowed are 1 to 25" },
+    { build_select_of_missing_lists, ERR_LIMIT,
       "data.components[0].components[0].options: 0, allowed are 1 to 25" },
     { build_select_min_above_max, ERR_INVALID,
       "data.components[0].components[0].min_values: 3, but max_values is 2" },
