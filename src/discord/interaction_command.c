@@ -3,8 +3,6 @@
  * Any thread; results live in the reader's arena. */
 #include "discord/interaction_parts.h"
 
-#include <math.h>
-
 static int get_option_text(const struct json_reader *reader, const struct json_place *place,
                            struct option_value *option)
 {
@@ -23,10 +21,10 @@ static int get_option_integer(const struct json_reader *reader, const struct jso
 static int get_option_boolean(const struct json_reader *reader, const struct json_place *place,
                               struct option_value *option)
 {
-    if (!json_object_is_type(place->value, json_type_boolean))
-        return json_fault(reader, place, place->value ? "true or false is needed" : "missing");
-    option->integer = json_object_get_boolean(place->value);
-    return 0;
+    bool value = false;
+    int code = json_get_bool(reader, place, &value);
+    option->integer = value;
+    return code;
 }
 
 static int get_option_id(const struct json_reader *reader, const struct json_place *place,
@@ -38,14 +36,7 @@ static int get_option_id(const struct json_reader *reader, const struct json_pla
 static int get_option_number(const struct json_reader *reader, const struct json_place *place,
                              struct option_value *option)
 {
-    if (!json_object_is_type(place->value, json_type_double) &&
-        !json_object_is_type(place->value, json_type_int))
-        return json_fault(reader, place, place->value ? "a number is needed" : "missing");
-    double number = json_object_get_double(place->value);
-    if (!isfinite(number))
-        return json_fault(reader, place, "a number out of range");
-    option->number = number;
-    return 0;
+    return json_get_number(reader, place, &option->number);
 }
 
 typedef int get_value(const struct json_reader *reader, const struct json_place *place,
@@ -63,9 +54,7 @@ static get_value *const value_getters[] = {
 static int get_unknown_value(const struct json_reader *reader, const struct json_place *place,
                              struct option_value *option)
 {
-    if (!json_object_is_type(place->value, json_type_string))
-        return 0;
-    return json_get_text(reader, place, &option->text);
+    return json_is(place, JSON_TYPE_TEXT) ? json_get_text(reader, place, &option->text) : 0;
 }
 
 static get_value *getter_of(int type)
@@ -81,15 +70,9 @@ static int get_typed(const struct json_reader *reader, const struct json_place *
 {
     if (!place->value)
         return json_fault(reader, place, "missing");
-    struct str_view typed;
-    if (json_object_is_type(place->value, json_type_string))
-        typed = (struct str_view){ json_object_get_string(place->value),
-                                   (size_t)json_object_get_string_len(place->value) };
-    else
-        typed = str_from(json_object_to_json_string_ext(place->value, JSON_C_TO_STRING_PLAIN));
-    option->text = typed.data ? arena_copy(reader->arena, typed) : STR_NONE;
-    if (!option->text.data)
-        return err_set(reader->err, ERR_MEMORY, "no memory for an interaction");
+    if (json_is(place, JSON_TYPE_OBJECT) || json_is(place, JSON_TYPE_ARRAY))
+        return json_fault(reader, place, "a text or number is needed");
+    option->text = place->value->text;
     if (option->type == OPTION_STRING)
         return 0;
     /* Not finished is not wrong. */

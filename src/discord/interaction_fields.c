@@ -51,13 +51,11 @@ static int parse_values(const struct json_reader *reader, const struct json_plac
 static int parse_unknown_value(const struct json_reader *reader, const struct json_place *value,
                                const struct json_place *values, struct field_value *field)
 {
-    if (json_object_is_type(value->value, json_type_string))
+    if (json_is(value, JSON_TYPE_TEXT))
         return json_get_text(reader, value, &field->value);
-    if (json_object_is_type(value->value, json_type_boolean))
-        field->is_checked = json_object_get_boolean(value->value);
-    else if (json_object_is_type(values->value, json_type_array))
-        return parse_values(reader, values, field);
-    return 0;
+    if (json_is(value, JSON_TYPE_BOOLEAN))
+        return json_get_bool(reader, value, &field->is_checked);
+    return json_is(values, JSON_TYPE_ARRAY) ? parse_values(reader, values, field) : 0;
 }
 
 static int parse_field_value(const struct json_reader *reader, const struct json_place *component,
@@ -74,10 +72,7 @@ static int parse_field_value(const struct json_reader *reader, const struct json
     case SHAPE_OPTIONAL_TEXT:
         return value.value ? json_get_text(reader, &value, &field->value) : 0;
     case SHAPE_CHECK:
-        if (!json_object_is_type(value.value, json_type_boolean))
-            return json_fault(reader, &value, value.value ? "true or false is needed" : "missing");
-        field->is_checked = json_object_get_boolean(value.value);
-        return 0;
+        return json_get_bool(reader, &value, &field->is_checked);
     case SHAPE_LIST:
         return values.value ? parse_values(reader, &values, field)
                             : json_fault(reader, &values, "missing");

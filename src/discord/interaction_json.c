@@ -1,20 +1,26 @@
 /* Typed access to a tree of JSON: each reader checks the type and names the path of what is wrong.
- * Texts are copied into the reader's arena, so the tree can be freed afterwards.
  * Any thread; no state. */
 #include "discord/interaction_json.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Deeper than any path our code asks for. */
-#define PATH_DEPTH_MAX 16
+#define PATH_DEPTH_MAX    16
 
 /* Keys of maps come from outside: no more bytes of them than our own keys have. */
-#define KEY_SHOWN_MAX  40
+#define KEY_SHOWN_MAX     40
+
+/* The longest number a double can need is shorter. */
+#define NUMBER_DIGITS_MAX 400
 
 int json_fault(const struct json_reader *reader, const struct json_place *place, const char *format,
                ...)
 {
+    if (!reader->err)
+        return ERR_INVALID;
     const struct json_place *chain[PATH_DEPTH_MAX];
     int depth = 0;
     for (; place && place->parent && depth < PATH_DEPTH_MAX; place = place->parent)
@@ -36,25 +42,45 @@ int json_fault(const struct json_reader *reader, const struct json_place *place,
     return err_set(reader->err, ERR_INVALID, "%s", text.data ? text.data : format);
 }
 
+bool json_is(const struct json_place *place, enum json_value_type type)
+{
+    return place->value && place->value->type == type;
+}
+
+static struct json_value *null_is_absent(struct json_value *value)
+{
+    return value && value->type != JSON_TYPE_NULL ? value : NULL;
+}
+
 struct json_place json_member(const struct json_place *parent, const char *key)
 {
-    struct json_place place = { .parent = parent, .key = key };
-    json_object_object_get_ex(parent->value, key, &place.value);
-    return place;
+    struct str_view wanted = str_from(key);
+    struct json_value *member = parent->value->first;
+    while (member && !str_equal(member->key, wanted))
+        member = member->next;
+    return (struct json_place){ .parent = parent, .key = key, .value = null_is_absent(member) };
 }
 
 struct json_place json_item(const struct json_place *parent, size_t index)
 {
+    struct json_value *list = parent->value;
+    if (!list->cursor || list->cursor_index > index) {
+        list->cursor = list->first;
+        list->cursor_index = 0;
+    }
+    for (; list->cursor_index < index; list->cursor_index++)
+        list->cursor = list->cursor->next;
     return (struct json_place){ .parent = parent,
+                                .key = list->cursor->key.data,
                                 .index = index,
-                                .value = json_object_array_get_idx(parent->value, index) };
+                                .value = null_is_absent(list->cursor) };
 }
 
 int json_need_object(const struct json_reader *reader, const struct json_place *place)
 {
     if (!place->value)
         return json_fault(reader, place, "missing");
-    if (!json_object_is_type(place->value, json_type_object))
+    if (!json_is(place, JSON_TYPE_OBJECT))
         return json_fault(reader, place, "an object is needed");
     return 0;
 }
@@ -73,9 +99,9 @@ int json_count_items(const struct json_reader *reader, const struct json_place *
     *count = 0;
     if (!place->value)
         return 0;
-    if (!json_object_is_type(place->value, json_type_array))
+    if (!json_is(place, JSON_TYPE_ARRAY))
         return json_fault(reader, place, "a list is needed");
-    *count = json_object_array_length(place->value);
+    *count = place->value->count;
     return check_count(reader, place, *count, max);
 }
 
@@ -85,39 +111,21 @@ int json_count_members(const struct json_reader *reader, const struct json_place
     *count = 0;
     if (!place->value)
         return 0;
-    if (!json_object_is_type(place->value, json_type_object))
+    if (!json_is(place, JSON_TYPE_OBJECT))
         return json_fault(reader, place, "an object is needed");
-    *count = (size_t)json_object_object_length(place->value);
+    *count = place->value->count;
     return check_count(reader, place, *count, max);
-}
-
-static struct str_view borrow_text(struct json_object *value)
-{
-    return (struct str_view){ json_object_get_string(value),
-                              (size_t)json_object_get_string_len(value) };
-}
-
-/* The text itself, still owned by the tree. */
-static int need_text(const struct json_reader *reader, const struct json_place *place,
-                     struct str_view *text)
-{
-    if (!place->value)
-        return json_fault(reader, place, "missing");
-    if (!json_object_is_type(place->value, json_type_string))
-        return json_fault(reader, place, "a text is needed");
-    *text = borrow_text(place->value);
-    return 0;
 }
 
 int json_get_text(const struct json_reader *reader, const struct json_place *place,
                   struct str_view *text)
 {
-    struct str_view borrowed;
-    int code = need_text(reader, place, &borrowed);
-    if (code < 0)
-        return code;
-    *text = arena_copy(reader->arena, borrowed);
-    return text->data ? 0 : err_set(reader->err, ERR_MEMORY, "no memory for an interaction");
+    if (!place->value)
+        return json_fault(reader, place, "missing");
+    if (!json_is(place, JSON_TYPE_TEXT))
+        return json_fault(reader, place, "a text is needed");
+    *text = place->value->text;
+    return 0;
 }
 
 int json_parse_id(const struct json_reader *reader, const struct json_place *place,
@@ -132,16 +140,16 @@ int json_parse_id(const struct json_reader *reader, const struct json_place *pla
 
 int json_get_id(const struct json_reader *reader, const struct json_place *place, int64_t *id)
 {
-    struct str_view text;
-    int code = need_text(reader, place, &text);
+    struct str_view text = STR_NONE;
+    int code = json_get_text(reader, place, &text);
     return code < 0 ? code : json_parse_id(reader, place, text, id);
 }
 
 static int get_id_or_0(const struct json_reader *reader, const struct json_place *place,
                        int64_t *id)
 {
-    struct str_view text;
-    int code = need_text(reader, place, &text);
+    struct str_view text = STR_NONE;
+    int code = json_get_text(reader, place, &text);
     if (code < 0)
         return code;
     if (!str_equal(text, STR("0")))
@@ -155,19 +163,43 @@ int json_get_int64(const struct json_reader *reader, const struct json_place *pl
 {
     if (!place->value)
         return json_fault(reader, place, "missing");
-    if (!json_object_is_type(place->value, json_type_int))
+    if (!json_is(place, JSON_TYPE_NUMBER) || !place->value->is_integer)
         return json_fault(reader, place, "a whole number is needed");
-    /* json-c gives the nearest int64_t for larger numbers, which no caller's range includes. */
-    int64_t number = json_object_get_int64(place->value);
-    if (number < min || number > max)
+    int64_t number;
+    if (str_to_int64(place->value->text, &number) < 0 || number < min || number > max)
         return json_fault(reader, place, "a number out of range");
     *value = number;
     return 0;
 }
 
+int json_get_number(const struct json_reader *reader, const struct json_place *place, double *value)
+{
+    if (!json_is(place, JSON_TYPE_NUMBER))
+        return json_fault(reader, place, place->value ? "a number is needed" : "missing");
+    struct str_view text = place->value->text;
+    char digits[NUMBER_DIGITS_MAX + 1]; /* what follows the number is not the number's end */
+    if (text.length > NUMBER_DIGITS_MAX)
+        return json_fault(reader, place, "a number out of range");
+    memcpy(digits, text.data, text.length);
+    digits[text.length] = '\0';
+    double number = strtod(digits, NULL); /* the grammar has been checked; the locale is "C" */
+    if (!isfinite(number))
+        return json_fault(reader, place, "a number out of range");
+    *value = number;
+    return 0;
+}
+
+int json_get_bool(const struct json_reader *reader, const struct json_place *place, bool *value)
+{
+    if (!json_is(place, JSON_TYPE_BOOLEAN))
+        return json_fault(reader, place, place->value ? "true or false is needed" : "missing");
+    *value = place->value->is_true;
+    return 0;
+}
+
 static int get_int(const struct json_reader *reader, const struct json_place *place, int *value)
 {
-    int64_t number;
+    int64_t number = 0;
     int code = json_get_int64(reader, place, INT_MIN, INT_MAX, &number);
     if (code == 0)
         *value = (int)number;
@@ -177,7 +209,7 @@ static int get_int(const struct json_reader *reader, const struct json_place *pl
 static int get_flags(const struct json_reader *reader, const struct json_place *place,
                      uint64_t *value)
 {
-    int64_t number;
+    int64_t number = 0;
     int code = json_get_int64(reader, place, 0, DISCORD_INTEGER_MAX, &number);
     if (code == 0)
         *value = (uint64_t)number;
@@ -188,8 +220,8 @@ static int get_flags(const struct json_reader *reader, const struct json_place *
 static int get_bits(const struct json_reader *reader, const struct json_place *place,
                     uint64_t *value)
 {
-    struct str_view text;
-    int code = need_text(reader, place, &text);
+    struct str_view text = STR_NONE;
+    int code = json_get_text(reader, place, &text);
     if (code < 0)
         return code;
     uint64_t bits = 0;
@@ -202,14 +234,6 @@ static int get_bits(const struct json_reader *reader, const struct json_place *p
     if (!is_valid)
         return json_fault(reader, place, "a decimal number of 64 bits as text is needed");
     *value = bits;
-    return 0;
-}
-
-static int get_bool(const struct json_reader *reader, const struct json_place *place, bool *value)
-{
-    if (!json_object_is_type(place->value, json_type_boolean))
-        return json_fault(reader, place, "true or false is needed");
-    *value = json_object_get_boolean(place->value);
     return 0;
 }
 
@@ -262,8 +286,8 @@ static int64_t timestamp_ms(struct str_view text)
 static int get_timestamp(const struct json_reader *reader, const struct json_place *place,
                          int64_t *value)
 {
-    struct str_view text;
-    int code = need_text(reader, place, &text);
+    struct str_view text = STR_NONE;
+    int code = json_get_text(reader, place, &text);
     if (code == 0)
         *value = timestamp_ms(text);
     return code;
@@ -288,7 +312,7 @@ static int get_field(const struct json_reader *reader, const struct json_place *
     case JSON_BITS:
         return get_bits(reader, place, target);
     case JSON_BOOL:
-        return get_bool(reader, place, target);
+        return json_get_bool(reader, place, target);
     case JSON_TIMESTAMP:
         return get_timestamp(reader, place, target);
     }

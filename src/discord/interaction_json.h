@@ -7,28 +7,43 @@
 #include "bronx/err.h"
 #include "bronx/interaction.h"
 
-#include <json-c/json.h>
+/* Bounds of what is looked at; the HTTP server's own bound on a body is far below. */
+#define JSON_TEXT_MAX    ((size_t)4 * 1024 * 1024)
+#define JSON_VALUES_MAX  20000
+#define JSON_MEMBERS_MAX 1000 /* of one object: keys are compared one by one */
 
-/* Largest text that is looked at; the HTTP server's own bound is far below. */
-#define JSON_TEXT_MAX ((size_t)16 * 1024 * 1024)
-
-/* What the strict check found out about a text. */
-struct json_scan {
-    size_t member_count;  /* "key": value pairs, at any depth */
-    struct str_view data; /* the value of the outermost object's "data" as it was written */
-    bool has_other_bytes; /* bytes above ASCII: whether they are UTF-8 is still to be checked */
+enum json_value_type {
+    JSON_TYPE_NULL,
+    JSON_TYPE_BOOLEAN,
+    JSON_TYPE_NUMBER,
+    JSON_TYPE_TEXT,
+    JSON_TYPE_ARRAY,
+    JSON_TYPE_OBJECT,
 };
 
-/* Refuses what json-c would let through: control characters in texts, zero characters, single
- * quotes, NaN and Infinity, "1." and everything after a zero byte. */
-int json_scan_text(struct str_view text, struct json_scan *scan, struct err *err) MUST_CHECK;
+struct json_value {
+    enum json_value_type type;
+    bool is_true;         /* BOOLEAN */
+    bool is_integer;      /* NUMBER: without fraction and exponent */
+    struct str_view key;  /* zero-terminated; absent in arrays and at the top */
+    struct str_view text; /* TEXT: decoded, zero-terminated; NUMBER, BOOLEAN: as written */
+    struct json_value *first, *last, *next;
+    size_t count;              /* of children */
+    struct json_value *cursor; /* where json_item was last, so that a loop is one walk */
+    size_t cursor_index;
+};
 
-/* The tree of `text`; the caller frees it with json_object_put. Refuses everything that is not one
- * object in strict JSON, duplicate keys included. */
-int json_read_tree(struct str_view text, struct json_object **tree, struct str_view *data,
-                   struct err *err) MUST_CHECK;
+struct json_tree {
+    struct json_value *root; /* an object */
+    struct str_view data;    /* its "data" as it was written, when that is an object or array */
+};
 
-void json_tree_free(struct json_object **tree); /* for CLEANUP */
+/* Refuses everything that is not one object in strict JSON without equal keys and zero characters.
+ * Texts of the tree live in `text_arena`, its nodes in `node_arena`; tree->data borrows from
+ * `text`.
+ */
+int json_read_tree(struct str_view text, struct arena *text_arena, struct arena *node_arena,
+                   struct json_tree *tree, struct err *err) MUST_CHECK;
 
 /* One read from a tree into an arena. */
 struct json_reader {
@@ -42,14 +57,17 @@ struct json_place {
     const struct json_place *parent; /* NULL: the outermost object */
     const char *key;                 /* NULL in an array */
     size_t index;
-    struct json_object *value; /* NULL: absent or null */
+    struct json_value *value; /* NULL: absent or null */
 };
 
 /* Always returns ERR_INVALID: "data.options[2].name: <reason>". */
 int json_fault(const struct json_reader *reader, const struct json_place *place, const char *format,
                ...) PRINTF_LIKE(3, 4);
 
+bool json_is(const struct json_place *place, enum json_value_type type); /* false when absent */
+
 struct json_place json_member(const struct json_place *parent, const char *key);
+/* An entry of an array or object; `index` below its count. */
 struct json_place json_item(const struct json_place *parent, size_t index);
 
 /* An object that must be there. */
@@ -63,11 +81,15 @@ int json_count_members(const struct json_reader *reader, const struct json_place
 
 /* Single values. All refuse an absent one. */
 int json_get_text(const struct json_reader *reader, const struct json_place *place,
-                  struct str_view *text) MUST_CHECK; /* copied into the arena */
+                  struct str_view *text) MUST_CHECK; /* lives in the tree's text arena */
 int json_get_id(const struct json_reader *reader, const struct json_place *place,
                 int64_t *id) MUST_CHECK;
 int json_parse_id(const struct json_reader *reader, const struct json_place *place,
                   struct str_view text, int64_t *id) MUST_CHECK;
+int json_get_bool(const struct json_reader *reader, const struct json_place *place,
+                  bool *value) MUST_CHECK;
+int json_get_number(const struct json_reader *reader, const struct json_place *place,
+                    double *value) MUST_CHECK;
 int json_get_int64(const struct json_reader *reader, const struct json_place *place, int64_t min,
                    int64_t max, int64_t *value) MUST_CHECK;
 

@@ -201,22 +201,22 @@ static int keep_data(struct parsed_interaction *parsed, struct str_view data, st
 int interaction_parse(struct str_view body, struct interaction **interaction, struct err *err)
 {
     *interaction = NULL;
-    CLEANUP(json_tree_free) struct json_object *tree = NULL;
-    struct str_view data = STR_NONE;
-    int code = json_read_tree(body, &tree, &data, err);
-    if (code < 0)
-        return code;
     CLEANUP(parsed_free) struct parsed_interaction *parsed = parsed_new();
     if (!parsed)
         return err_set(err, ERR_MEMORY, "no memory for an interaction");
+    CLEANUP(arena_free) struct arena nodes = { 0 };
+    struct json_tree tree = { 0 };
+    int code = json_read_tree(body, &parsed->arena, &nodes, &tree, err);
+    if (code < 0)
+        return code;
     static const struct json_field type_field = JSON_NEEDED(struct interaction, type, JSON_INT);
     const struct json_reader reader = { .arena = &parsed->arena, .err = err };
-    const struct json_place root = { .value = tree };
+    const struct json_place root = { .value = tree.root };
     code = json_get_fields(&reader, &root, &type_field, 1, &parsed->interaction);
     if (code == 0)
         code = parse_rest(&reader, &root, &parsed->interaction);
     if (code == 0 && parsed->interaction.type == INTERACTION_COMMAND)
-        code = keep_data(parsed, data, err);
+        code = keep_data(parsed, tree.data, err);
     if (code < 0)
         return code;
     *interaction = &STEAL(parsed)->interaction;
@@ -234,14 +234,14 @@ int interaction_parse_data(struct str_view data, const struct interaction *by, i
                            struct interaction **interaction, struct err *err)
 {
     *interaction = NULL;
-    CLEANUP(json_tree_free) struct json_object *tree = NULL;
-    struct str_view inner_data;
-    int code = json_read_tree(data, &tree, &inner_data, err);
-    if (code < 0)
-        return code;
     CLEANUP(parsed_free) struct parsed_interaction *parsed = parsed_new();
     if (!parsed)
         return err_set(err, ERR_MEMORY, "no memory for an interaction");
+    CLEANUP(arena_free) struct arena nodes = { 0 };
+    struct json_tree tree = { 0 };
+    int code = json_read_tree(data, &parsed->arena, &nodes, &tree, err);
+    if (code < 0)
+        return code;
     parsed->interaction = *by;
     struct interaction *copy = &parsed->interaction;
     copy->id = id;
@@ -254,7 +254,7 @@ int interaction_parse_data(struct str_view data, const struct interaction *by, i
     memset(&copy->command, 0, sizeof(copy->command));
     const struct json_reader reader = { .arena = &parsed->arena, .err = err };
     const struct json_place root = { .value = NULL };
-    const struct json_place place = { .parent = &root, .key = "data", .value = tree };
+    const struct json_place place = { .parent = &root, .key = "data", .value = tree.root };
     code = parse_data(&reader, &place, copy);
     if (code == 0)
         code = keep_data(parsed, data, err);

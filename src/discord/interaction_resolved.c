@@ -93,12 +93,8 @@ static int parse_map(const struct json_reader *reader, const struct json_place *
     if (!entry)
         return err_set(reader->err, ERR_MEMORY, "no memory for an interaction");
     *entries = (struct entries){ entry, (int)count };
-    struct json_object_iterator at = json_object_iter_begin(list.value);
-    struct json_object_iterator end = json_object_iter_end(list.value);
-    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
-        struct json_place place = { .parent = &list,
-                                    .key = json_object_iter_peek_name(&at),
-                                    .value = json_object_iter_peek_value(&at) };
+    for (size_t i = 0; i < count; i++) {
+        struct json_place place = json_item(&list, i);
         int64_t key_id, id;
         code = json_parse_id(reader, &place, str_from(place.key), &key_id);
         if (code == 0)

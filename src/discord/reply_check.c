@@ -12,7 +12,7 @@ static void append_place(struct buf *path, const struct node *node)
 {
     if (node->is_accessory)
         buf_append(path, STR("accessory"));
-    else if (node->parent->type == COMPONENT_LABEL)
+    else if (node->parent && node->parent->type == COMPONENT_LABEL)
         buf_append(path, STR("component"));
     else
         buf_append_format(path, "%s[%d]", node->type == NODE_PICTURE ? "items" : "components",
@@ -24,7 +24,7 @@ int reply_check_fault(const struct check *check, int code, const struct node *no
 {
     const struct node *chain[PATH_DEPTH_MAX];
     int depth = 0;
-    for (; node && node->type != NODE_ROOT && depth < PATH_DEPTH_MAX; node = node->parent)
+    for (; node && node->parent && depth < PATH_DEPTH_MAX; node = node->parent)
         chain[depth++] = node;
     CLEANUP(buf_free) struct buf text = { 0 };
     buf_append(&text, str_from(check->prefix));

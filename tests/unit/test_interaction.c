@@ -269,19 +269,36 @@ static const struct {
     { "[]", "a JSON object is needed" },
     { "\"{}\"", "a JSON object is needed" },
     { "{}", "type: missing" },
-    { "{\"type\":1}x", "not JSON at byte 10" },
+    { "{\"type\":1}x", "text after the JSON at byte 10" },
     { "{\"type\":1}{}", "" },
     { "{\"type\":1},", "" },
     { "{\"type\":1", "the JSON ends too early" },
-    { "{'type':1}", "not JSON at byte 1" },
+    { "{'type':1}", "a key is needed at byte 1" },
     { "{\"type\":1,\"type\":1}", "a key is there twice" },
     { "{\"type\":1,\"a\":{\"b\":1,\"b\":{\"c\":2}}}", "a key is there twice" },
     { "{\"type\":1,\"ty\\u0070e\":2}", "a key is there twice" },
     { "{\"type\":NaN}", "not JSON" },
-    { "{\"type\":1,\"x\":-Infinity}", "not JSON" },
+    { "{\"type\":1,\"x\":-Infinity}", "not a number" },
     { "{\"type\":1.}", "not a number" },
-    { "{\"type\":01}", "broken JSON" },
-    { "{\"type\":1,}", "broken JSON" },
+    { "{\"type\":01}", "not a number" },
+    { "{\"type\":1,}", "a key is needed" },
+    { "{\"type\":1 \"x\":1}", "a comma is needed" },
+    { "{\"type\" 1}", "a colon is needed" },
+    { "{\"type\":1,\"x\":[1,]}", "not JSON" },
+    { "{\"type\":1,\"x\":[1 2]}", "a comma is needed" },
+    { "{\"type\":1,\"x\":[}", "not JSON" },
+    { "{\"type\":1,\"x\":]}", "not JSON" },
+    { "{\"type\":1,\"x\":-}", "not a number" },
+    { "{\"type\":1,\"x\":.5}", "not JSON" },
+    { "{\"type\":1,\"x\":+1}", "not JSON" },
+    { "{\"type\":1,\"x\":1e}", "not a number" },
+    { "{\"type\":1,\"x\":0x10}", "a comma is needed" },
+    { "{\"type\":1,\"x\":True}", "not JSON" },
+    { "{\"type\":1,\"x\":nul}", "not JSON" },
+    { "{\"type\":1,\"x\":truer}", "a comma is needed" },
+    { "{\"type\":1,\"x\":\"\\x\"}", "a broken escape" },
+    { "{\"type\":1,\"x\":\"\\u12g4\"}", "a broken escape" },
+    { "/**/{\"type\":1}", "a JSON object is needed" },
     { "{\"type\":1,\"x\":\"\t\"}", "a control character" },
     { "{\"type\":1,\"x\":\"\\u0000\"}", "a zero character" },
     { "{\"type\\u0000\":1}", "a zero character" },
@@ -289,7 +306,7 @@ static const struct {
     { "{\"type\":1,\"x\":\"\xc0\x80\"}", "invalid UTF-8" },
     { "{\"type\":1,\"x\":\"\xed\xa0\x80\"}", "invalid UTF-8" },
     { "{\"type\":1,\"x\":\"\xf4\x90\x80\x80\"}", "invalid UTF-8" },
-    { "\xef\xbb\xbf{\"type\":1}", "not JSON at byte 0" },
+    { "\xef\xbb\xbf{\"type\":1}", "a JSON object is needed" },
     { "{\"type\":\"1\"}", "type: a whole number is needed" },
     { "{\"type\":1.0}", "type: a whole number is needed" },
     { "{\"type\":99999999999999999999}", "type: a number out of range" },
@@ -424,6 +441,56 @@ static int parse_repeated(const char *before, const char *item, int count, const
     return code;
 }
 
+static void escapes_become_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *escaped, *text;
+    } cases[] = {
+        { "", "" },
+        { "\\\"\\\\\\/", "\"\\/" },
+        { "\\b\\f\\n\\r\\t", "\b\f\n\r\t" },
+        { "\\u0041\\u00e9\\u20AC\\uffff", "A\xc3\xa9\xe2\x82\xac\xef\xbf\xbf" },
+        { "\\ud83d\\ude00x", "\xf0\x9f\x98\x80x" },
+        { "\\udbff\\udfff", "\xf4\x8f\xbf\xbf" },
+        { "\\ud83d", "\xef\xbf\xbd" },
+        { "\\ude00!", "\xef\xbf\xbd!" },
+        { "\\ud83d\\u0041", "\xef\xbf\xbd"
+                            "A" },
+        { "\\ud83d\\ud83d\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80" },
+        { "\xc3\xa9\\n\xf0\x9f\x98\x80", "\xc3\xa9\n\xf0\x9f\x98\x80" },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        CLEANUP(buf_free) struct buf body = { 0 };
+        buf_append_format(&body, "{\"type\":1,\"token\":\"%s\"}", cases[i].escaped);
+        CLEANUP(free_interaction) struct interaction *in = parse_view(buf_view(&body));
+        assert_text(in->token, cases[i].text);
+    }
+}
+
+static void numbers_may_be_written_in_every_way(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written;
+        double number;
+    } cases[] = {
+        { "0", 0 },      { "-0", 0 },         { "-0.5", -0.5 }, { "1e2", 100 },
+        { "1E+2", 100 }, { "12.5e-1", 1.25 }, { "1e-400", 0 },  { "99999999999999999999", 1e20 },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        CLEANUP(buf_free) struct buf body = { 0 };
+        buf_append_format(&body,
+                          "{" HEAD USER ",\"type\":2,\"data\":{\"id\":\"3\",\"name\":"
+                          "\"p\",\"type\":1,\"options\":[{\"name\":\"n\",\"type\":10,"
+                          "\"value\":%s}]}}",
+                          cases[i].written);
+        CLEANUP(free_interaction) struct interaction *in = parse_view(buf_view(&body));
+        double number = interaction_option(in, "n")->number;
+        assert_false(number < cases[i].number || number > cases[i].number);
+    }
+}
+
 static void lists_have_an_end(void **state)
 {
     (void)state;
@@ -440,6 +507,25 @@ static void lists_have_an_end(void **state)
     assert_int_equal(parse_repeated(before, item, 50, "]}}", &err), 0);
     assert_int_equal(parse_repeated(before, item, 51, "]}}", &err), ERR_INVALID);
     assert_string_equal(err.message, "data.components: 102 fields, at most 100");
+    assert_int_equal(parse_repeated("{\"type\":1,\"x\":[", "1", 19900, "]}", &err), 0);
+    assert_int_equal(parse_repeated("{\"type\":1,\"x\":[", "1", 20000, "]}", &err), ERR_INVALID);
+    assert_memory_equal(err.message, "too many values", 15);
+}
+
+static void an_object_has_a_thousand_members_at_most(void **state)
+{
+    (void)state;
+    for (int count = 999; count <= 1000; count++) {
+        CLEANUP(buf_free) struct buf body = { 0 };
+        buf_append(&body, STR("{\"type\":1"));
+        for (int i = 0; i < count; i++)
+            buf_append_format(&body, ",\"%d\":%d", i, i);
+        buf_append_char(&body, '}');
+        struct interaction *interaction = NULL;
+        int code = interaction_parse(buf_view(&body), &interaction, NULL);
+        assert_int_equal(code, count < 1000 ? 0 : ERR_INVALID);
+        interaction_free(interaction);
+    }
 }
 
 static void nesting_has_an_end(void **state)
@@ -579,7 +665,10 @@ int main(void)
         cmocka_unit_test(newer_things_are_tolerated),
         cmocka_unit_test(a_broken_body_is_refused_with_its_path),
         cmocka_unit_test(bytes_after_a_zero_byte_are_not_overlooked),
+        cmocka_unit_test(escapes_become_characters),
+        cmocka_unit_test(numbers_may_be_written_in_every_way),
         cmocka_unit_test(lists_have_an_end),
+        cmocka_unit_test(an_object_has_a_thousand_members_at_most),
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(every_truncated_body_is_refused),
         cmocka_unit_test(flipped_bits_do_no_harm),
