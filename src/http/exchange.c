@@ -1,15 +1,10 @@
-/* One request and its answer: libmicrohttpd's callbacks, bounds and routing on the event thread;
- * http_respond from anywhere.
- *
- * An exchange has two owners: libmicrohttpd's side, until it reports the request as completed, and
- * the answering side, until http_respond. Whoever lets go last runs on_sent and frees it, so a peer
- * that hangs up while a handler works leaves the handler's exchange valid. */
+/* The asking half of an exchange: libmicrohttpd's callbacks, bounds and routing, on the event
+ * thread. See answer.c for who owns an exchange. */
 #include "http/server_internal.h"
 
 #include "core/log_sink.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,10 +12,6 @@
 
 /* Memory set aside for a body when its size was announced; more is taken as it comes. */
 #define BODY_FIRST_BYTES ((size_t)16 * 1024)
-
-/* The first value of METRIC_HTTP_RESPONSES's label is at position 0; what is not listed is "other",
- * the last. */
-static const int counted_statuses[] = { 200, 204, 400, 401, 404, 405, 413, 500, 503 };
 
 struct error_answer {
     int status;
@@ -34,143 +25,6 @@ static const struct error_answer error_answers[] = {
     { MHD_HTTP_CONTENT_TOO_LARGE, STR("{\"error\":\"body too large\"}") },
 };
 
-static void count_response(const struct event_thread *thread, int status)
-{
-    size_t label = 0;
-    while (label < ARRAY_LENGTH(counted_statuses) && counted_statuses[label] != status)
-        label++;
-    metrics_add_by(thread->server->settings.metrics, METRIC_HTTP_RESPONSES, (int)label, 1);
-}
-
-static void release(struct http_exchange *exchange)
-{
-    if (atomic_fetch_sub_explicit(&exchange->references, 1, memory_order_acq_rel) > 1)
-        return;
-    if (exchange->on_sent)
-        exchange->on_sent(exchange->on_sent_context, exchange->is_sent);
-    buf_free(&exchange->body);
-    buf_free(&exchange->answer);
-    answer_queue_release(exchange->answers);
-    free(exchange);
-}
-
-/* --- answering --- */
-
-static struct MHD_Response *make_response(struct http_exchange *exchange)
-{
-    struct buf *answer = &exchange->answer;
-    struct MHD_Response *response;
-    if (answer->length > 0) {
-        response = MHD_create_response_from_buffer(answer->length, answer->data,
-                                                   MHD_RESPMEM_MUST_FREE);
-        if (response)
-            *answer = (struct buf){ 0 };
-    } else {
-        /* libmicrohttpd wants a writable pointer and does not write. */
-        union {
-            const char *text;
-            void *bytes;
-        } text = { exchange->answer_text.data };
-        response = MHD_create_response_from_buffer(exchange->answer_text.length, text.bytes,
-                                                   MHD_RESPMEM_PERSISTENT);
-    }
-    return response;
-}
-
-static bool add_headers(const struct http_exchange *exchange, struct MHD_Response *response)
-{
-    if (exchange->content_type && MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                                          exchange->content_type) != MHD_YES)
-        return false;
-    if (exchange->status == MHD_HTTP_METHOD_NOT_ALLOWED &&
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->route->method) !=
-            MHD_YES)
-        return false;
-    return atomic_load(&exchange->thread->server->state) == SERVER_RUNNING ||
-           MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
-}
-
-/* MHD_NO without memory: libmicrohttpd closes the connection. */
-static enum MHD_Result send_answer(struct http_exchange *exchange)
-{
-    struct MHD_Response *response = make_response(exchange);
-    if (!response)
-        return MHD_NO;
-    enum MHD_Result result = MHD_NO;
-    if (add_headers(exchange, response)) {
-        connection_enter(exchange->connection, PHASE_ANSWER);
-        count_response(exchange->thread, exchange->status);
-        result = MHD_queue_response(exchange->mhd, (unsigned)exchange->status, response);
-    }
-    MHD_destroy_response(response);
-    return result;
-}
-
-static void give_answer(struct http_exchange *exchange)
-{
-    struct answer_queue *answers = exchange->answers;
-    if (pthread_equal(pthread_self(), answers->owner) && exchange->is_in_handler) {
-        /* The handler's caller sends it. */
-        exchange->is_ready = true;
-        release(exchange);
-        return;
-    }
-    bool must_wake = false;
-    pthread_mutex_lock(&answers->lock);
-    bool is_gone = exchange->is_gone;
-    if (!is_gone) {
-        exchange->next = NULL;
-        if (answers->last)
-            answers->last->next = exchange;
-        else
-            answers->first = exchange;
-        answers->last = exchange;
-        must_wake = answers->is_owner_asleep;
-        answers->is_owner_asleep = false;
-        /* The exchange may be freed as soon as the lock is open, and the queue with it. */
-        if (must_wake)
-            atomic_fetch_add_explicit(&answers->references, 1, memory_order_relaxed);
-    }
-    pthread_mutex_unlock(&answers->lock);
-    if (must_wake) {
-        answer_queue_wake(answers);
-        answer_queue_release(answers);
-    }
-    if (is_gone)
-        release(exchange);
-}
-
-void http_respond(struct http_exchange *exchange, int status, const char *content_type,
-                  struct buf *body)
-{
-    exchange->status = status;
-    exchange->content_type = content_type;
-    if (body) {
-        exchange->answer = *body;
-        *body = (struct buf){ 0 };
-    }
-    give_answer(exchange);
-}
-
-void http_respond_text(struct http_exchange *exchange, int status, const char *content_type,
-                       struct str_view text)
-{
-    exchange->status = status;
-    exchange->content_type = content_type;
-    exchange->answer_text = text;
-    give_answer(exchange);
-}
-
-void exchange_answered(struct http_exchange *exchange)
-{
-    if (!exchange->is_gone) {
-        exchange->is_ready = true;
-        exchange->is_suspended = false;
-        MHD_resume_connection(exchange->mhd);
-    }
-    release(exchange);
-}
-
 static enum MHD_Result answer_error(struct http_exchange *exchange)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(error_answers); i++)
@@ -182,8 +36,8 @@ static enum MHD_Result answer_error(struct http_exchange *exchange)
         exchange->route->on_too_large(exchange->route->context);
     /* No handler holds it. */
     exchange->is_dispatched = true;
-    release(exchange);
-    return send_answer(exchange);
+    exchange_release(exchange);
+    return exchange_send_answer(exchange);
 }
 
 /* --- the request's head --- */
@@ -217,7 +71,8 @@ static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, co
     return MHD_YES;
 }
 
-/* Two readings of where a body ends let one request hide inside another (RFC 9112, 6.3): refused. */
+/* Two readings of where a body ends let one request hide inside another (RFC 9112, 6.3): refused.
+ */
 static bool is_ambiguous(const struct framing *framing)
 {
     return framing->lengths + framing->encodings > 1 ||
@@ -314,7 +169,7 @@ static enum MHD_Result refuse_rest_of_body(struct http_exchange *exchange)
     ssize_t sent =
         send(exchange->connection->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* a peer that takes nothing gets nothing */
-    count_response(exchange->thread, MHD_HTTP_CONTENT_TOO_LARGE);
+    exchange_count_response(exchange->thread, MHD_HTTP_CONTENT_TOO_LARGE);
     if (exchange->route->on_too_large)
         exchange->route->on_too_large(exchange->route->context);
     return MHD_NO;
@@ -346,7 +201,7 @@ static enum MHD_Result exchange_finish(struct http_exchange *exchange)
         exchange->is_in_handler = false;
     }
     if (exchange->is_ready)
-        return send_answer(exchange);
+        return exchange_send_answer(exchange);
     /* Answers of other threads are taken by this one's loop, so none can come in between. */
     exchange->is_suspended = true;
     MHD_suspend_connection(exchange->mhd);
@@ -382,10 +237,11 @@ void exchange_on_completed(void *event_thread, struct MHD_Connection *mhd, void 
     pthread_mutex_lock(&exchange->answers->lock);
     exchange->is_gone = true;
     pthread_mutex_unlock(&exchange->answers->lock);
-    atomic_fetch_sub(&thread->in_flight, 1);
     if (!exchange->is_dispatched)
-        release(exchange); /* no handler will ever answer it */
-    release(exchange);
+        exchange_release(exchange); /* no handler will ever answer it */
+    exchange_release(exchange);
+    /* Last: who waits for it expects that nothing of the exchange is left to run. */
+    atomic_fetch_sub(&thread->in_flight, 1);
 }
 
 /* --- what a handler may ask --- */

@@ -51,7 +51,7 @@ static socklen_t fill_address(const struct listen_address *address, union socket
     target->ipv4.sin_family = AF_INET;
     target->ipv4.sin_port = htons(address->port);
     return inet_pton(AF_INET, address->text, &target->ipv4.sin_addr) == 1 ? sizeof(target->ipv4)
-                                                                         : 0;
+                                                                          : 0;
 }
 
 /* Removes the socket of a process that died without removing it. Only ECONNREFUSED proves that

@@ -195,6 +195,7 @@ void server_free(struct server *server)
                 MHD_quiesce_daemon(thread->daemon);
             MHD_stop_daemon(thread->daemon);
             event_loop_take_answers(thread->answers);
+            exchange_free_kept_responses(thread);
         }
         answer_queue_release(thread->answers);
     }

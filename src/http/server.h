@@ -42,9 +42,9 @@ struct http_timeouts {
     ((struct http_timeouts){ .header = 10000, .body = 5000, .answer = 10000, .idle = 75000 })
 
 struct server_settings {
-    int listen_fd;        /* listening and non-blocking; borrowed: outlives the server */
-    int threads;          /* event threads; 0: one for each core this process may use */
-    int64_t connections;  /* open at once; more wait in the backlog */
+    int listen_fd;                   /* listening and non-blocking; borrowed: outlives the server */
+    int threads;                     /* event threads; 0: one for each core this process may use */
+    int64_t connections;             /* open at once; more wait in the backlog */
     const struct http_route *routes; /* outlive the server */
     int route_count;
     struct http_timeouts timeouts;

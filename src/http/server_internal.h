@@ -1,7 +1,7 @@
-/* What server.c, event_loop.c and exchange.c share.
+/* What server.c, event_loop.c, exchange.c and answer.c share.
  *
- * Everything of an event thread - its daemon, its connections, the exchanges on them - is touched by
- * that thread alone. Others reach it through one door: struct answer_queue. */
+ * Everything of an event thread - its daemon, its connections, the exchanges on them - is touched
+ * by that thread alone. Others reach it through one door: struct answer_queue. */
 #ifndef HTTP_SERVER_INTERNAL_H
 #define HTTP_SERVER_INTERNAL_H
 
@@ -44,6 +44,13 @@ struct answer_queue {
     bool is_owner_asleep; /* it polls, or is about to: wake it */
 };
 
+/* An answer that is always the same; see answer.c. */
+#define KEPT_RESPONSES 8
+struct kept_response {
+    const char *text, *content_type; /* what it is known by */
+    struct MHD_Response *response;
+};
+
 struct event_thread {
     struct server *server;
     struct MHD_Daemon *daemon;
@@ -55,6 +62,7 @@ struct event_thread {
     bool has_room;  /* a connection was closed in the last run */
     int64_t now_us; /* when the current turn of the loop began */
     struct connection_list phases[PHASE_COUNT];
+    struct kept_response kept[KEPT_RESPONSES];
     atomic_int in_flight; /* exchanges whose answer was not sent yet */
 };
 
@@ -67,7 +75,7 @@ struct server {
     struct event_thread threads[];
 };
 
-/* The two owners of an exchange; see exchange.c. */
+/* The two owners of an exchange; see answer.c. */
 #define EXCHANGE_OWNERS 2
 
 struct http_exchange {
@@ -119,7 +127,14 @@ enum MHD_Result exchange_on_request(void *event_thread, struct MHD_Connection *m
                                     size_t *data_size, void **context);
 void exchange_on_completed(void *event_thread, struct MHD_Connection *mhd, void **context,
                            enum MHD_RequestTerminationCode code);
+
+/* answer.c */
 /* The answer has come: wakes the connection, or forgets the exchange when that is gone. */
 void exchange_answered(struct http_exchange *exchange);
+/* MHD_NO without memory: libmicrohttpd then closes the connection. */
+enum MHD_Result exchange_send_answer(struct http_exchange *exchange);
+void exchange_release(struct http_exchange *exchange); /* one of its two owners lets go */
+void exchange_count_response(const struct event_thread *thread, int status);
+void exchange_free_kept_responses(struct event_thread *thread);
 
 #endif

@@ -72,8 +72,8 @@ static void refuse_nonsense(const struct webhook *webhook, struct http_exchange 
         http_respond(exchange, 400, HTTP_JSON, &body);
 }
 
-static void refuse_for_want_of_memory(const struct webhook *webhook,
-                                      struct http_exchange *exchange, const char *request_id)
+static void refuse_for_want_of_memory(const struct webhook *webhook, struct http_exchange *exchange,
+                                      const char *request_id)
 {
     struct log log = log_of_request(webhook->log, request_id);
     log_error(&log, "out of memory for an answer", LOG_NOTHING);
@@ -93,10 +93,9 @@ static void on_answer_sent(void *context, bool is_complete)
     struct pending *pending = context;
     struct webhook *webhook = pending->webhook;
     if (is_complete)
-        metrics_observe_us(webhook->metrics, METRIC_ACKNOWLEDGE,
-                           (clock_wall_ms(webhook->clock) -
-                            snowflake_created_ms(pending->interaction_id)) *
-                               1000);
+        metrics_observe_us(
+            webhook->metrics, METRIC_ACKNOWLEDGE,
+            (clock_wall_ms(webhook->clock) - snowflake_created_ms(pending->interaction_id)) * 1000);
     free(pending);
 }
 
@@ -132,7 +131,8 @@ static void dispatch(struct webhook *webhook, struct http_exchange *exchange,
     memcpy(pending->request_id, request_id, REQUEST_ID_SIZE);
     http_on_sent(exchange, on_answer_sent, pending);
     char id[REQUEST_ID_SIZE];
-    memcpy(id, request_id, sizeof(id)); /* `pending` may be gone before the router is done with it */
+    memcpy(id, request_id,
+           sizeof(id)); /* `pending` may be gone before the router is done with it */
     router_dispatch(webhook->router, interaction, id, on_answer, pending);
 }
 

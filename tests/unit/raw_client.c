@@ -80,9 +80,8 @@ int client_read(int fd, struct buf *head_out, struct buf *body_out)
     while ((long)body->length < length)
         if (read_byte(fd, body) <= 0)
             return -1;
-    return str_starts_with(buf_view(head), STR("HTTP/1.1 "))
-               ? (int)strtol(head->data + 9, NULL, 10)
-               : -1;
+    return str_starts_with(buf_view(head), STR("HTTP/1.1 ")) ? (int)strtol(head->data + 9, NULL, 10)
+                                                             : -1;
 }
 
 int client_ask(int fd, const char *text, struct buf *body)

@@ -29,8 +29,8 @@ struct fixture {
     int too_large_count;
 };
 
-/* GET /hello, POST /echo, POST /later (answered by fixture_answer), GET /header (the value of X-Test
- * and whether it came repeatedly). `timeouts` NULL: the default ones. */
+/* GET /hello, POST /echo, POST /later (answered by fixture_answer), GET /header (the value of
+ * X-Test and whether it came repeatedly). `timeouts` NULL: the default ones. */
 void fixture_start(struct fixture *fixture, const char *listen, int threads,
                    const struct http_timeouts *timeouts);
 void fixture_stop(struct fixture *fixture);

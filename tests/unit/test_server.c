@@ -1,4 +1,5 @@
-/* The HTTP server: routes, bounds, framing, connections and listening sockets, over real sockets. */
+/* The HTTP server: routes, bounds, framing, connections and listening sockets, over real sockets.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,8 +129,8 @@ static void the_largest_body_arrives_whole_in_either_coding(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
         int status = client_ask(fd, requests[i], &body);
         if (status == 100)
-            status = client_ask(fd, strchr(requests[0], '0') ? strstr(requests[0], "\r\n\r\n") + 4 : "",
-                                &body);
+            status = client_ask(
+                fd, strchr(requests[0], '0') ? strstr(requests[0], "\r\n\r\n") + 4 : "", &body);
         assert_int_equal(status, 200);
         assert_string_equal(body.data,
                             "0123456789012345678901234567890123456789012345678901234567890123");

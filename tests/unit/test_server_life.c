@@ -1,4 +1,5 @@
-/* The HTTP server over time: slow peers, peers that hang up, answers from other threads, stopping. */
+/* The HTTP server over time: slow peers, peers that hang up, answers from other threads, stopping.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,7 +101,8 @@ static void an_answer_nobody_takes_is_given_up(void **state)
     struct http_exchange *exchange = fixture_take(&fixture, 1);
     struct buf answer = { 0 };
     while (answer.length < (size_t)32 * 1024 * 1024)
-        buf_append(&answer, STR("more than any socket buffer takes..............................."));
+        buf_append(&answer,
+                   STR("more than any socket buffer takes..............................."));
     assert_false(answer.has_failed);
     http_respond(exchange, 200, "text/plain", &answer);
     assert_int_equal(fixture_wait_sent(&fixture, 1), 0);

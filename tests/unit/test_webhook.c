@@ -1,0 +1,401 @@
+/* The webhook and admin endpoints, with a parser and a router of the test's own: what is let
+ * through to them, and what becomes of their answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "discord/interaction_parse.h"
+#include "http/admin.h"
+#include "http/webhook.h"
+#include "raw_client.h"
+#include "router/router.h"
+#include "server_fixture.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- the parser and the router --- */
+
+int interaction_parse(struct str_view body, struct interaction **interaction, struct err *err)
+{
+    const struct str_view mark = STR("{\"type\":");
+    if (!str_starts_with(body, mark))
+        return err_set(err, ERR_INVALID, "type: a \"number\" is needed");
+    *interaction = calloc(1, sizeof(**interaction));
+    if (!*interaction)
+        return err_set(err, ERR_MEMORY, "interaction");
+    (*interaction)->id = (int64_t)1 << 22;
+    (*interaction)->type = (int)strtol(body.data + mark.length, NULL, 10);
+    return 0;
+}
+
+void interaction_free(struct interaction *interaction)
+{
+    free(interaction);
+}
+
+struct routed {
+    router_done *done;
+    void *context;
+    int type;
+};
+
+static void *answer_routed(void *context)
+{
+    struct routed *routed = context;
+    struct buf body = { 0 };
+    if (routed->type == INTERACTION_MODAL_SUBMIT)
+        body.has_failed = true; /* as if memory had run out */
+    else
+        buf_append_format(&body, "{\"routed\":%d}", routed->type);
+    routed->done(routed->context, &body);
+    free(routed);
+    return NULL;
+}
+
+/* Commands are answered at once, everything else from a thread. */
+void router_dispatch(struct router *router, struct interaction *interaction,
+                     const char request_id[REQUEST_ID_SIZE], router_done *done, void *context)
+{
+    (void)router;
+    assert_int_equal(strlen(request_id), REQUEST_ID_SIZE - 1);
+    struct routed *routed = calloc(1, sizeof(*routed));
+    assert_non_null(routed);
+    *routed = (struct routed){ .done = done, .context = context, .type = interaction->type };
+    interaction_free(interaction);
+    if (routed->type == INTERACTION_COMMAND)
+        answer_routed(routed);
+    else {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, answer_routed, routed), 0);
+        pthread_detach(thread);
+    }
+}
+
+/* --- a webhook that listens --- */
+
+struct place {
+    struct fixture fixture;
+    struct webhook webhook;
+    struct http_route routes[WEBHOOK_ROUTES];
+    unsigned char secret[crypto_sign_SECRETKEYBYTES];
+    int fd;
+};
+
+static void place_open(struct place *place)
+{
+    struct err err;
+    assert_true(sodium_init() >= 0);
+    fixture_start(&place->fixture, "127.0.0.1:0", 1, NULL);
+    server_free(place->fixture.server);
+    place->webhook = (struct webhook){
+        .policy = { .max_age_seconds = 300, .max_skew_seconds = 30 },
+        .max_body = 512,
+        .clock = &place->fixture.clock.clock,
+        .metrics = place->fixture.metrics,
+        .log = place->fixture.log,
+    };
+    crypto_sign_keypair(place->webhook.policy.keys.bytes[0], place->secret);
+    place->webhook.policy.keys.count = 1;
+    webhook_routes(&place->webhook, place->routes);
+    const struct server_settings settings = {
+        .listen_fd = place->fixture.listen_fd,
+        .threads = 1,
+        .connections = 64,
+        .routes = place->routes,
+        .route_count = WEBHOOK_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &place->fixture.clock.clock,
+        .log = place->fixture.log,
+        .metrics = place->fixture.metrics,
+    };
+    assert_int_equal(server_new(&place->fixture.server, &settings, &err), 0);
+    place->fd = fixture_connect(&place->fixture);
+}
+
+static void place_close(struct place *place)
+{
+    close(place->fd);
+    fixture_stop(&place->fixture);
+}
+
+/* `wrong_by` is added to the signature's first byte; `head` receives the answer's head. */
+static int post(struct place *place, const char *path, const char *body, int wrong_by,
+                const char *more_headers, struct buf *head, struct buf *answer)
+{
+    unsigned char signature[crypto_sign_BYTES];
+    char message[1024], hex[2 * crypto_sign_BYTES + 1], request[2048];
+    long long now = (long long)(clock_wall_ms(&place->fixture.clock.clock) / MS_PER_SECOND);
+    int length = snprintf(message, sizeof(message), "%lld%s", now, body);
+    crypto_sign_detached(signature, NULL, (const unsigned char *)message,
+                         (unsigned long long)length, place->secret);
+    signature[0] = (unsigned char)(signature[0] + wrong_by);
+    sodium_bin2hex(hex, sizeof(hex), signature, sizeof(signature));
+    snprintf(request, sizeof(request),
+             "POST %s HTTP/1.1\r\nHost: bot\r\nContent-Length: %zu\r\n"
+             "X-Signature-Ed25519: %s\r\nX-Signature-Timestamp: %lld\r\n%s\r\n%s",
+             path, strlen(body), hex, now, more_headers, body);
+    assert_true(client_send(place->fd, request));
+    return client_read(place->fd, head, answer);
+}
+
+static void a_ping_is_answered_exactly(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf head = { 0 }, body = { 0 };
+    place_open(&place);
+    assert_int_equal(post(&place, "/interactions", "{\"type\":1}", 0, "", &head, &body), 200);
+    assert_string_equal(body.data, "{\"type\":1}");
+    assert_non_null(strstr(head.data, "\r\nContent-Type: application/json\r\n"));
+    assert_int_equal(metrics_read(place.fixture.metrics, METRIC_INTERACTIONS, 0), 1);
+    place_close(&place);
+}
+
+static void every_refusal_is_a_401_and_looks_the_same(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    const char *const expected = "{\"error\":\"invalid request signature\"}";
+    const char *const paths[] = { "/interactions", "/events" };
+    place_open(&place);
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        char bare[256];
+        snprintf(bare, sizeof(bare), "POST %s HTTP/1.1\r\nHost: bot\r\nContent-Length: 2\r\n\r\n{}",
+                 paths[i]);
+        assert_int_equal(client_ask(place.fd, bare, &body), 401);
+        assert_string_equal(body.data, expected);
+        assert_int_equal(post(&place, paths[i], "{\"type\":1}", 1, "", NULL, &body), 401);
+        assert_string_equal(body.data, expected);
+        assert_int_equal(post(&place, paths[i], "", 0, "", NULL, &body), 401);
+        assert_int_equal(post(&place, paths[i], "nonsense", 1, "", NULL, &body), 401);
+        assert_int_equal(
+            post(&place, paths[i], "{\"type\":1}", 0, "x-signature-timestamp: 1\r\n", NULL, &body),
+            401);
+    }
+    const struct {
+        enum signature_refusal refusal;
+        int count;
+    } counted[] = {
+        { REFUSED_HEADER_MISSING, 2 },
+        { REFUSED_SIGNATURE_WRONG, 4 },
+        { REFUSED_BODY_EMPTY, 2 },
+        { REFUSED_HEADER_REPEATED, 2 },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(counted); i++)
+        assert_int_equal(
+            metrics_read(place.fixture.metrics, METRIC_REFUSED, (int)counted[i].refusal - 1),
+            counted[i].count);
+    place_close(&place);
+}
+
+static void what_is_too_large_is_a_413_and_counted(void **state)
+{
+    (void)state;
+    struct place place;
+    place_open(&place);
+    assert_int_equal(client_ask(place.fd,
+                                "POST /interactions HTTP/1.1\r\nHost: bot\r\n"
+                                "Content-Length: 513\r\n\r\n",
+                                NULL),
+                     413);
+    assert_int_equal(
+        metrics_read(place.fixture.metrics, METRIC_REFUSED, (int)REFUSED_BODY_SIZE - 1), 1);
+    place_close(&place);
+}
+
+static void signed_nonsense_is_a_400_with_the_reason(void **state)
+{
+    (void)state;
+    const struct {
+        const char *path, *body, *expected;
+    } rows[] = {
+        { "/interactions", "nonsense", "{\"error\":\"type: a \\\"number\\\" is needed\"}" },
+        { "/interactions", "{\"type\":6}",
+          "{\"error\":\"type: interactions of type 6 are not supported\"}" },
+        { "/interactions", "{\"type\":-3}",
+          "{\"error\":\"type: interactions of type -3 are not supported\"}" },
+        { "/events", "nonsense", "{\"error\":\"a JSON object is needed\"}" },
+        { "/events", "{\"type\":0} x", "{\"error\":\"a JSON object is needed\"}" },
+        { "/events", "[0]", "{\"error\":\"a JSON object is needed\"}" },
+        { "/events", "{\"type\":\"0\"}", "{\"error\":\"type: a number is needed\"}" },
+        { "/events", "{}", "{\"error\":\"type: a number is needed\"}" },
+        { "/events", "{\"type\":2}", "{\"error\":\"type: events of type 2 are not supported\"}" },
+    };
+    struct place place;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    place_open(&place);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(post(&place, rows[i].path, rows[i].body, 0, "", NULL, &body), 400);
+        assert_string_equal(body.data, rows[i].expected);
+    }
+    place_close(&place);
+}
+
+static void interactions_are_answered_by_the_router_from_any_thread(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    place_open(&place);
+    for (int type = INTERACTION_COMMAND; type < INTERACTION_MODAL_SUBMIT; type++) {
+        char request[32], expected[32];
+        snprintf(request, sizeof(request), "{\"type\":%d}", type);
+        snprintf(expected, sizeof(expected), "{\"routed\":%d}", type);
+        assert_int_equal(post(&place, "/interactions", request, 0, "", NULL, &body), 200);
+        assert_string_equal(body.data, expected);
+        assert_int_equal(metrics_read(place.fixture.metrics, METRIC_INTERACTIONS, type - 1), 1);
+    }
+    /* The end of the last answer is counted after the client has it. */
+    assert_true(server_drain(place.fixture.server, 60 * MS_PER_SECOND));
+    server_free(place.fixture.server);
+    place.fixture.server = NULL;
+    assert_int_equal(metrics_read(place.fixture.metrics, METRIC_ACKNOWLEDGE, 0), 3);
+    assert_int_equal(metrics_read(place.fixture.metrics, METRIC_HANDLING, 0), 3);
+    place_close(&place);
+}
+
+static void an_answer_without_memory_is_a_500_with_the_request_id(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    place_open(&place);
+    assert_int_equal(post(&place, "/interactions", "{\"type\":5}", 0, "", NULL, &body), 500);
+    assert_true(
+        str_starts_with(buf_view(&body), STR("{\"error\":\"internal error\",\"request\":\"")));
+    place_close(&place);
+}
+
+static void events_get_204_without_a_body(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf head = { 0 }, body = { 0 };
+    place_open(&place);
+    const char *const events[] = { "{\"version\":1,\"application_id\":\"1\",\"type\":0}",
+                                   "{\"type\":1,\"event\":{\"type\":\"ENTITLEMENT_CREATE\"}}" };
+    for (size_t i = 0; i < ARRAY_LENGTH(events); i++) {
+        assert_int_equal(post(&place, "/events", events[i], 0, "", &head, &body), 204);
+        assert_null(strstr(head.data, "Content-"));
+        assert_int_equal(body.length, 0);
+        assert_int_equal(metrics_read(place.fixture.metrics, METRIC_EVENTS, 0), (int)i);
+    }
+    place_close(&place);
+}
+
+static void interactions_are_still_answered_while_draining(void **state)
+{
+    (void)state;
+    struct place place;
+    CLEANUP(buf_free) struct buf head = { 0 }, body = { 0 };
+    place_open(&place);
+    assert_int_equal(post(&place, "/interactions", "{\"type\":1}", 0, "", NULL, NULL), 200);
+    server_stop_accepting(place.fixture.server);
+    assert_int_equal(post(&place, "/interactions", "{\"type\":3}", 0, "", &head, &body), 200);
+    assert_string_equal(body.data, "{\"routed\":3}");
+    assert_non_null(strstr(head.data, "\r\nConnection: close\r\n"));
+    place_close(&place);
+}
+
+/* --- the admin endpoints --- */
+
+static enum part_state probe(void *context, struct buf *detail)
+{
+    atomic_int *state = context;
+    if (atomic_load(state) != PART_OK)
+        buf_append(detail, STR("says \"no\""));
+    return (enum part_state)atomic_load(state);
+}
+
+static void readiness_says_how_each_part_is(void **state)
+{
+    (void)state;
+    const struct {
+        enum readiness readiness;
+        enum part_state own, shared;
+        int status;
+        const char *expected;
+    } rows[] = {
+        { READINESS_STARTING, PART_OK, PART_OK, 503, "{\"state\":\"starting\"" },
+        { READINESS_READY, PART_OK, PART_OK, 200,
+          "{\"state\":\"ready\",\"parts\":{\"database\":{\"state\":\"ok\",\"detail\":\"\"},"
+          "\"cache\":{\"state\":\"ok\",\"detail\":\"\"}}}" },
+        { READINESS_READY, PART_OK, PART_DOWN, 200,
+          "\"cache\":{\"state\":\"down\",\"detail\":\"says \\\"no\\\"\"}" },
+        { READINESS_READY, PART_DEGRADED, PART_OK, 200, "\"database\":{\"state\":\"degraded\"" },
+        { READINESS_READY, PART_DOWN, PART_OK, 503, "\"database\":{\"state\":\"down\"" },
+        { READINESS_DRAINING, PART_OK, PART_OK, 503, "{\"state\":\"draining\"" },
+    };
+    struct fixture fixture;
+    struct err err;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    atomic_int own = PART_OK, shared = PART_OK;
+    const struct admin_part parts[] = { { "database", probe, &own, true },
+                                        { "cache", probe, &shared, false } };
+    struct http_route routes[ADMIN_ROUTES];
+    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
+    server_free(fixture.server);
+    struct admin admin = {
+        .parts = parts, .part_count = 2, .metrics = fixture.metrics, .started_ms = 1700000000123
+    };
+    admin_routes(&admin, routes);
+    const struct server_settings settings = {
+        .listen_fd = fixture.listen_fd,
+        .threads = 1,
+        .connections = 8,
+        .routes = routes,
+        .route_count = ADMIN_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &fixture.clock.clock,
+        .log = fixture.log,
+    };
+    assert_int_equal(server_new(&fixture.server, &settings, &err), 0);
+    int fd = fixture_connect(&fixture);
+    assert_int_equal(client_ask(fd, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", &body), 200);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        atomic_store(&admin.readiness, (int)rows[i].readiness);
+        atomic_store(&own, (int)rows[i].own);
+        atomic_store(&shared, (int)rows[i].shared);
+        assert_int_equal(client_ask(fd, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", &body),
+                         rows[i].status);
+        assert_non_null(strstr(body.data, rows[i].expected));
+    }
+    assert_int_equal(client_ask(fd, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", &body), 200);
+    const char *const lines[] = {
+        "bronxbot_http_connections 0\n", /* of LISTEN, not of this server */
+        "\nprocess_start_time_seconds 1700000000.123\n",
+        "\nbronxbot_build_info{version=\"" BRONX_VERSION "\"} 1\n",
+        "\nprocess_resident_memory_bytes ",
+        "\nprocess_open_fds ",
+        "\nprocess_threads ",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        assert_non_null(strstr(body.data, lines[i]));
+    close(fd);
+    fixture_stop(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_ping_is_answered_exactly),
+        cmocka_unit_test(every_refusal_is_a_401_and_looks_the_same),
+        cmocka_unit_test(what_is_too_large_is_a_413_and_counted),
+        cmocka_unit_test(signed_nonsense_is_a_400_with_the_reason),
+        cmocka_unit_test(interactions_are_answered_by_the_router_from_any_thread),
+        cmocka_unit_test(an_answer_without_memory_is_a_500_with_the_request_id),
+        cmocka_unit_test(events_get_204_without_a_body),
+        cmocka_unit_test(interactions_are_still_answered_while_draining),
+        cmocka_unit_test(readiness_says_how_each_part_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
