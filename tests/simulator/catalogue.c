@@ -8,9 +8,11 @@
 
 #define REGISTERED_MS INT64_C(1735689600000) /* 2025-01-01 */
 
-int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct err *err)
+/* Appends what `bronxbot commands --json SCOPE` lists; SCOPE may be NULL. */
+static int load_scope(struct catalogue *catalogue, const char *bot_binary, const char *scope,
+                      struct err *err)
 {
-    static const char *const arguments[] = { "commands", "--json", NULL };
+    const char *const arguments[] = { "commands", "--json", scope, NULL };
     CLEANUP(buf_free) struct buf out = { 0 };
     int code = harness_run(bot_binary, arguments, "/tmp", &out, err);
     if (code < 0)
@@ -18,10 +20,19 @@ int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct e
     if (code != 0)
         return err_set(err, ERR_UNAVAILABLE, "%s commands --json ended with %d", bot_binary, code);
     must_hold(&out);
-    catalogue->commands = json_tokener_parse(out.data ? out.data : "");
-    if (!json_object_is_type(catalogue->commands, json_type_array))
+    CLEANUP(json_release) json_object *list = json_tokener_parse(out.data ? out.data : "");
+    if (!json_object_is_type(list, json_type_array))
         return err_set(err, ERR_INVALID, "%s commands --json gave no JSON array", bot_binary);
+    for (size_t i = 0; i < list_length(list); i++)
+        must_append(catalogue->commands, json_object_get(list_item(list, i)));
     return 0;
+}
+
+int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct err *err)
+{
+    catalogue->commands = must_array();
+    int result = load_scope(catalogue, bot_binary, NULL, err);
+    return result == 0 ? load_scope(catalogue, bot_binary, "--owner", err) : result;
 }
 
 static json_object *find_named(json_object *list, struct str_view name)

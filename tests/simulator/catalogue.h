@@ -1,5 +1,6 @@
-/* The bot's commands as it would register them (`bronxbot commands --json`, the body of Discord's
- * PUT .../commands): names, option types and choices, as a Discord client knows them.
+/* The bot's commands as it would register them (`bronxbot commands --json`, and with `--owner`
+ * those of the owner's server; the body of Discord's PUT .../commands): names, option types and
+ * choices, as a Discord client knows them.
  * https://docs.discord.com/developers/interactions/application-commands */
 #ifndef SIMULATOR_CATALOGUE_H
 #define SIMULATOR_CATALOGUE_H

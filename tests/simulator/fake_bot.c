@@ -234,8 +234,8 @@ int main(int count, char **words)
 {
     sigset_t wanted;
     int got;
-    if (count == 3 && strcmp(words[1], "commands") == 0) {
-        puts(commands);
+    if (count >= 3 && strcmp(words[1], "commands") == 0) {
+        puts(count == 3 ? commands : "[]"); /* no owner's commands */
         return 0;
     }
     sigemptyset(&wanted);

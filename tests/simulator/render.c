@@ -284,6 +284,20 @@ void render_modal(const struct view *view, const struct modal *modal, struct buf
     must_hold(out);
 }
 
+void render_fields(const struct view *view, const struct modal *modal, struct buf *out)
+{
+    json_object *list = get(modal->data, "components");
+    for (size_t i = 0; i < list_length(list); i++) {
+        CLEANUP(buf_free) struct buf text = { 0 };
+        if (component_type(list_item(list, i)) != COMPONENT_LABEL)
+            continue;
+        render_field(view, list_item(list, i), modal->values, &text);
+        must_hold(&text);
+        append_lines(buf_view(&text), "  ", out);
+    }
+    must_hold(out);
+}
+
 void render_choices(json_object *choices, struct buf *out)
 {
     if (list_length(choices) == 0)

@@ -16,6 +16,8 @@ struct view {
 /* Author line, then the message. */
 void render_message(const struct view *view, const struct stored_message *message, struct buf *out);
 void render_modal(const struct view *view, const struct modal *modal, struct buf *out);
+/* Only what can be filled in. */
+void render_fields(const struct view *view, const struct modal *modal, struct buf *out);
 void render_choices(json_object *choices, struct buf *out);
 
 /* Markdown text: mentions and timestamps become words, marks for bold and the like vanish (or

@@ -130,7 +130,7 @@ static int show_form(struct stage *stage, const struct modal *modal, int result)
 {
     struct view view = session_view(stage->session);
     if (result == 0)
-        render_modal(&view, modal, stage->out);
+        render_fields(&view, modal, stage->out);
     return result;
 }
 
