@@ -4,8 +4,6 @@
 #include "harness/memory.h"
 #include "simulator/json_read.h"
 
-#include <string.h>
-
 struct component_walk component_walk_start(json_object *list)
 {
     struct component_walk walk = { .depth = 1 };

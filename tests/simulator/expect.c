@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <regex.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,10 +236,8 @@ static int expect_no(struct session *session, const struct word *words, size_t c
     return err_set(err, ERR_INVALID, "usage: expect no button \"label\" | expect no violations");
 }
 
-int session_expect(struct session *session, const struct actor *actor, const struct word *words,
-                   size_t count, struct err *err)
+int session_expect(struct session *session, const struct word *words, size_t count, struct err *err)
 {
-    (void)actor;
     if (count == 1 && words[0].is_quoted)
         return expect_text(session, 0, word_text(&words[0]), err);
     if (word_is(&words[0], "no"))

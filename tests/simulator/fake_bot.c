@@ -5,8 +5,6 @@
  *   fake-bot commands --json       what it would register */
 #include "harness/memory.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <sodium.h>

@@ -4,7 +4,6 @@
 #include "harness/memory.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,28 +27,29 @@ void render_styled(const struct view *view, int style, struct str_view text, str
 
 /* --- <...> ------------------------------------------------------------------------------------ */
 
+/* In the largest unit of which there is one, after rounding: 23 h 59 min are a day. */
 static void render_relative(int64_t seconds, struct buf *out)
 {
     static const struct {
         int64_t seconds;
         const char *one, *many;
     } units[] = {
-        { 365 * 86400, "a year", "years" }, { 30 * 86400, "a month", "months" },
-        { 86400, "a day", "days" },         { 3600, "an hour", "hours" },
-        { 60, "a minute", "minutes" },      { 1, "a second", "seconds" },
+        { 1, "a second", "seconds" },        { 60, "a minute", "minutes" },
+        { 3600, "an hour", "hours" },        { 86400, "a day", "days" },
+        { 30 * 86400, "a month", "months" }, { 365 * 86400, "a year", "years" },
     };
-    int64_t distance = seconds < 0 ? -seconds : seconds;
+    int64_t distance = seconds < 0 ? -seconds : seconds, count = distance;
     const char *before = seconds >= 0 ? "in " : "", *after = seconds >= 0 ? "" : " ago";
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        int64_t count = (distance + units[i].seconds / 2) / units[i].seconds;
-        if (distance < units[i].seconds && i + 1 < ARRAY_LENGTH(units))
-            continue;
-        if (count == 1)
-            buf_append_format(out, "%s%s%s", before, units[i].one, after);
-        else
-            buf_append_format(out, "%s%" PRId64 " %s%s", before, count, units[i].many, after);
-        return;
+    size_t unit = 0;
+    while (unit + 1 < ARRAY_LENGTH(units) &&
+           count * units[unit].seconds >= units[unit + 1].seconds) {
+        unit++;
+        count = (distance + units[unit].seconds / 2) / units[unit].seconds;
     }
+    if (count == 1)
+        buf_append_format(out, "%s%s%s", before, units[unit].one, after);
+    else
+        buf_append_format(out, "%s%" PRId64 " %s%s", before, count, units[unit].many, after);
 }
 
 /* https://docs.discord.com/developers/reference#message-formatting-timestamp-styles */

@@ -139,8 +139,8 @@ void deliveries_free(struct deliveries *deliveries); /* fit for CLEANUP */
 /* --- Expectations (expect.c) ------------------------------------------------------------------ */
 
 /* `words` follow the word "expect". */
-int session_expect(struct session *session, const struct actor *actor, const struct word *words,
-                   size_t count, struct err *err) MUST_CHECK;
+int session_expect(struct session *session, const struct word *words, size_t count,
+                   struct err *err) MUST_CHECK;
 /* `remember "regex" as NAME` */
 int session_remember_match(struct session *session, const struct word *words, size_t count,
                            struct err *err) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "harness/memory.h"
 #include "simulator/session.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,8 @@ static void texts_are_shown_as_people_read_them(void **state)
         { "2 * 3 * 4", "2 * 3 * 4" },
         { "\\*kept\\*", "*kept*" },
         { "<t:1000060:R> <t:999880:R> <t:1086400:R>", "in a minute 2 minutes ago in a day" },
+        { "<t:1086399:R> <t:1043200:R> <t:1003599:R> <t:1000000:R>",
+          "in a day in 12 hours in an hour in 0 seconds" },
         { "<t:1000000:t>", "13:46" },
         { "<@1> <@&2> <#3> <nonsense> 1 < 2",
           "@unknown-user @unknown-role #unknown <nonsense> 1 < 2" },
@@ -198,6 +201,36 @@ static void texts_are_shown_as_people_read_them(void **state)
         render_text(&view, str_from(cases[i].text), &out);
         assert_string_equal(out.data, cases[i].shown);
     }
+}
+
+static void bytes_that_are_no_http_can_be_sent(void **state)
+{
+    (void)state;
+    CLEANUP(harness_bot_fini) struct harness_bot bot = { 0 };
+    CLEANUP(buf_free) struct buf answer = { 0 };
+    struct err err = { 0 };
+    const struct harness_bot_options options = { .binary = getenv("FAKE_BOT") };
+    assert_int_equal(harness_bot_init(&bot, &options, &err), 0);
+    assert_int_equal(http_raw_exchange(&bot.listen, STR("x"), true, 1000, &answer, &err),
+                     ERR_UNAVAILABLE);
+    assert_int_equal(harness_bot_launch(&bot, &err), 0);
+    assert_int_equal(http_raw_exchange(&bot.listen, STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), true,
+                                       5000, &answer, &err),
+                     0);
+    assert_true(str_starts_with(buf_view(&answer), STR("HTTP/1.1 404 ")));
+    harness_bot_kill(&bot, SIGKILL);
+    assert_false(harness_bot_is_running(&bot));
+}
+
+static void a_bot_that_can_not_start_is_reported(void **state)
+{
+    (void)state;
+    CLEANUP(harness_bot_fini) struct harness_bot bot = { 0 };
+    struct err err = { 0 };
+    const struct harness_bot_options options = { .binary = "/bin/false" };
+    assert_int_equal(harness_bot_init(&bot, &options, &err), 0);
+    assert_int_equal(harness_bot_launch(&bot, &err), ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "ended before it was ready"));
 }
 
 static int load_catalogue(void **state)
@@ -229,6 +262,8 @@ int main(void)
         cmocka_unit_test(replays_must_not_differ),
         cmocka_unit_test(the_language_explains_its_errors),
         cmocka_unit_test(texts_are_shown_as_people_read_them),
+        cmocka_unit_test(bytes_that_are_no_http_can_be_sent),
+        cmocka_unit_test(a_bot_that_can_not_start_is_reported),
     };
     return cmocka_run_group_tests(tests, load_catalogue, drop_catalogue);
 }
