@@ -13,9 +13,8 @@
 
 static void send_one(struct http_client *client, struct delivery *delivery)
 {
-    struct err err = { 0 };
     if (http_client_post_signed(client, &delivery->signature, buf_view(&delivery->body),
-                                &delivery->answer, &err) != 0)
+                                &delivery->answer, NULL) != 0)
         delivery->answer.status = 0;
 }
 

@@ -92,6 +92,21 @@ static char **complete_word(const char *text, int start, int end)
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
+static void print_hint(struct session *session)
+{
+    CLEANUP(buf_free) struct buf hint = { 0 };
+    CLEANUP(buf_free) struct buf line = { 0 };
+    struct view view = session_view(session);
+    hint_find(session, &hint);
+    if (hint.length == 0)
+        return;
+    buf_append_format(&line, "(next, for example: %s)\n", hint.data);
+    must_hold(&line);
+    buf_clear(&hint);
+    render_styled(&view, STYLE_DIM, buf_view(&line), &hint);
+    fputs(hint.data, stdout);
+}
+
 /* False when the line could not be done; the reason has been printed. */
 static bool run_line(struct session *session, const char *line, bool *is_over, struct err *err)
 {
@@ -104,8 +119,10 @@ static bool run_line(struct session *session, const char *line, bool *is_over, s
         *is_over = true;
     } else if (result == 0 && step.count > 0) {
         result = session_step(session, &step, &shown, err);
-        if (shown.length > 0)
+        if (shown.length > 0) {
             fputs(shown.data, stdout);
+            print_hint(session);
+        }
     }
     step_free(&step);
     if (result != 0)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "harness/memory.h"
+#include "simulator/prompt.h"
 #include "simulator/session.h"
 
 #include <signal.h>
@@ -203,6 +204,54 @@ static void texts_are_shown_as_people_read_them(void **state)
     }
 }
 
+/* Runs `before`, then compares what completes `line` and what is hinted at. */
+static void check_completion(struct session *session, const char *before, const char *line,
+                             const char *expected, const char *hint)
+{
+    CLEANUP(script_free) struct script script = { 0 };
+    CLEANUP(buf_free) struct buf words = { 0 };
+    CLEANUP(buf_free) struct buf out = { 0 };
+    CLEANUP(buf_free) struct buf hinted = { 0 };
+    CLEANUP(completions_free) struct completions found = { 0 };
+    struct err err = { 0 };
+    assert_int_equal(script_parse(&script, "test", str_from(before), &err), 0);
+    assert_int_equal(session_run(session, &script, false, &out, NULL, &err), 0);
+    const char *space = strrchr(line, ' ');
+    completions_find(session, str_from(line), space ? (size_t)(space - line) + 1 : 0, &found);
+    for (size_t i = 0; i < found.count; i++)
+        buf_append_format(&words, "%s|", found.words[i]);
+    assert_string_equal(words.data ? words.data : "", expected);
+    hint_find(session, &hinted);
+    assert_string_equal(hinted.data ? hinted.data : "", hint);
+}
+
+static void the_prompt_knows_what_could_come_next(void **state)
+{
+    static const struct {
+        const char *before, *line, *expected, *hint;
+    } cases[] = {
+        { "", "/s", "/secret|/slow|/silent|/set|", "" },
+        { "", "cl", "click|", "" },
+        { "", "/hello ", "who:|times:|", "" },
+        { "as bob\nas alice", "/hello who:@b", "who:@bob|", "" },
+        { "", "/set ", "colour|", "" },
+        { "", "/set colour value:", "value:\"Dark red\"|", "" },
+        { "", "/find word:da", "word:daily|", "" },
+        { "/hello", "click ", "\"Again\"|\"Off\"|", "click \"Again\"" },
+        { "click \"Again\"", "as bo", "bob|", "select \"Pick one\" \"One\"" },
+        { "/form", "type \"N", "\"Name\"|", "type \"Name\" \"...\"" },
+        { "type \"Name\" \"E\"", "check ", "\"Name\"|\"I agree\"|", "check \"I agree\"" },
+        { "check \"I agree\"", "sub", "submit|", "submit" },
+    };
+    struct session session = { 0 };
+    struct err err = { 0 };
+    assert_int_equal(session_start(&session, getenv("FAKE_BOT"), *state, &err), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        check_completion(&session, cases[i].before, cases[i].line, cases[i].expected,
+                         cases[i].hint);
+    assert_int_equal(session_end(&session, &err), 0);
+}
+
 static void bytes_that_are_no_http_can_be_sent(void **state)
 {
     (void)state;
@@ -262,6 +311,7 @@ int main(void)
         cmocka_unit_test(replays_must_not_differ),
         cmocka_unit_test(the_language_explains_its_errors),
         cmocka_unit_test(texts_are_shown_as_people_read_them),
+        cmocka_unit_test(the_prompt_knows_what_could_come_next),
         cmocka_unit_test(bytes_that_are_no_http_can_be_sent),
         cmocka_unit_test(a_bot_that_can_not_start_is_reported),
     };
