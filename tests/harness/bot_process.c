@@ -24,8 +24,6 @@
 #define POLL_INTERVAL_MS 5
 #define LOG_TAIL_BYTES   16384
 
-extern char **environ;
-
 static int64_t clock_ms(clockid_t which)
 {
     struct timespec now;
