@@ -1,107 +1,86 @@
 /* The table of settings and the code that walks it. Runs on the main thread before others start. */
-#include "core/config.h"
+#include "core/config_kinds.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct setting;
-
-/* Reads `text` into the setting's field; false when it is not acceptable. */
-typedef bool parse_function(const struct setting *setting, struct str_view text, void *field);
-typedef void print_function(const void *field, struct buf *out);
-
-struct setting {
-    const char *name;
-    parse_function *parse;
-    print_function *print;
-    size_t offset;        /* of the field in struct config */
-    int64_t min, max;     /* integers */
-    const char *standard; /* the value when unset; NULL: may stay unset */
-    const char *accepted; /* what is accepted, in words */
-    const char *help;
-    bool is_secret;
-    bool is_discord; /* required by whatever serves Discord */
-};
-
-static parse_function parse_text, parse_integer, parse_id, parse_ids, parse_keys, parse_listen,
-    parse_level, parse_format, parse_url, parse_database, parse_redis, parse_secret;
-static print_function print_text, print_integer, print_ids, print_keys, print_listen, print_level,
-    print_format;
 
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct setting settings[] = {
-    { "DISCORD_APPLICATION_ID", parse_id, print_integer, FIELD(application_id),
+    { "DISCORD_APPLICATION_ID", setting_parse_id, setting_print_integer, FIELD(application_id),
       .accepted = "the application's id, decimal digits",
       .help = "Application id from the Developer Portal.", .is_discord = true },
-    { "DISCORD_PUBLIC_KEY", parse_keys, print_keys, FIELD(public_keys),
+    { "DISCORD_PUBLIC_KEY", setting_parse_keys, setting_print_keys, FIELD(public_keys),
       .accepted = "64 hexadecimal digits of a valid Ed25519 key; up to 4, separated by commas",
       .help = "Verifies Discord's signatures; several while a key is rotated.",
       .is_discord = true },
-    { "DISCORD_BOT_TOKEN", parse_secret, print_text, FIELD(bot_token),
+    { "DISCORD_BOT_TOKEN", setting_parse_secret, setting_print_text, FIELD(bot_token),
       .accepted = "the bot's token, without spaces", .help = "For REST calls as the bot.",
       .is_secret = true },
-    { "DISCORD_API_URL", parse_url, print_text, FIELD(api_url),
+    { "DISCORD_API_URL", setting_parse_url, setting_print_text, FIELD(api_url),
       .standard = "https://discord.com/api/v10", .accepted = "an http:// or https:// URL",
       .help = "Where Discord's REST API is." },
-    { "OWNER_IDS", parse_ids, print_ids, FIELD(owner_ids),
+    { "OWNER_IDS", setting_parse_ids, setting_print_ids, FIELD(owner_ids),
       .accepted = "up to 32 user ids, separated by commas", .help = "Who may run owner commands." },
-    { "OWNER_GUILD_ID", parse_id, print_integer, FIELD(owner_guild_id),
+    { "OWNER_GUILD_ID", setting_parse_id, setting_print_integer, FIELD(owner_guild_id),
       .accepted = "a server's id, decimal digits",
       .help = "The one server where owner commands are registered." },
-    { "LISTEN", parse_listen, print_listen, FIELD(listen), .standard = "127.0.0.1:8080",
+    { "LISTEN", setting_parse_listen, setting_print_listen, FIELD(listen),
+      .standard = "127.0.0.1:8080",
       .accepted = "127.0.0.1:8080, [::1]:8080 or unix:/path (at most 107 bytes)",
       .help = "Where nginx reaches the webhook paths." },
-    { "ADMIN_LISTEN", parse_listen, print_listen, FIELD(admin_listen), .standard = "127.0.0.1:9464",
+    { "ADMIN_LISTEN", setting_parse_listen, setting_print_listen, FIELD(admin_listen),
+      .standard = "127.0.0.1:9464",
       .accepted = "127.0.0.1:9464, [::1]:9464 or unix:/path (at most 107 bytes)",
       .help = "Health, readiness and metrics; never expose it." },
-    { "DATABASE_URL", parse_database, print_text, FIELD(database_url),
+    { "DATABASE_URL", setting_parse_database, setting_print_text, FIELD(database_url),
       .standard = "sqlite:bronxbot.db", .accepted = "sqlite:PATH or postgresql://...",
       .help = "Where everything is kept.", .is_secret = true },
-    { "REDIS_URL", parse_redis, print_text, FIELD(redis_url),
+    { "REDIS_URL", setting_parse_redis, setting_print_text, FIELD(redis_url),
       .accepted = "redis://..., rediss://... or unix://...",
       .help = "Shared cache; memory only when unset.", .is_secret = true },
-    { "GUILD_COUNT", parse_integer, print_integer, FIELD(guild_count), 1, 10000000, "100",
-      .accepted = "1 to 10000000", .help = "Expected servers: sizes caches and pools." },
-    { "DB_POOL_MIN", parse_integer, print_integer, FIELD(db_pool_min), 1, 1000, "5",
+    { "GUILD_COUNT", setting_parse_integer, setting_print_integer, FIELD(guild_count), 1, 10000000,
+      "100", .accepted = "1 to 10000000", .help = "Expected servers: sizes caches and pools." },
+    { "DB_POOL_MIN", setting_parse_integer, setting_print_integer, FIELD(db_pool_min), 1, 1000, "5",
       .accepted = "1 to 1000", .help = "Database connections kept open." },
-    { "DB_POOL_MAX", parse_integer, print_integer, FIELD(db_pool_max), 1, 1000, "50",
-      .accepted = "1 to 1000", .help = "Database connections at most." },
-    { "DEFER_AFTER_MS", parse_integer, print_integer, FIELD(defer_after_ms), 50, 2500, "1000",
-      .accepted = "50 to 2500", .help = "A slower handler is answered by \"deferred\"." },
-    { "SIGNATURE_MAX_AGE_SECONDS", parse_integer, print_integer, FIELD(signature_max_age_seconds),
-      1, 86400, "300", .accepted = "1 to 86400", .help = "Older signed requests are refused." },
-    { "SIGNATURE_MAX_SKEW_SECONDS", parse_integer, print_integer, FIELD(signature_max_skew_seconds),
-      0, 86400, "30", .accepted = "0 to 86400",
+    { "DB_POOL_MAX", setting_parse_integer, setting_print_integer, FIELD(db_pool_max), 1, 1000,
+      "50", .accepted = "1 to 1000", .help = "Database connections at most." },
+    { "DEFER_AFTER_MS", setting_parse_integer, setting_print_integer, FIELD(defer_after_ms), 50,
+      2500, "1000", .accepted = "50 to 2500",
+      .help = "A slower handler is answered by \"deferred\"." },
+    { "SIGNATURE_MAX_AGE_SECONDS", setting_parse_integer, setting_print_integer,
+      FIELD(signature_max_age_seconds), 1, 86400, "300", .accepted = "1 to 86400",
+      .help = "Older signed requests are refused." },
+    { "SIGNATURE_MAX_SKEW_SECONDS", setting_parse_integer, setting_print_integer,
+      FIELD(signature_max_skew_seconds), 0, 86400, "30", .accepted = "0 to 86400",
       .help = "Requests signed further in the future are refused." },
-    { "MAX_BODY_BYTES", parse_integer, print_integer, FIELD(max_body_bytes), 4096, 16777216,
-      "262144", .accepted = "4096 to 16777216", .help = "Larger bodies get 413." },
-    { "USAGE_FLUSH_SECONDS", parse_integer, print_integer, FIELD(usage_flush_seconds), 1, 86400,
-      "300", .accepted = "1 to 86400", .help = "How often usage counts are saved." },
-    { "EDIT_FLOOR_MS", parse_integer, print_integer, FIELD(edit_floor_ms), 0, 60000, "1000",
-      .accepted = "0 to 60000", .help = "Edits of one message are never closer than this." },
-    { "SERVER_SECRET", parse_secret, print_text, FIELD(server_secret),
+    { "MAX_BODY_BYTES", setting_parse_integer, setting_print_integer, FIELD(max_body_bytes), 4096,
+      16777216, "262144", .accepted = "4096 to 16777216", .help = "Larger bodies get 413." },
+    { "USAGE_FLUSH_SECONDS", setting_parse_integer, setting_print_integer,
+      FIELD(usage_flush_seconds), 1, 86400, "300", .accepted = "1 to 86400",
+      .help = "How often usage counts are saved." },
+    { "EDIT_FLOOR_MS", setting_parse_integer, setting_print_integer, FIELD(edit_floor_ms), 0, 60000,
+      "1000", .accepted = "0 to 60000",
+      .help = "Edits of one message are never closer than this." },
+    { "SERVER_SECRET", setting_parse_secret, setting_print_text, FIELD(server_secret),
       .accepted = "at least 16 characters without spaces",
       .help = "Seeds games and seals tokens; made and kept in the database when unset.", .min = 16,
       .is_secret = true },
-    { "LOG_LEVEL", parse_level, print_level, FIELD(log_level), .standard = "info",
+    { "LOG_LEVEL", setting_parse_level, setting_print_level, FIELD(log_level), .standard = "info",
       .accepted = "debug, info, warning or error", .help = "Least important lines shown." },
-    { "LOG_FORMAT", parse_format, print_format, FIELD(log_format), .standard = "text",
-      .accepted = "text or json", .help = "Lines for people or for machines." },
-    { "HTTP_THREADS", parse_integer, print_integer, FIELD(http_threads), 0, 256, "0",
-      .accepted = "0 to 256", .help = "Event threads on LISTEN; 0: one for each usable core." },
-    { "HTTP_CONNECTIONS", parse_integer, print_integer, FIELD(http_connections), 8, 65536, "4096",
-      .accepted = "8 to 65536", .help = "Open connections on LISTEN at most." },
-    { "EXECUTOR_THREADS", parse_integer, print_integer, FIELD(executor_threads), 1, 1024, "64",
-      .accepted = "1 to 1024", .help = "Threads for handlers at most." },
-    { "CLOCK_SHIFT_FILE", parse_text, print_text, FIELD(clock_shift_file),
+    { "LOG_FORMAT", setting_parse_format, setting_print_format, FIELD(log_format),
+      .standard = "text", .accepted = "text or json", .help = "Lines for people or for machines." },
+    { "HTTP_THREADS", setting_parse_integer, setting_print_integer, FIELD(http_threads), 0, 256,
+      "0", .accepted = "0 to 256",
+      .help = "Event threads on LISTEN; 0: one for each usable core." },
+    { "HTTP_CONNECTIONS", setting_parse_integer, setting_print_integer, FIELD(http_connections), 8,
+      65536, "4096", .accepted = "8 to 65536", .help = "Open connections on LISTEN at most." },
+    { "EXECUTOR_THREADS", setting_parse_integer, setting_print_integer, FIELD(executor_threads), 1,
+      1024, "64", .accepted = "1 to 1024", .help = "Threads for handlers at most." },
+    { "CLOCK_SHIFT_FILE", setting_parse_text, setting_print_text, FIELD(clock_shift_file),
       .accepted = "a file of 8 bytes",
       .help = "Simulator only: moves the clock. Refused unless DISCORD_API_URL is on this host." },
 };
@@ -109,242 +88,6 @@ static const struct setting settings[] = {
 static void *field_of(const struct setting *setting, struct config *config)
 {
     return (char *)config + setting->offset;
-}
-
-/* --- Parsing -----------------------------------------------------------------------------------
- */
-
-static bool parse_text(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    if (text.length >= CONFIG_TEXT_MAX || memchr(text.data, '\0', text.length))
-        return false;
-    memcpy(field, text.data, text.length);
-    ((char *)field)[text.length] = '\0';
-    return true;
-}
-
-static bool parse_secret(const struct setting *setting, struct str_view text, void *field)
-{
-    for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] <= ' ' || text.data[i] == 0x7f)
-            return false;
-    return (int64_t)text.length >= setting->min && parse_text(setting, text, field);
-}
-
-static bool parse_integer(const struct setting *setting, struct str_view text, void *field)
-{
-    int64_t value;
-    if (str_to_int64(text, &value) != 0 || value < setting->min || value > setting->max)
-        return false;
-    *(int64_t *)field = value;
-    return true;
-}
-
-static bool parse_id(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    int64_t value;
-    if (str_to_uint63(text, &value) != 0 || value == 0)
-        return false;
-    *(int64_t *)field = value;
-    return true;
-}
-
-static bool parse_ids(const struct setting *setting, struct str_view text, void *field)
-{
-    struct owner_ids *owners = field;
-    struct str_view part;
-    owners->count = 0;
-    while (str_split(&text, ',', &part)) {
-        if (owners->count == CONFIG_OWNERS ||
-            !parse_id(setting, str_trim(part), &owners->ids[owners->count]))
-            return false;
-        owners->count++;
-    }
-    return true;
-}
-
-/* A key that is short, not on the curve or of small order would verify nothing or anything. */
-static bool parse_key(struct str_view text, unsigned char key[ED25519_KEY_BYTES])
-{
-    size_t length;
-    const char *end;
-    if (text.length != (size_t)2 * ED25519_KEY_BYTES ||
-        sodium_hex2bin(key, ED25519_KEY_BYTES, text.data, text.length, NULL, &length, &end) != 0)
-        return false;
-    return length == ED25519_KEY_BYTES && end == text.data + text.length &&
-           crypto_core_ed25519_is_valid_point(key) == 1;
-}
-
-static bool parse_keys(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    struct public_keys *keys = field;
-    struct str_view part;
-    keys->count = 0;
-    while (str_split(&text, ',', &part)) {
-        if (keys->count == CONFIG_PUBLIC_KEYS ||
-            !parse_key(str_trim(part), keys->bytes[keys->count]))
-            return false;
-        keys->count++;
-    }
-    return keys->count > 0;
-}
-
-int listen_address_parse(struct str_view text, struct listen_address *address)
-{
-    *address = (struct listen_address){ 0 };
-    char *place = address->text;
-    if (str_starts_with(text, STR("unix:"))) {
-        struct str_view path = { text.data + 5, text.length - 5 };
-        if (path.length == 0 || path.length > UNIX_SOCKET_PATH_MAX)
-            return ERR_INVALID;
-        address->is_unix = true;
-        memcpy(place, path.data, path.length);
-        return 0;
-    }
-    const char *colon = text.length ? memrchr(text.data, ':', text.length) : NULL;
-    if (!colon)
-        return ERR_INVALID;
-    struct str_view host = { text.data, (size_t)(colon - text.data) };
-    struct str_view port = { colon + 1, text.length - host.length - 1 };
-    int64_t number;
-    if (str_to_uint63(port, &number) != 0 || number > UINT16_MAX)
-        return ERR_INVALID;
-    address->port = (uint16_t)number;
-    address->is_ipv6 = host.length > 2 && host.data[0] == '[' && host.data[host.length - 1] == ']';
-    if (address->is_ipv6)
-        host = (struct str_view){ host.data + 1, host.length - 2 };
-    if (host.length >= INET6_ADDRSTRLEN)
-        return ERR_INVALID;
-    memcpy(place, host.data, host.length);
-    struct in6_addr binary;
-    return inet_pton(address->is_ipv6 ? AF_INET6 : AF_INET, place, &binary) == 1 ? 0 : ERR_INVALID;
-}
-
-static bool parse_listen(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    return listen_address_parse(text, field) == 0;
-}
-
-static bool parse_word(struct str_view text, const char *const *words, size_t count, int *position)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_equal(text, str_from(words[i]))) {
-            *position = (int)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *const level_words[] = { "debug", "info", "warning", "error" };
-static const char *const format_words[] = { "text", "json" };
-
-static bool parse_level(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    int position;
-    if (!parse_word(text, level_words, ARRAY_LENGTH(level_words), &position))
-        return false;
-    *(enum log_level *)field = (enum log_level)position;
-    return true;
-}
-
-static bool parse_format(const struct setting *setting, struct str_view text, void *field)
-{
-    (void)setting;
-    int position;
-    if (!parse_word(text, format_words, ARRAY_LENGTH(format_words), &position))
-        return false;
-    *(enum log_format *)field = (enum log_format)position;
-    return true;
-}
-
-static bool has_scheme(struct str_view text, const char *const *schemes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct str_view scheme = str_from(schemes[i]);
-        if (str_starts_with(text, scheme) && text.length > scheme.length)
-            return true;
-    }
-    return false;
-}
-
-static bool parse_url(const struct setting *setting, struct str_view text, void *field)
-{
-    static const char *const schemes[] = { "https://", "http://" };
-    while (text.length > 0 && text.data[text.length - 1] == '/')
-        text.length--;
-    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_secret(setting, text, field);
-}
-
-static bool parse_database(const struct setting *setting, struct str_view text, void *field)
-{
-    static const char *const schemes[] = { "sqlite:", "postgresql://", "postgres://" };
-    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_text(setting, text, field);
-}
-
-static bool parse_redis(const struct setting *setting, struct str_view text, void *field)
-{
-    static const char *const schemes[] = { "redis://", "rediss://", "unix://" };
-    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) && parse_text(setting, text, field);
-}
-
-/* --- Printing ----------------------------------------------------------------------------------
- */
-
-static void print_text(const void *field, struct buf *out)
-{
-    buf_append(out, str_from(field));
-}
-
-static void print_integer(const void *field, struct buf *out)
-{
-    buf_append_format(out, "%" PRId64, *(const int64_t *)field);
-}
-
-static void print_ids(const void *field, struct buf *out)
-{
-    const struct owner_ids *owners = field;
-    for (int i = 0; i < owners->count; i++)
-        buf_append_format(out, "%s%" PRId64, i ? "," : "", owners->ids[i]);
-}
-
-static void print_keys(const void *field, struct buf *out)
-{
-    const struct public_keys *keys = field;
-    for (int i = 0; i < keys->count; i++) {
-        char hex[2 * ED25519_KEY_BYTES + 1];
-        sodium_bin2hex(hex, sizeof(hex), keys->bytes[i], ED25519_KEY_BYTES);
-        buf_append_format(out, "%s%s", i ? "," : "", hex);
-    }
-}
-
-void listen_address_print(const struct listen_address *address, struct buf *out)
-{
-    if (address->is_unix)
-        buf_append_format(out, "unix:%s", address->text);
-    else
-        buf_append_format(out, address->is_ipv6 ? "[%s]:%u" : "%s:%u", address->text,
-                          (unsigned)address->port);
-}
-
-static void print_listen(const void *field, struct buf *out)
-{
-    listen_address_print(field, out);
-}
-
-static void print_level(const void *field, struct buf *out)
-{
-    buf_append(out, str_from(level_words[*(const enum log_level *)field]));
-}
-
-static void print_format(const void *field, struct buf *out)
-{
-    buf_append(out, str_from(format_words[*(const enum log_format *)field]));
 }
 
 void config_print(const struct config *config, struct buf *out)
@@ -436,7 +179,7 @@ static void complain(struct config_report *report, struct err *err, const char *
 static bool read_secret_file(struct str_view path, char text[CONFIG_TEXT_MAX], size_t *length)
 {
     char name[CONFIG_TEXT_MAX];
-    if (!parse_text(NULL, path, name))
+    if (!setting_parse_text(NULL, path, name))
         return false;
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -6,9 +6,9 @@
  * holder. Tasks run in order. */
 #include "core/executor.h"
 
+#include "core/thread.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -37,19 +37,7 @@ static void *supervise(void *argument);
 
 static int start_detached(void *(*function)(void *), struct executor *executor)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    sigfillset(&all);
-    /* Signals are for the main thread. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    int result = pthread_create(&thread, &attributes, function, executor);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
+    return thread_start(NULL, THREAD_DETACHED, THREAD_STACK_BYTES, function, executor);
 }
 
 /* With the lock held. */
@@ -70,13 +58,9 @@ int executor_new(struct executor **out, const struct executor_settings *settings
         return err_set(err, ERR_MEMORY, "executor");
     executor->settings = *settings;
     pthread_mutex_init(&executor->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&executor->has_work, &attributes);
-    pthread_cond_init(&executor->has_ended, &attributes);
-    pthread_cond_init(&executor->has_backlog, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&executor->has_work);
+    thread_cond_init(&executor->has_ended);
+    thread_cond_init(&executor->has_backlog);
     int result = 0;
     pthread_mutex_lock(&executor->lock);
     for (int i = 0; i < settings->threads_min && result == 0; i++)

@@ -3,6 +3,8 @@
  * held for a few instructions only, connections are opened and closed outside of it. */
 #include "db/sqlite_reader.h"
 
+#include "core/thread.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -57,11 +59,7 @@ int sqlite_readers_new(struct sqlite_readers **out, const char *path, int pool_m
     readers->pool_min = pool_min;
     readers->pool_max = pool_max;
     pthread_mutex_init(&readers->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&readers->has_idle, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&readers->has_idle);
     struct sqlite_connection *first;
     int result = sqlite_readers_take(readers, &first, err);
     if (result == 0) {

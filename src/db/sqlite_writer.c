@@ -19,13 +19,13 @@
  * caller until it is in the queue and again after `done`, everything else to the thread. */
 #include "db/sqlite_writer.h"
 
+#include "core/thread.h"
 #include "db/rows.h"
 #include "db/sqlite_statement.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -78,16 +78,8 @@ static void *write_groups(void *argument);
 
 static int start_thread(struct sqlite_writer *writer, struct err *err)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    sigfillset(&all);
-    /* Signals are for the main thread. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    int status = pthread_create(&writer->thread, &attributes, write_groups, writer);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int status =
+        thread_start(&writer->thread, THREAD_JOINED, THREAD_STACK_BYTES, write_groups, writer);
     if (status != 0)
         return err_set_errno(err, ERR_IO, status, "starting the database writer");
     return 0;
@@ -111,11 +103,7 @@ int sqlite_writer_start(struct sqlite_writer **out, const struct sqlite_writer_s
     writer->wal_pages = 1; /* unknown: a killed process may have left some */
     writer->next_checkpoint = CHECKPOINT_PAGES;
     pthread_mutex_init(&writer->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer->has_work, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&writer->has_work);
     int result =
         sqlite_connection_open(&writer->connection, settings->path, SQLITE_ROLE_WRITER, err);
     if (result == 0) {

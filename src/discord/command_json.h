@@ -1,5 +1,6 @@
 /* Command tables as the JSON Discord registers.
- * https://docs.discord.com/developers/interactions/application-commands#bulk-overwrite-global-application-commands */
+ * https://docs.discord.com/developers/interactions/application-commands#bulk-overwrite-global-application-commands
+ */
 #ifndef DISCORD_COMMAND_JSON_H
 #define DISCORD_COMMAND_JSON_H
 

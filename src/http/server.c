@@ -15,11 +15,11 @@
 #include "http/server_internal.h"
 
 #include "core/log_sink.h"
+#include "core/thread.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -104,12 +104,7 @@ static int start_thread(struct event_thread *thread, unsigned connections, struc
     if (!thread->daemon)
         return err_set(err, ERR_IO, "libmicrohttpd could not start");
     thread->epoll_fd = MHD_get_daemon_info(thread->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    sigset_t all, before;
-    sigfillset(&all);
-    /* Signals are for the main thread. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&thread->thread, NULL, event_loop_run, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int result = thread_start(&thread->thread, THREAD_JOINED, 0, event_loop_run, thread);
     if (result != 0)
         return err_set_errno(err, ERR_IO, result, "starting an HTTP thread");
     thread->is_started = true;
