@@ -34,8 +34,8 @@ static size_t decode(struct str_view hex, unsigned char *bytes)
     size_t length = 0;
     if (str_equal(hex, STR("-")))
         return 0;
-    assert_int_equal(
-        sodium_hex2bin(bytes, VECTOR_BYTES, hex.data, hex.length, NULL, &length, NULL), 0);
+    assert_int_equal(sodium_hex2bin(bytes, VECTOR_BYTES, hex.data, hex.length, NULL, &length, NULL),
+                     0);
     return length;
 }
 
@@ -101,7 +101,8 @@ static void signer_init(struct signer *signer)
     signer->policy.keys.count = 1;
 }
 
-static void sign(const struct signer *signer, const char *timestamp, const char *body, char hex[129])
+static void sign(const struct signer *signer, const char *timestamp, const char *body,
+                 char hex[129])
 {
     unsigned char signature[SIGNATURE_BYTES];
     char message[256];
