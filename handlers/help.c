@@ -125,6 +125,7 @@ static void show_command(struct call *call, const struct command *command)
                    STR_ARGS(duration(call, command->cooldown_ms)));
     if (command->needs_tos)
         reply_text(call->reply, "-# Needs the Terms of Service to be accepted: `/tos`.");
+    show_select(call);
     reply_container_end(call->reply);
 }
 
