@@ -80,6 +80,7 @@ int executor_new(struct executor **out, const struct executor_settings *settings
 int executor_submit(struct executor *executor, struct task *task)
 {
     int result = 0;
+    bool wakes_worker = false, wakes_supervisor = false;
     task->next = NULL;
     task->submitted_us = clock_monotonic_us(executor->settings.clock);
     pthread_mutex_lock(&executor->lock);
@@ -94,12 +95,15 @@ int executor_submit(struct executor *executor, struct task *task)
             executor->first = task;
         executor->last = task;
         executor->waiting++;
-        if (executor->idle > 0)
-            pthread_cond_signal(&executor->has_work);
-        if (executor->idle < executor->waiting && executor->is_supervisor_asleep)
-            pthread_cond_signal(&executor->has_backlog);
+        wakes_worker = executor->idle > 0;
+        wakes_supervisor = executor->idle < executor->waiting && executor->is_supervisor_asleep;
     }
     pthread_mutex_unlock(&executor->lock);
+    /* After the lock is free: a woken thread that ran into it would go back to sleep. */
+    if (wakes_worker)
+        pthread_cond_signal(&executor->has_work);
+    if (wakes_supervisor)
+        pthread_cond_signal(&executor->has_backlog);
     if (result == 0)
         metrics_gauge_add(executor->settings.metrics, METRIC_EXECUTOR_QUEUE, 1);
     else

@@ -30,7 +30,8 @@ int executor_new(struct executor **executor, const struct executor_settings *set
  */
 int executor_submit(struct executor *executor, struct task *task) MUST_CHECK;
 
-/* Refuses new tasks, runs all that wait, joins the threads, frees. NULL allowed. */
+/* Runs all tasks that wait, joins the threads, frees. Nobody may be submitting any more, tasks
+ * excepted. NULL allowed. */
 void executor_free(struct executor *executor);
 
 #endif
