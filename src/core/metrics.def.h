@@ -37,3 +37,15 @@ HISTOGRAM(METRIC_DB_COMMIT, "bronxbot_db_commit_seconds",
           "Time of a commit of the embedded database, disk included.")
 HISTOGRAM(METRIC_DB_READ, "bronxbot_db_read_seconds",
           "Time of a read of the embedded database, waiting for a reader included.")
+COUNTER(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total",
+        "Edits and follow-ups that Discord has taken.")
+COUNTER_BY(METRIC_OUTBOX_RETRIES, "bronxbot_outbox_retries_total", "reason",
+           "not_yet rate_limited banned server_error network",
+           "Tries of an edit or follow-up that will be repeated.")
+COUNTER_BY(METRIC_OUTBOX_GIVEN_UP, "bronxbot_outbox_given_up_total", "reason",
+           "token_dead expired refused message_gone uncertain stopped not_taken",
+           "Edits and follow-ups that nobody will see; each has a log line.")
+GAUGE(METRIC_OUTBOX_WAITING, "bronxbot_outbox_waiting",
+      "Edits and follow-ups that wait or are under way.")
+HISTOGRAM(METRIC_OUTBOX_DELAY, "bronxbot_outbox_delay_seconds",
+          "Time from an edit or follow-up being handed over to Discord having taken it.")

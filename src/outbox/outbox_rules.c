@@ -1,0 +1,139 @@
+/* The rules as a sequence of questions, the surest first. */
+#include "outbox/outbox_rules.h"
+
+#include "bronx/interaction.h"
+
+#include <sodium.h>
+
+/* https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages */
+#define TOKEN_LIFE_MS (15 * MS_PER_MINUTE)
+
+const struct outbox_rules outbox_rules_default = {
+    .not_yet_ms = { 250, 500, 1000, 2000, 4000 },
+    .not_yet_window_ms = 10000,
+    .backoff_base_ms = 1000,
+    .backoff_cap_ms = 60000,
+    .ban_ms = 60000,
+    .connect_ms = REST_CONNECT_MS,
+    .total_ms = REST_TOTAL_MS,
+    .count_max = 4096,
+    .bytes_max = (size_t)64 * 1024 * 1024, /* six messages with as many files as allowed */
+    .under_way_max = 64,
+};
+
+static const char *const retry_words[] = {
+    [OUTBOX_RETRY_NOT_YET] = "not_yet", [OUTBOX_RETRY_RATE_LIMITED] = "rate_limited",
+    [OUTBOX_RETRY_BANNED] = "banned",   [OUTBOX_RETRY_SERVER_ERROR] = "server_error",
+    [OUTBOX_RETRY_NETWORK] = "network",
+};
+
+static const char *const loss_words[] = {
+    [OUTBOX_LOSS_TOKEN_DEAD] = "token_dead", [OUTBOX_LOSS_EXPIRED] = "expired",
+    [OUTBOX_LOSS_REFUSED] = "refused",       [OUTBOX_LOSS_MESSAGE_GONE] = "message_gone",
+    [OUTBOX_LOSS_UNCERTAIN] = "uncertain",   [OUTBOX_LOSS_STOPPED] = "stopped",
+    [OUTBOX_LOSS_NOT_TAKEN] = "not_taken",
+};
+
+const char *outbox_retry_word(enum outbox_retry retry)
+{
+    return retry_words[retry];
+}
+
+const char *outbox_loss_word(enum outbox_loss loss)
+{
+    return loss_words[loss];
+}
+
+int64_t outbox_token_end_ms(int64_t interaction_id)
+{
+    return snowflake_created_ms(interaction_id) + TOKEN_LIFE_MS;
+}
+
+static struct outbox_verdict lost(enum outbox_loss loss)
+{
+    return (struct outbox_verdict){ .kind = OUTBOX_LOST, .loss = loss };
+}
+
+static struct outbox_verdict again(enum outbox_retry retry, int64_t delay_ms)
+{
+    return (struct outbox_verdict){ .kind = OUTBOX_AGAIN, .retry = retry, .delay_ms = delay_ms };
+}
+
+/* Full jitter: anything from nothing to the whole step, so that those who failed together don't
+ * come back together. */
+static int64_t backoff_ms(const struct outbox_rules *rules, int failure_count)
+{
+    int64_t step = rules->backoff_base_ms;
+    for (int i = 0; i < failure_count && step < rules->backoff_cap_ms; i++)
+        step *= 2;
+    if (step > rules->backoff_cap_ms)
+        step = rules->backoff_cap_ms;
+    return (int64_t)randombytes_uniform((uint32_t)step + 1);
+}
+
+/* 404 with code 10015: Discord does not know the token, yet or any more. */
+static struct outbox_verdict judge_unknown_token(const struct outbox_rules *rules,
+                                                 const struct outbox_try *attempt)
+{
+    int64_t left_ms = rules->not_yet_window_ms - attempt->since_answer_ms;
+    if (left_ms <= 0)
+        return lost(OUTBOX_LOSS_TOKEN_DEAD);
+    /* After the last pause one more try, at the end of the window, decides. */
+    int64_t delay_ms = left_ms;
+    if (attempt->not_yet_count < OUTBOX_NOT_YET_TRIES &&
+        rules->not_yet_ms[attempt->not_yet_count] < left_ms)
+        delay_ms = rules->not_yet_ms[attempt->not_yet_count];
+    return again(OUTBOX_RETRY_NOT_YET, delay_ms);
+}
+
+static struct outbox_verdict judge_429(const struct outbox_rules *rules,
+                                       const struct outbox_try *attempt)
+{
+    const struct rest_response *response = attempt->response;
+    int64_t wait_ms = rest_wait_ms(response, attempt->error);
+    if (rest_is_banned(response, attempt->error)) {
+        struct outbox_verdict verdict =
+            again(OUTBOX_RETRY_BANNED, wait_ms > 0 ? wait_ms : rules->ban_ms);
+        verdict.pause_ms = verdict.delay_ms;
+        return verdict;
+    }
+    struct outbox_verdict verdict =
+        again(OUTBOX_RETRY_RATE_LIMITED,
+              wait_ms >= 0 ? wait_ms : backoff_ms(rules, attempt->failure_count));
+    if (response->is_global || attempt->error->is_global)
+        verdict.pause_ms = verdict.delay_ms;
+    return verdict;
+}
+
+static struct outbox_verdict judge_failure(const struct outbox_rules *rules,
+                                           const struct outbox_try *attempt,
+                                           enum outbox_retry retry, bool is_without_effect)
+{
+    if (attempt->method == OUTBOX_FOLLOW_UP && !is_without_effect)
+        return lost(OUTBOX_LOSS_UNCERTAIN);
+    return again(retry, backoff_ms(rules, attempt->failure_count));
+}
+
+struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
+                                   const struct outbox_try *attempt)
+{
+    const struct rest_response *response = attempt->response;
+    int status = response->status;
+    int64_t code = attempt->error->code;
+    if (response->result != REST_ANSWERED)
+        return judge_failure(rules, attempt, OUTBOX_RETRY_NETWORK,
+                             rest_was_without_effect(response->result));
+    if (status >= 200 && status < 300)
+        return (struct outbox_verdict){ .kind = OUTBOX_SENT };
+    if (status == 404 && code == REST_UNKNOWN_WEBHOOK)
+        return judge_unknown_token(rules, attempt);
+    if (status == 401 && code == REST_INVALID_WEBHOOK_TOKEN)
+        return lost(OUTBOX_LOSS_TOKEN_DEAD);
+    if (status == 404 && code == REST_UNKNOWN_MESSAGE)
+        return lost(OUTBOX_LOSS_MESSAGE_GONE);
+    if (status == 429)
+        return judge_429(rules, attempt);
+    if (status >= 500)
+        return judge_failure(rules, attempt, OUTBOX_RETRY_SERVER_ERROR, false);
+    return lost(OUTBOX_LOSS_REFUSED);
+}

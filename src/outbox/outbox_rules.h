@@ -1,0 +1,73 @@
+/* What becomes of a message after each try: pure rules, without a clock or a network of their own.
+ * https://docs.discord.com/developers/topics/rate-limits */
+#ifndef OUTBOX_OUTBOX_RULES_H
+#define OUTBOX_OUTBOX_RULES_H
+
+#include "discord/rest.h"
+#include "outbox/outbox.h"
+
+#define OUTBOX_NOT_YET_TRIES 5
+
+/* Times and bounds. Tests bring shorter ones. */
+struct outbox_rules {
+    /* Discord may see a follow-up before it has taken in the answer the follow-up belongs to. */
+    int64_t not_yet_ms[OUTBOX_NOT_YET_TRIES]; /* pauses between tries */
+    int64_t not_yet_window_ms;                /* from the answer on; later the token is dead */
+    int64_t backoff_base_ms, backoff_cap_ms;  /* full jitter, doubled at each failure */
+    int64_t ban_ms;                           /* when Cloudflare does not say how long */
+    int64_t connect_ms, total_ms;             /* time-outs of one try */
+    int count_max;                            /* messages, those under way included ... */
+    size_t bytes_max;                         /* ... and their memory */
+    int under_way_max;                        /* requests at the same time */
+};
+
+extern const struct outbox_rules outbox_rules_default;
+
+/* Why a message is tried again: in the order of the labels of METRIC_OUTBOX_RETRIES. */
+enum outbox_retry {
+    OUTBOX_RETRY_NOT_YET,
+    OUTBOX_RETRY_RATE_LIMITED,
+    OUTBOX_RETRY_BANNED,
+    OUTBOX_RETRY_SERVER_ERROR,
+    OUTBOX_RETRY_NETWORK,
+};
+
+/* Why a message is given up: in the order of the labels of METRIC_OUTBOX_GIVEN_UP. */
+enum outbox_loss {
+    OUTBOX_LOSS_TOKEN_DEAD,   /* Discord does not know the token any more */
+    OUTBOX_LOSS_EXPIRED,      /* the token's 15 minutes are over */
+    OUTBOX_LOSS_REFUSED,      /* Discord finds the message wrong */
+    OUTBOX_LOSS_MESSAGE_GONE, /* somebody has deleted what was to be edited */
+    OUTBOX_LOSS_UNCERTAIN,    /* it may have arrived; repeating it could show it twice */
+    OUTBOX_LOSS_STOPPED,      /* the bot stops */
+    OUTBOX_LOSS_NOT_TAKEN,    /* too much waited, no memory, or stopping: its owner was told */
+};
+
+const char *outbox_retry_word(enum outbox_retry retry);
+const char *outbox_loss_word(enum outbox_loss loss);
+
+/* What the rules look at. */
+struct outbox_try {
+    enum outbox_method method;
+    int64_t since_answer_ms; /* from the interaction's answer to now */
+    int not_yet_count;       /* earlier tries that came too early */
+    int failure_count;       /* earlier tries that failed */
+    const struct rest_response *response;
+    const struct rest_error *error;
+};
+
+struct outbox_verdict {
+    enum { OUTBOX_SENT, OUTBOX_AGAIN, OUTBOX_LOST } kind;
+    enum outbox_retry retry; /* AGAIN: why, and after how long */
+    int64_t delay_ms;
+    int64_t pause_ms; /* above 0: nothing at all may be sent for so long */
+    enum outbox_loss loss;
+};
+
+struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
+                                   const struct outbox_try *attempt);
+
+/* When the token of an interaction ends, UTC. */
+int64_t outbox_token_end_ms(int64_t interaction_id);
+
+#endif
