@@ -22,7 +22,8 @@
     X(ERR_IO, -10, "io")                  /* the operating system refused */                       \
     X(ERR_CONFIG, -11, "config")          /* an operator's setting is wrong */                     \
     X(ERR_STOPPED, -12, "stopped")        /* the part is shutting down */                          \
-    X(ERR_INTERNAL, -13, "internal")      /* a rule of our own was broken */
+    X(ERR_INTERNAL, -13, "internal")      /* a rule of our own was broken */                       \
+    X(ERR_DEFERRAL, -14, "deferral")      /* an answer that can only be sent as an edit */
 
 enum err_code {
 #define X(name, value, word) name = value,

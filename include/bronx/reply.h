@@ -171,13 +171,17 @@ struct reply *reply_new(struct arena *arena, const struct interaction *interacti
 
 /* The body of the HTTP answer, checked against every limit, appended to `out`. ERR_LIMIT or
  * ERR_INVALID with the JSON path in the reason ("data.components[0].custom_id: 104 characters, at
- * most 100"), ERR_MEMORY. A reply with files fails with ERR_INVALID and one of more than
- * REPLY_INLINE_MAX_BYTES with ERR_LIMIT: they must be deferred. Nothing is appended on failure. */
+ * most 100"), ERR_MEMORY. A reply with files, or of more than REPLY_INLINE_MAX_BYTES, fails with
+ * ERR_DEFERRAL: it can only be sent as an edit. Nothing is appended on failure. */
 int reply_serialize(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
 
-/* The same message as the JSON of an edit or a follow-up (`payload_json` when there are files).
- * EPHEMERAL is not in it: an edit can't change it. */
+/* The same message as the JSON of an edit (`payload_json` when there are files). EPHEMERAL is not
+ * in it: an edit can't change it. */
 int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
+
+/* The same message as the JSON of a follow-up, a new message with its own visibility. */
+int reply_serialize_follow_up(const struct reply *reply, struct buf *out,
+                              struct err *err) MUST_CHECK;
 
 struct reply_attachment {
     struct str_view filename;

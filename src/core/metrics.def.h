@@ -16,6 +16,10 @@ COUNTER_BY(METRIC_INTERACTIONS, "bronxbot_interactions_total", "type",
 COUNTER_BY(METRIC_OUTCOMES, "bronxbot_interaction_outcomes_total", "outcome",
            "ok user_error cooldown gated internal_error",
            "What came of commands, components, modals and autocompletes.")
+COUNTER(METRIC_DEFERRED, "bronxbot_deferred_total",
+        "Interactions that were answered \"deferred\", the reply following as an edit.")
+COUNTER(METRIC_LATE, "bronxbot_late_answers_total",
+        "Answers written out more than 3 seconds after the interaction's snowflake.")
 HISTOGRAM(METRIC_HANDLING, "bronxbot_handling_seconds",
           "Time from a complete request to its answer being ready.")
 HISTOGRAM(METRIC_ACKNOWLEDGE, "bronxbot_acknowledge_seconds",

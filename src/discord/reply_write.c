@@ -164,7 +164,7 @@ int reply_serialize(const struct reply *reply, struct buf *out, struct err *err)
     if (code < 0)
         return code;
     if (reply_has_files(reply))
-        return err_set(err, ERR_INVALID, "data.attachments: files can't be sent inline");
+        return err_set(err, ERR_DEFERRAL, "data.attachments: files can't be sent inline");
     size_t start = out->length;
     struct writer writer = { .reply = reply, .json = { .buf = out } };
     json_object_begin(&writer.json);
@@ -177,12 +177,12 @@ int reply_serialize(const struct reply *reply, struct buf *out, struct err *err)
     }
     json_object_end(&writer.json);
     if (!out->has_failed && out->length - start > REPLY_INLINE_MAX_BYTES)
-        code = err_set(err, ERR_LIMIT, "data: %zu bytes, at most %d inline", out->length - start,
+        code = err_set(err, ERR_DEFERRAL, "data: %zu bytes, at most %d inline", out->length - start,
                        REPLY_INLINE_MAX_BYTES);
     return finish(out, start, code, err);
 }
 
-int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err *err)
+static int serialize_message(const struct reply *reply, int flags, struct buf *out, struct err *err)
 {
     int code = reply_check(reply, true, err);
     if (code < 0)
@@ -190,7 +190,17 @@ int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err 
     size_t start = out->length;
     struct writer writer = { .reply = reply, .json = { .buf = out } };
     json_object_begin(&writer.json);
-    write_message(&writer, 0, true);
+    write_message(&writer, flags, true);
     json_object_end(&writer.json);
     return finish(out, start, 0, err);
+}
+
+int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err *err)
+{
+    return serialize_message(reply, 0, out, err);
+}
+
+int reply_serialize_follow_up(const struct reply *reply, struct buf *out, struct err *err)
+{
+    return serialize_message(reply, reply->is_ephemeral ? FLAG_EPHEMERAL : 0, out, err);
 }

@@ -21,12 +21,22 @@
 /* Label values of METRIC_INTERACTIONS. */
 enum { LABEL_PING, LABEL_UNKNOWN = INTERACTION_MODAL_SUBMIT };
 
+/* After that Discord has given up on an interaction.
+ * https://docs.discord.com/developers/interactions/receiving-and-responding#responding-to-an-interaction
+ */
+#define ANSWER_DEADLINE_MS 3000
+
+#define PENDING_NAME_SIZE  40
+
 struct pending {
     struct webhook *webhook;
     struct http_exchange *exchange;
     int64_t interaction_id;
     int64_t arrived_us;
     char request_id[REQUEST_ID_SIZE];
+    char name[PENDING_NAME_SIZE];                 /* of the command or component, for the log */
+    void (*sent)(void *ticket, bool is_complete); /* the router's wish; NULL: none */
+    void *ticket;
 };
 
 static void count_handling(const struct webhook *webhook, int64_t arrived_us)
@@ -88,30 +98,56 @@ static void refuse_for_want_of_memory(const struct webhook *webhook, struct http
 
 /* --- /interactions --- */
 
+/* The number Discord judges by: from the snowflake to the last byte of the answer. */
+static void count_acknowledgement(const struct pending *pending)
+{
+    const struct webhook *webhook = pending->webhook;
+    int64_t taken_ms =
+        clock_wall_ms(webhook->clock) - snowflake_created_ms(pending->interaction_id);
+    metrics_observe_us(webhook->metrics, METRIC_ACKNOWLEDGE, taken_ms * 1000);
+    if (taken_ms <= ANSWER_DEADLINE_MS)
+        return;
+    struct log log = log_of_request(webhook->log, pending->request_id);
+    metrics_add(webhook->metrics, METRIC_LATE, 1);
+    log_warning(&log, "answered too late", LOG_TEXT("what", str_from(pending->name)),
+                LOG_INT("after_ms", taken_ms));
+}
+
 static void on_answer_sent(void *context, bool is_complete)
 {
     struct pending *pending = context;
-    struct webhook *webhook = pending->webhook;
     if (is_complete)
-        metrics_observe_us(
-            webhook->metrics, METRIC_ACKNOWLEDGE,
-            (clock_wall_ms(webhook->clock) - snowflake_created_ms(pending->interaction_id)) * 1000);
+        count_acknowledgement(pending);
+    if (pending->sent)
+        pending->sent(pending->ticket, is_complete);
     free(pending);
 }
 
 /* Called by the router, on any thread. */
-static void on_answer(void *context, struct buf *body)
+static void on_answer(void *context, struct router_answer *answer)
 {
     struct pending *pending = context;
     struct http_exchange *exchange = pending->exchange;
     count_handling(pending->webhook, pending->arrived_us);
+    pending->sent = answer->sent;
+    pending->ticket = answer->ticket;
     /* `pending` is gone as soon as the exchange is answered. */
-    if (body->length > 0 && !body->has_failed)
-        http_respond(exchange, 200, HTTP_JSON, body);
+    if (answer->body.length > 0 && !answer->body.has_failed)
+        http_respond(exchange, 200, HTTP_JSON, &answer->body);
     else {
-        buf_free(body);
+        buf_free(&answer->body);
         refuse_for_want_of_memory(pending->webhook, exchange, pending->request_id);
     }
+}
+
+static void name_pending(struct pending *pending, const struct interaction *interaction)
+{
+    struct str_view name =
+        interaction->custom_id.length > 0 ? interaction->custom_id : interaction->command.path[0];
+    while (name.length >= PENDING_NAME_SIZE)
+        name = utf8_prefix(name, utf8_units(name) - 1);
+    if (name.length > 0)
+        memcpy(pending->name, name.data, name.length);
 }
 
 static void dispatch(struct webhook *webhook, struct http_exchange *exchange,
@@ -129,6 +165,7 @@ static void dispatch(struct webhook *webhook, struct http_exchange *exchange,
     pending->interaction_id = interaction->id;
     pending->arrived_us = http_arrived_us(exchange);
     memcpy(pending->request_id, request_id, REQUEST_ID_SIZE);
+    name_pending(pending, interaction);
     http_on_sent(exchange, on_answer_sent, pending);
     char id[REQUEST_ID_SIZE];
     memcpy(id, request_id,

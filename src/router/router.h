@@ -8,6 +8,7 @@
 
 #include "core/config.h"
 #include "core/executor.h"
+#include "outbox/outbox.h"
 
 struct router;
 
@@ -17,6 +18,8 @@ struct router_settings {
     const struct services *services;
     const struct owner_ids *owners;
     struct executor *executor;
+    struct outbox *outbox;  /* where edits of deferred answers go */
+    int64_t defer_after_ms; /* a slower handler is answered by "deferred" */
     struct metrics *metrics;
     struct log_sink *log;
 };
@@ -24,12 +27,19 @@ struct router_settings {
 /* ERR_INVALID when a command table is broken. */
 int router_new(struct router **router, const struct router_settings *settings,
                struct err *err) MUST_CHECK;
-void router_free(struct router *router); /* when nothing is under way; NULL allowed */
+void router_free(struct router *router); /* when no dispatch is under way; NULL allowed */
 
-/* Called once for every dispatch, from any thread, possibly before router_dispatch returns. `body`
- * is the JSON of the HTTP answer (status 200); the callee takes it (moves the struct out or frees
- * it). An empty body means memory was exhausted: answer 500. */
-typedef void router_done(void *context, struct buf *body);
+struct router_answer {
+    /* JSON for status 200, taken by the callee. Empty: memory was exhausted, answer 500. */
+    struct buf body;
+    /* When not NULL, to be called exactly once after the answer was written out (`is_complete`) or
+     * could not be: an edit must not overtake it. From any thread. */
+    void (*sent)(void *ticket, bool is_complete);
+    void *ticket;
+};
+
+/* Called once for every dispatch, from any thread, possibly before router_dispatch returns. */
+typedef void router_done(void *context, struct router_answer *answer);
 
 /* Takes `interaction` (any type but PING) and frees it when the answer is made. Never blocks:
  * handlers run on the executor. */

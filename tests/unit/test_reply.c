@@ -340,7 +340,7 @@ static void an_edit_has_no_envelope_and_lists_its_files(void **state)
     assert_int_equal(count, 2);
     assert_int_equal(files[0].bytes.length, 4);
     assert_memory_equal(files[0].bytes.data, "{}\0x", 4);
-    assert_refused(reply, ERR_INVALID, "data.attachments: files can't be sent inline");
+    assert_refused(reply, ERR_DEFERRAL, "data.attachments: files can't be sent inline");
     reply = reply_new(&arena, &command);
     reply_modal(reply, STR("m"), STR("t"));
     reply_text(reply, "x");
@@ -948,7 +948,7 @@ static void an_answer_too_large_for_inline_is_refused(void **state)
     }
     CLEANUP(buf_free) struct buf out = { 0 };
     struct err err = { 0 };
-    assert_int_equal(reply_serialize(reply, &out, &err), ERR_LIMIT);
+    assert_int_equal(reply_serialize(reply, &out, &err), ERR_DEFERRAL);
     assert_non_null(strstr(err.message, "at most 150000 inline"));
     assert_int_equal(out.length, 0);
     assert_int_equal(reply_serialize_edit(reply, &out, &err), 0);

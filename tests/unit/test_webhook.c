@@ -14,6 +14,7 @@
 #include "router/router.h"
 #include "server_fixture.h"
 
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,15 +48,24 @@ struct routed {
     int type;
 };
 
+/* Posted for every answer that was written out. */
+static sem_t answers_sent;
+
+static void note_sent(void *ticket, bool is_complete)
+{
+    if (is_complete)
+        sem_post(ticket);
+}
+
 static void *answer_routed(void *context)
 {
     struct routed *routed = context;
-    struct buf body = { 0 };
+    struct router_answer answer = { .sent = note_sent, .ticket = &answers_sent };
     if (routed->type == INTERACTION_MODAL_SUBMIT)
-        body.has_failed = true; /* as if memory had run out */
+        answer.body.has_failed = true; /* as if memory had run out */
     else
-        buf_append_format(&body, "{\"routed\":%d}", routed->type);
-    routed->done(routed->context, &body);
+        buf_append_format(&answer.body, "{\"routed\":%d}", routed->type);
+    routed->done(routed->context, &answer);
     free(routed);
     return NULL;
 }
@@ -260,6 +270,9 @@ static void interactions_are_answered_by_the_router_from_any_thread(void **state
     place.fixture.server = NULL;
     assert_int_equal(metrics_read(place.fixture.metrics, METRIC_ACKNOWLEDGE, 0), 3);
     assert_int_equal(metrics_read(place.fixture.metrics, METRIC_HANDLING, 0), 3);
+    /* The router was told of each. */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(sem_trywait(&answers_sent), 0);
     place_close(&place);
 }
 
@@ -386,6 +399,7 @@ static void readiness_says_how_each_part_is(void **state)
 
 int main(void)
 {
+    sem_init(&answers_sent, 0, 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ping_is_answered_exactly),
         cmocka_unit_test(every_refusal_is_a_401_and_looks_the_same),
