@@ -19,8 +19,10 @@
 #include <sodium.h>
 #include <unistd.h>
 
-/* Of the 10 s between SIGTERM and the end: the rest is for closing the database. */
-#define DRAIN_MS             8000
+/* The 10 s between SIGTERM and the end: for answering what is in flight, for sending edits that
+ * wait; the rest is for closing the database. */
+#define DRAIN_MS             6000
+#define OUTBOX_STOP_MS       2500
 /* Workers kept when idle: two block on the disk while two others compute. */
 #define EXECUTOR_THREADS_MIN 4
 /* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
@@ -44,6 +46,7 @@ struct bot {
     struct db *db;
     struct chance chance;
     struct services services;
+    struct outbox *outbox;
     struct executor *executor;
     struct router *router;
     struct webhook webhook;
@@ -186,6 +189,22 @@ static void stop_services(struct bot *bot)
     sodium_memzero(&bot->chance, sizeof(bot->chance));
 }
 
+static int start_outbox(struct bot *bot, struct err *err)
+{
+    const struct outbox_settings settings = {
+        .api_url = bot->config->api_url,
+        .clock = &bot->clock.clock,
+        .metrics = bot->metrics,
+        .log = bot->sink,
+    };
+    return outbox_new(&bot->outbox, &settings, err);
+}
+
+static void stop_outbox(struct bot *bot)
+{
+    outbox_free(bot->outbox, OUTBOX_STOP_MS);
+}
+
 static int start_router(struct bot *bot, struct err *err)
 {
     const struct executor_settings threads = {
@@ -206,6 +225,8 @@ static int start_router(struct bot *bot, struct err *err)
         .services = &bot->services,
         .owners = &bot->config->owner_ids,
         .executor = bot->executor,
+        .outbox = bot->outbox,
+        .defer_after_ms = bot->config->defer_after_ms,
         .metrics = bot->metrics,
         .log = bot->sink,
     };
@@ -266,10 +287,14 @@ struct part {
 };
 
 static const struct part parts[] = {
-    { "clock", start_clock, stop_clock },           { "log", start_log, stop_log },
-    { "admin endpoints", start_admin, stop_admin }, { "database", start_database, stop_database },
-    { "services", start_services, stop_services },  { "router", start_router, stop_router },
-    { "webhook", start_webhook, stop_webhook },
+    { .name = "clock", .start = start_clock, .stop = stop_clock },
+    { .name = "log", .start = start_log, .stop = stop_log },
+    { .name = "admin endpoints", .start = start_admin, .stop = stop_admin },
+    { .name = "database", .start = start_database, .stop = stop_database },
+    { .name = "services", .start = start_services, .stop = stop_services },
+    { .name = "outbox", .start = start_outbox, .stop = stop_outbox },
+    { .name = "router", .start = start_router, .stop = stop_router },
+    { .name = "webhook", .start = start_webhook, .stop = stop_webhook },
 };
 
 /* --- The run -----------------------------------------------------------------------------------
