@@ -55,8 +55,7 @@ struct bot {
     int fd;
 };
 
-/* --- The parts ---------------------------------------------------------------------------------
- */
+/* --- The parts --- */
 
 static int start_clock(struct bot *bot, struct err *err)
 {
@@ -297,8 +296,7 @@ static const struct part parts[] = {
     { .name = "webhook", .start = start_webhook, .stop = stop_webhook },
 };
 
-/* --- The run -----------------------------------------------------------------------------------
- */
+/* --- The run --- */
 
 static void log_ready(const struct bot *bot)
 {

@@ -93,8 +93,7 @@ struct reply_choice_group {
     bool is_optional;
 };
 
-/* --- What kind of answer this is. A reply starts as a new message. -----------------------------
- */
+/* --- What kind of answer this is. A reply starts as a new message. --- */
 
 void reply_ephemeral(struct reply *reply);    /* only the person who asked sees it */
 void reply_update(struct reply *reply);       /* change the message the component is on */
@@ -114,8 +113,7 @@ bool reply_is_empty(const struct reply *reply);
 bool reply_is_ephemeral(const struct reply *reply);
 enum callback_type reply_callback_type(const struct reply *reply);
 
-/* --- What the message shows. -------------------------------------------------------------------
- */
+/* --- What the message shows. --- */
 
 /* Markdown text, a component of its own. In a message all texts together have 4000 characters. */
 void reply_text(struct reply *reply, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -148,8 +146,7 @@ void reply_file(struct reply *reply, struct str_view filename, struct str_view b
 void reply_mention_user(struct reply *reply, int64_t user_id);
 void reply_mention_role(struct reply *reply, int64_t role_id);
 
-/* --- What a modal shows (after reply_modal): 1-5 of these. reply_text adds plain text. -----------
- */
+/* --- What a modal shows (after reply_modal): 1-5 of these. reply_text adds plain text. --- */
 
 void reply_text_input(struct reply *reply, struct str_view label, struct str_view description,
                       const struct reply_text_input *input);
@@ -162,8 +159,7 @@ void reply_checkbox(struct reply *reply, struct str_view label, struct str_view 
 void reply_file_upload(struct reply *reply, struct str_view label, struct str_view description,
                        struct str_view custom_id, int min_files, int max_files);
 
-/* --- For the router and for senders of edits. ----------------------------------------------------
- */
+/* --- For the router and for senders of edits. --- */
 
 /* An empty reply to `interaction` (borrowed; decides which answers are allowed: a modal can't
  * answer a modal, an update needs a component's message). Lives in `arena`; NULL without memory. */

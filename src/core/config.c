@@ -113,8 +113,7 @@ void config_print(const struct config *config, struct buf *out)
     }
 }
 
-/* --- Sources -----------------------------------------------------------------------------------
- */
+/* --- Sources --- */
 
 static struct str_view environment_find(const struct config_sources *sources, struct str_view name)
 {

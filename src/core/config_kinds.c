@@ -6,8 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-/* --- Parsing -----------------------------------------------------------------------------------
- */
+/* --- Parsing --- */
 
 bool setting_parse_text(const struct setting *setting, struct str_view text, void *field)
 {
@@ -191,8 +190,7 @@ bool setting_parse_redis(const struct setting *setting, struct str_view text, vo
            setting_parse_text(setting, text, field);
 }
 
-/* --- Printing ----------------------------------------------------------------------------------
- */
+/* --- Printing --- */
 
 void setting_print_text(const void *field, struct buf *out)
 {

@@ -64,8 +64,7 @@ void rest_append_id(struct buf *path, int64_t id)
     buf_append_format(path, "/%lld", (long long)id);
 }
 
-/* --- A request becomes a handle ----------------------------------------------------------------
- */
+/* --- A request becomes a handle --- */
 
 static void wipe(struct buf *buf)
 {

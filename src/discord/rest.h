@@ -119,8 +119,7 @@ int rest_parse_json(struct str_view text, struct json_object **value, struct err
 void rest_append_segment(struct buf *path, struct str_view segment);
 void rest_append_id(struct buf *path, int64_t id);
 
-/* --- For loops of one's own -------------------------------------------------------------------
- */
+/* --- For loops of one's own --- */
 
 /* A request under way; at one address from init to fini. */
 struct rest_transfer {

@@ -10,8 +10,7 @@
 #define JSON_DEPTH_MAX 32
 #define NUMBER_SIZE    32
 
-/* --- Headers -----------------------------------------------------------------------------------
- */
+/* --- Headers --- */
 
 static const char *header_of(CURL *easy, const char *name)
 {
@@ -68,8 +67,7 @@ static void read_headers(CURL *easy, struct rest_response *response)
     response->has_via = header_of(easy, "Via") != NULL;
 }
 
-/* --- The end of a transfer ---------------------------------------------------------------------
- */
+/* --- The end of a transfer --- */
 
 static enum rest_result result_of(CURL *easy, CURLcode code)
 {
@@ -101,8 +99,7 @@ void rest_transfer_finish(struct rest_transfer *transfer, CURLcode code)
     read_headers(transfer->easy, response);
 }
 
-/* --- The body ----------------------------------------------------------------------------------
- */
+/* --- The body --- */
 
 static bool has_only_blanks(struct str_view text)
 {

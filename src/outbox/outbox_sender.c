@@ -8,8 +8,7 @@
 #define SLEEP_MAX_MS  1000
 #define IDLE_SLEEP_MS 60000
 
-/* --- How a message leaves ----------------------------------------------------------------------
- */
+/* --- How a message leaves --- */
 
 /* Frees the item and what it holds of the bounds. */
 static void forget(struct outbox *outbox, struct item *item)
@@ -76,8 +75,7 @@ static void lose_token(struct outbox *outbox, struct item *head, enum outbox_los
     }
 }
 
-/* --- What comes of a try -----------------------------------------------------------------------
- */
+/* --- What comes of a try --- */
 
 static bool is_known_dead(const struct outbox *outbox, int64_t interaction_id)
 {
@@ -171,8 +169,7 @@ static void judge(struct outbox *outbox, struct item *item)
     }
 }
 
-/* --- The loop ----------------------------------------------------------------------------------
- */
+/* --- The loop --- */
 
 /* False when the outbox is stopping; `*stop_us` says until when what waits may still be sent. */
 static bool take_incoming(struct outbox *outbox, int64_t *stop_us)

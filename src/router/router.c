@@ -88,8 +88,7 @@ static struct log log_of_dispatch(const struct dispatch *dispatch)
     return log_of_request(dispatch->router->settings.log, dispatch->request_id);
 }
 
-/* --- The edit of a deferred answer ---------------------------------------------------------------
- */
+/* --- The edit of a deferred answer --- */
 
 static void send_edit(struct dispatch *dispatch)
 {
@@ -163,8 +162,7 @@ static void make_edit(struct dispatch *dispatch, struct call *call)
     dispatch->files = reply_files(call->reply, &dispatch->file_count);
 }
 
-/* --- Answers -------------------------------------------------------------------------------------
- */
+/* --- Answers --- */
 
 static void on_deferral_sent(void *ticket, bool is_complete)
 {
@@ -250,8 +248,7 @@ static void finish(struct dispatch *dispatch, struct call *call)
     metrics_add_by(dispatch->router->settings.metrics, METRIC_OUTCOMES, (int)call->outcome, 1);
 }
 
-/* --- The run -------------------------------------------------------------------------------------
- */
+/* --- The run --- */
 
 static struct call call_of(struct dispatch *dispatch)
 {
@@ -308,8 +305,7 @@ static void answer_busy(struct dispatch *dispatch)
     release(dispatch);
 }
 
-/* --- The dispatch --------------------------------------------------------------------------------
- */
+/* --- The dispatch --- */
 
 static struct dispatch *dispatch_new(struct router *router, struct interaction *interaction,
                                      const char request_id[REQUEST_ID_SIZE], router_done *done,

@@ -98,7 +98,7 @@ int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *
     return make_clock_file(bot, err);
 }
 
-/* --- The child's environment ------------------------------------------------------------------ */
+/* --- The child's environment --- */
 
 struct environment {
     char **lines; /* ended by NULL */
@@ -163,7 +163,7 @@ static void build_environment(const struct harness_bot *bot, struct environment 
     environment_add(environment, NULL);
 }
 
-/* --- Starting --------------------------------------------------------------------------------- */
+/* --- Starting --- */
 
 struct child {
     const char *binary;
@@ -273,7 +273,7 @@ int harness_bot_launch(struct harness_bot *bot, struct err *err)
     return wait_until_ready(bot, err);
 }
 
-/* --- Ending ----------------------------------------------------------------------------------- */
+/* --- Ending --- */
 
 void harness_bot_kill(struct harness_bot *bot, int signal_number)
 {
@@ -324,7 +324,7 @@ void harness_bot_fini(struct harness_bot *bot)
     bot->folder[0] = '\0';
 }
 
-/* --- Clock and log ---------------------------------------------------------------------------- */
+/* --- Clock and log --- */
 
 int64_t harness_bot_now_ms(const struct harness_bot *bot)
 {

@@ -220,7 +220,7 @@ json_object *message_json(const struct bot_message *message)
     return json;
 }
 
-/* --- Whole interactions ----------------------------------------------------------------------- */
+/* --- Whole interactions --- */
 
 enum { PING = 1, COMMAND = 2, COMPONENT = 3, AUTOCOMPLETE = 4, MODAL_SUBMIT = 5 };
 

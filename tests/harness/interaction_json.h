@@ -46,7 +46,7 @@ struct envelope {
 /* A snowflake made at `now_ms`; `sequence` tells those of one millisecond apart. */
 int64_t snowflake_at(int64_t now_ms, unsigned sequence);
 
-/* --- Parts ------------------------------------------------------------------------------------ */
+/* --- Parts --- */
 
 json_object *user_json(const struct person *person);
 /* `with_user` is false in `resolved`, where members come without. */
@@ -82,7 +82,7 @@ struct bot_message {
 
 json_object *message_json(const struct bot_message *message);
 
-/* --- Whole interactions ----------------------------------------------------------------------- */
+/* --- Whole interactions --- */
 
 json_object *ping_interaction(const struct envelope *envelope);
 

@@ -62,7 +62,7 @@ void deliveries_send(struct session *session, struct delivery *deliveries, size_
     free(threads);
 }
 
-/* --- Replays ---------------------------------------------------------------------------------- */
+/* --- Replays --- */
 
 struct replay {
     struct session *session;
@@ -102,7 +102,7 @@ void delivery_replay(struct session *session, const struct delivery *delivery, i
     *different = replay.different;
 }
 
-/* --- Taking in an answer ---------------------------------------------------------------------- */
+/* --- Taking in an answer --- */
 
 static bool is_ephemeral(json_object *data)
 {

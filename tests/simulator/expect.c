@@ -119,7 +119,7 @@ static int disappoint(const struct buf *last, const char *what, struct str_view 
                    STR_ARGS(shown));
 }
 
-/* --- Expectations with a text ----------------------------------------------------------------- */
+/* --- Expectations with a text --- */
 
 static const struct {
     const char *word;
@@ -158,7 +158,7 @@ static int expect_once(const struct session *session, struct str_view wanted, st
                          STR_ARGS(wanted), found, session->newest.count);
 }
 
-/* --- Others ----------------------------------------------------------------------------------- */
+/* --- Others --- */
 
 /* Buttons of the newest message this person sees that an answer created or changed. */
 static bool is_button_shown(const struct session *session, struct str_view label)

@@ -24,7 +24,7 @@ static const struct {
                                   BIT(CHECKBOX_GROUP) | BIT(CHECKBOX) },
 };
 
-/* --- The walk --------------------------------------------------------------------------------- */
+/* --- The walk --- */
 
 /* What is counted over the whole tree. */
 struct tree {

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-/* --- Fields ----------------------------------------------------------------------------------- */
+/* --- Fields --- */
 
 #define COMMON                                                                                     \
     { "type", FIELD_INTEGER, REQUIRED, 1, KIND_COUNT },                                            \
@@ -157,7 +157,7 @@ static const struct field_rule gallery_item_rules[] = {
     { NULL },
 };
 
-/* --- What no table can say -------------------------------------------------------------------- */
+/* --- What no table can say --- */
 
 static void judge_emoji(struct judgement *judgement, json_object *owner)
 {

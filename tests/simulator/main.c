@@ -61,7 +61,7 @@ static char *bot_beside(void)
     return must_format("%s/../../bronxbot", dirname(path));
 }
 
-/* --- Scenes ----------------------------------------------------------------------------------- */
+/* --- Scenes --- */
 
 static void print_indented(struct str_view text)
 {
@@ -124,7 +124,7 @@ static int run_scenes(const struct arguments *arguments, const struct catalogue 
     return is_good ? 0 : 1;
 }
 
-/* --- Prompt ----------------------------------------------------------------------------------- */
+/* --- Prompt --- */
 
 static int run_prompt(const struct arguments *arguments, const struct catalogue *catalogue)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Opening ---------------------------------------------------------------------------------- */
+/* --- Opening --- */
 
 static json_object *default_options(json_object *field)
 {
@@ -69,7 +69,7 @@ void modal_close(struct modal *modal)
     modal->message_id = 0;
 }
 
-/* --- What a person does ----------------------------------------------------------------------- */
+/* --- What a person does --- */
 
 typedef bool field_filter(json_object *field);
 
@@ -225,7 +225,7 @@ int modal_choose(struct modal *modal, struct world *world, int64_t guild_id, str
     return 0;
 }
 
-/* --- Submitting ------------------------------------------------------------------------------- */
+/* --- Submitting --- */
 
 static int check_text_field(json_object *field, struct str_view text, const char *label,
                             struct err *err)

@@ -36,7 +36,7 @@ void delivery_forge(struct delivery *delivery)
     *digit = *digit == '0' ? '1' : '0';
 }
 
-/* --- Components ------------------------------------------------------------------------------- */
+/* --- Components --- */
 
 static bool has_button(const struct stored_message *message, struct str_view label)
 {

@@ -11,7 +11,7 @@
 #define PATH_MAX_WORDS 3 /* command, group, sub-command */
 #define SAFE_INTEGER   INT64_C(9007199254740991)
 
-/* --- Option values ---------------------------------------------------------------------------- */
+/* --- Option values --- */
 
 struct option_source {
     struct session *session;
@@ -156,7 +156,7 @@ static json_object *read_value(struct option_source *source, int kind, struct er
     return readers[kind](source, err);
 }
 
-/* --- Commands --------------------------------------------------------------------------------- */
+/* --- Commands --- */
 
 struct command_line {
     json_object *path[PATH_MAX_WORDS]; /* declarations: command, (group,) sub-command */

@@ -35,7 +35,7 @@ static const char help[] =
     "  expect \"text\"                  check the newest answer, as scenes do; quit or Ctrl-D "
     "ends\n";
 
-/* --- Completion ------------------------------------------------------------------------------- */
+/* --- Completion --- */
 
 /* Where the last word begins: after the last space that is not within quotes. */
 static size_t last_word(struct str_view line)
@@ -90,7 +90,7 @@ static char **complete_word(const char *text, int start, int end)
     return matches;
 }
 
-/* --- Lines ------------------------------------------------------------------------------------ */
+/* --- Lines --- */
 
 static void print_hint(struct session *session)
 {

@@ -25,7 +25,7 @@ void render_styled(const struct view *view, int style, struct str_view text, str
     must_hold(out);
 }
 
-/* --- <...> ------------------------------------------------------------------------------------ */
+/* --- <...> --- */
 
 /* In the largest unit of which there is one, after rounding: 23 h 59 min are a day. */
 static void render_relative(int64_t seconds, struct buf *out)
@@ -161,7 +161,7 @@ static size_t render_angle(const struct view *view, struct str_view text, struct
     return 0;
 }
 
-/* --- Markdown --------------------------------------------------------------------------------- */
+/* --- Markdown --- */
 
 static const struct {
     struct str_view mark;

@@ -10,7 +10,7 @@
 
 #define REPEAT_MAX 256 /* requests of one `together` */
 
-/* --- Deliveries ------------------------------------------------------------------------------- */
+/* --- Deliveries --- */
 
 /* Adds a prepared delivery. What Discord's client refuses to send is a violation that a scene may
  * expect, and nothing is sent. */
@@ -51,7 +51,7 @@ static void send_and_show(struct stage *stage, struct deliveries *deliveries)
     session_take_newest(session, deliveries);
 }
 
-/* --- One step --------------------------------------------------------------------------------- */
+/* --- One step --- */
 
 /* What was broken must have been expected before anything else happens. */
 static int check_violations(const struct session *session, struct err *err)
@@ -162,7 +162,7 @@ int session_step(struct session *session, const struct step *step, struct buf *o
     return result;
 }
 
-/* --- A script --------------------------------------------------------------------------------- */
+/* --- A script --- */
 
 /* The steps between `together` and `end` are sent at the same instant. `*index` moves to `end`. */
 static int run_block(struct session *session, const struct script *script, size_t *index,

@@ -106,7 +106,7 @@ int session_step(struct session *session, const struct step *step, struct buf *o
 int session_run(struct session *session, const struct script *script, bool is_live, struct buf *out,
                 const struct step **failed, struct err *err) MUST_CHECK;
 
-/* --- Deliveries (prepare.c, delivery.c) ------------------------------------------------------- */
+/* --- Deliveries (prepare.c, delivery.c) --- */
 
 /* Builds and signs what the words ask for: `/command ...`, `click`, `select`, `submit`, `complete`.
  * ERR_CHECK: Discord's client would not send that. */
@@ -136,7 +136,7 @@ void delivery_show(const struct session *session, const struct delivery *deliver
 void session_take_newest(struct session *session, struct deliveries *deliveries);
 void deliveries_free(struct deliveries *deliveries); /* fit for CLEANUP */
 
-/* --- Expectations (expect.c) ------------------------------------------------------------------ */
+/* --- Expectations (expect.c) --- */
 
 /* `words` follow the word "expect". */
 int session_expect(struct session *session, const struct word *words, size_t count,

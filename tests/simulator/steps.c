@@ -23,7 +23,7 @@ void stage_note(struct stage *stage, const char *format, ...)
     must_hold(stage->out);
 }
 
-/* --- Who and where ---------------------------------------------------------------------------- */
+/* --- Who and where --- */
 
 static int read_permissions(const struct word *words, size_t count, uint64_t *permissions,
                             struct err *err)
@@ -98,7 +98,7 @@ static int do_as(struct stage *stage, const struct word *words, size_t count, st
     return result;
 }
 
-/* --- Forms ------------------------------------------------------------------------------------ */
+/* --- Forms --- */
 
 static struct modal *open_form(struct stage *stage, struct err *err)
 {
@@ -161,7 +161,7 @@ static int do_cancel(struct stage *stage, const struct word *words, size_t count
     return 0;
 }
 
-/* --- Time and the bot's life ------------------------------------------------------------------ */
+/* --- Time and the bot's life --- */
 
 static int do_wait(struct stage *stage, const struct word *words, size_t count, struct err *err)
 {
@@ -199,7 +199,7 @@ static int do_restart(struct stage *stage, const struct word *words, size_t coun
     return harness_bot_launch(&session->bot, err);
 }
 
-/* --- Again ------------------------------------------------------------------------------------ */
+/* --- Again --- */
 
 /* `replay [N times] [M at once]` */
 static int do_replay(struct stage *stage, const struct word *words, size_t count, struct err *err)

@@ -102,8 +102,7 @@ static void refuse_with(struct script_answer *answer, bool *has_effect, int stat
     *has_effect = false;
 }
 
-/* --- Faults: each token meets them once or thrice, then all is well ------------------------------
- */
+/* --- Faults: each token meets them once or thrice, then all is well --- */
 
 static void no_fault(struct token *token, struct script_answer *answer, bool *has_effect)
 {
@@ -191,8 +190,7 @@ static void always_wrong(struct token *token, struct script_answer *answer, bool
     refuse_with(answer, has_effect, 400, "{\"message\":\"Invalid Form Body\",\"code\":50035}");
 }
 
-/* --- The fixture -------------------------------------------------------------------------------
- */
+/* --- The fixture --- */
 
 static void begin(struct fixture *fixture, fault *wrong)
 {
@@ -319,8 +317,7 @@ static int count_lines_with(const char *log, const char *first, const char *seco
     return count;
 }
 
-/* --- Edits -------------------------------------------------------------------------------------
- */
+/* --- Edits --- */
 
 struct fault_case {
     const char *name;
@@ -410,8 +407,7 @@ static void files_arrive_with_their_message(void **state)
     end(&fixture);
 }
 
-/* --- Follow-ups --------------------------------------------------------------------------------
- */
+/* --- Follow-ups --- */
 
 static void no_follow_up_arrives_twice(void **state)
 {
@@ -469,8 +465,7 @@ static void a_follow_up_on_a_connection_that_dies_arrives_once(void **state)
     end(&fixture);
 }
 
-/* --- Order -------------------------------------------------------------------------------------
- */
+/* --- Order --- */
 
 static void messages_of_a_token_arrive_in_their_order(void **state)
 {
@@ -523,8 +518,7 @@ static void a_token_has_one_request_under_way_and_others_go_on(void **state)
     end(&fixture);
 }
 
-/* --- Dead tokens -------------------------------------------------------------------------------
- */
+/* --- Dead tokens --- */
 
 static void a_dead_token_is_never_tried_again(void **state)
 {
@@ -596,8 +590,7 @@ static void a_wait_beyond_the_tokens_end_is_not_waited_for(void **state)
     end(&fixture);
 }
 
-/* --- Bans --------------------------------------------------------------------------------------
- */
+/* --- Bans --- */
 
 #define BANS 5
 
@@ -642,8 +635,7 @@ static void a_ban_lets_one_probe_at_a_time_pass(void **state)
     end(&fixture);
 }
 
-/* --- Bounds and the end --------------------------------------------------------------------------
- */
+/* --- Bounds and the end --- */
 
 static void a_full_outbox_says_so(void **state)
 {
@@ -717,8 +709,7 @@ static void a_refusal_is_logged_with_discords_reason(void **state)
     end(&fixture);
 }
 
-/* --- Many senders ------------------------------------------------------------------------------
- */
+/* --- Many senders --- */
 
 #define THREADS    4
 #define PER_THREAD 100

@@ -159,8 +159,7 @@ static void a_token_ends_fifteen_minutes_after_its_snowflake(void **state)
                      INT64_C(1462015105796) + 15 * 60 * 1000);
 }
 
-/* --- The gate ----------------------------------------------------------------------------------
- */
+/* --- The gate --- */
 
 static void an_open_gate_lets_all_pass(void **state)
 {

@@ -349,8 +349,7 @@ static void an_edit_has_no_envelope_and_lists_its_files(void **state)
     assert_string_equal(err.message, "type: 9 can't be sent as an edit");
 }
 
-/* --- One broken reply each: how it is built, and the reason. ------------------------------------
- */
+/* --- One broken reply each: how it is built, and the reason. --- */
 
 static const struct reply_button good_button = { BUTTON_PRIMARY, { "B", 1 },  NULL,
                                                  { "b", 1 },     { NULL, 0 }, false };
@@ -982,8 +981,7 @@ static void without_memory_a_reply_says_so(void **state)
     assert_int_equal(reply_serialize(reply, &small, NULL), ERR_MEMORY);
 }
 
-/* --- Property: whatever is built is either refused with a path or within all limits. ------------
- */
+/* --- Property: whatever is built is either refused with a path or within all limits. --- */
 
 static uint64_t next_random(uint64_t *state)
 {

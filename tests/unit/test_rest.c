@@ -284,8 +284,7 @@ static void each_end_without_an_answer_is_told_apart(void **state)
     assert_false(rest_was_without_effect(REST_TIMED_OUT));
 }
 
-/* --- TLS ---------------------------------------------------------------------------------------
- */
+/* --- TLS --- */
 
 static enum MHD_Result count_request(void *context, struct MHD_Connection *connection,
                                      const char *url, const char *method, const char *version,
@@ -327,8 +326,7 @@ static void a_certificate_nobody_vouches_for_is_refused(void **state)
     assert_int_equal(count, 0);
 }
 
-/* --- What an answer says -----------------------------------------------------------------------
- */
+/* --- What an answer says --- */
 
 static void discords_429_and_cloudflares_are_told_apart(void **state)
 {
