@@ -190,6 +190,7 @@ const struct command help_command = {
     .description = "What I can do, and how",
     .category = CATEGORY_START,
     .contexts = IN_ALL,
+    .is_ephemeral = true,
     .options =
         (const struct option[]){
             { .name = "command",

@@ -194,6 +194,7 @@ const struct command tos_command = {
     .description = "Read the Terms of Service and see whether you accepted them",
     .category = CATEGORY_START,
     .contexts = IN_ALL,
+    .is_ephemeral = true,
     .run = run,
     .component = component,
     .modal = modal,
@@ -205,5 +206,6 @@ const struct command tosinfo_command = {
     .description = "Which terms you accepted, when, and what is stored about it",
     .category = CATEGORY_START,
     .contexts = IN_ALL,
+    .is_ephemeral = true,
     .run = run_info,
 };
