@@ -12,6 +12,7 @@
 #include "http/admin.h"
 #include "http/listener.h"
 #include "http/webhook.h"
+#include "router/events.h"
 #include "router/router.h"
 #include "services/secret.h"
 
@@ -27,8 +28,6 @@
 #define EXECUTOR_THREADS_MIN 4
 /* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
 #define EXECUTOR_QUEUE_MAX   1024
-/* Descriptors that are not connections: database, logs, event loops, listening sockets. */
-#define OTHER_FILES          256
 #define ADMIN_CONNECTIONS    32
 #define ADMIN_PARTS          1
 
@@ -38,6 +37,7 @@ struct bot {
     struct log_sink *sink;
     struct log log;
     struct metrics *metrics;
+    struct probe probe;
     struct admin admin;
     struct admin_part admin_parts[ADMIN_PARTS];
     struct http_route admin_routes[ADMIN_ROUTES];
@@ -49,6 +49,8 @@ struct bot {
     struct outbox *outbox;
     struct executor *executor;
     struct router *router;
+    struct events events;
+    struct peer_limiter *limiter;
     struct webhook webhook;
     struct http_route routes[WEBHOOK_ROUTES];
     struct server *server;
@@ -115,7 +117,10 @@ static int start_admin(struct bot *bot, struct err *err)
     bot->admin.parts = bot->admin_parts;
     bot->admin.part_count = ADMIN_PARTS;
     bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);
+    probe_init(&bot->probe);
     bot->admin.metrics = bot->metrics;
+    bot->admin.probe = &bot->probe;
+    bot->admin.clock = &bot->clock.clock;
     admin_routes(&bot->admin, bot->admin_routes);
     int result = listener_open(&bot->config->admin_listen, &bot->admin_fd, err);
     if (result != 0)
@@ -136,6 +141,7 @@ static int start_admin(struct bot *bot, struct err *err)
 static void stop_admin(struct bot *bot)
 {
     server_free(bot->admin_server);
+    probe_fini(&bot->probe);
     if (bot->admin_fd >= 0)
         listener_close(&bot->config->admin_listen, bot->admin_fd);
 }
@@ -241,18 +247,29 @@ static void stop_router(struct bot *bot)
 static int start_webhook(struct bot *bot, struct err *err)
 {
     const struct config *config = bot->config;
+    bot->events = (struct events){
+        .db = bot->db, .executor = bot->executor, .metrics = bot->metrics, .log = bot->sink
+    };
+    bot->limiter = peer_limiter_new();
+    if (!bot->limiter)
+        return err_set(err, ERR_MEMORY, "peer limiter");
     bot->webhook = (struct webhook){
-        .policy = { .keys = config->public_keys,
-                    .max_age_seconds = config->signature_max_age_seconds,
-                    .max_skew_seconds = config->signature_max_skew_seconds },
+        .admission = { .policy = { .keys = config->public_keys,
+                                   .max_age_seconds = config->signature_max_age_seconds,
+                                   .max_skew_seconds = config->signature_max_skew_seconds },
+                       .limiter = bot->limiter,
+                       .probe = &bot->probe,
+                       .clock = &bot->clock.clock,
+                       .metrics = bot->metrics },
         .router = bot->router,
+        .events = &bot->events,
         .max_body = (size_t)config->max_body_bytes,
         .clock = &bot->clock.clock,
         .metrics = bot->metrics,
         .log = bot->sink,
     };
     webhook_routes(&bot->webhook, bot->routes);
-    int result = listener_raise_file_limit(config->http_connections, OTHER_FILES, err);
+    int result = listener_raise_file_limit(config->http_connections, SERVE_OTHER_FILES, err);
     if (result != 0)
         return result;
     result = listener_open(&config->listen, &bot->fd, err);
@@ -275,6 +292,7 @@ static int start_webhook(struct bot *bot, struct err *err)
 static void stop_webhook(struct bot *bot)
 {
     server_free(bot->server);
+    peer_limiter_free(bot->limiter);
     if (bot->fd >= 0)
         listener_close(&bot->config->listen, bot->fd);
 }

@@ -4,6 +4,9 @@
 
 #include "core/config.h"
 
+/* Descriptors that are not connections: database, logs, event loops, listening sockets. */
+#define SERVE_OTHER_FILES 256
+
 /* Serves until SIGTERM or SIGINT, which must be blocked in every thread; returns 0 after a clean
  * stop, or a negative code and the reason why the bot could not start. */
 int serve(const struct config *config, struct err *err) MUST_CHECK;

@@ -6,8 +6,12 @@ COUNTER_BY(METRIC_HTTP_RESPONSES, "bronxbot_http_responses_total", "code",
            "200 204 400 401 404 405 413 500 503 other", "HTTP answers by status code.")
 COUNTER_BY(METRIC_REFUSED, "bronxbot_refused_requests_total", "reason",
            "header_missing header_repeated signature_form timestamp_form timestamp_stale "
-           "body_empty body_size signature_wrong",
+           "body_empty body_size signature_wrong peer_limited",
            "Requests on the webhook paths refused before they were parsed.")
+COUNTER(METRIC_PEERS_LIMITED, "bronxbot_peers_limited_total",
+        "Times a peer used up its budget of wrong signatures: above zero, somebody forges.")
+COUNTER(METRIC_PROBES, "bronxbot_probes_total",
+        "PINGs signed by this process's probe key (bronxbot doctor).")
 GAUGE(METRIC_HTTP_CONNECTIONS, "bronxbot_http_connections", "Open connections on LISTEN.")
 COUNTER_BY(METRIC_HTTP_TIMEOUTS, "bronxbot_http_timeouts_total", "phase", "header body answer",
            "Connections closed because the peer was too slow.")
@@ -24,7 +28,14 @@ HISTOGRAM(METRIC_HANDLING, "bronxbot_handling_seconds",
           "Time from a complete request to its answer being ready.")
 HISTOGRAM(METRIC_ACKNOWLEDGE, "bronxbot_acknowledge_seconds",
           "Time from the interaction's snowflake to its answer being handed to the system.")
-COUNTER(METRIC_EVENTS, "bronxbot_webhook_events_total", "Verified webhook events.")
+COUNTER_BY(METRIC_EVENTS, "bronxbot_webhook_events_total", "event",
+           "application_authorized application_deauthorized entitlement_create entitlement_update "
+           "entitlement_delete other",
+           "Verified webhook events by type; duplicates count.")
+COUNTER_BY(METRIC_EVENTS_UNRECORDED, "bronxbot_webhook_events_unrecorded_total", "consequence",
+           "retried dropped",
+           "Webhook events that could not be recorded: Discord was asked to repeat them, or they "
+           "were dropped because no repetition would help.")
 GAUGE(METRIC_EXECUTOR_THREADS, "bronxbot_executor_threads", "Threads of the executor.")
 GAUGE(METRIC_EXECUTOR_QUEUE, "bronxbot_executor_queue", "Tasks waiting for a thread.")
 COUNTER(METRIC_EXECUTOR_REFUSED, "bronxbot_executor_refused_total",

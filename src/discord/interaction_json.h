@@ -1,5 +1,5 @@
 /* Reading Discord's JSON: a strict check of the text, then typed access to the tree that names the
- * JSON path of whatever is wrong. Used by the interaction_*.c files only. */
+ * JSON path of whatever is wrong. Used within src/discord and by the doctor. */
 #ifndef DISCORD_INTERACTION_JSON_H
 #define DISCORD_INTERACTION_JSON_H
 

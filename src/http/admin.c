@@ -153,6 +153,23 @@ static void on_metrics(struct http_exchange *exchange, void *context)
     respond_or_fail(exchange, 200, METRICS_CONTENT_TYPE, &body);
 }
 
+/* --- /probe --- */
+
+static void on_probe(struct http_exchange *exchange, void *context)
+{
+    const struct admin *admin = context;
+    struct str_view asked = http_query(exchange, "age");
+    int64_t age = 0;
+    if (asked.data && (str_to_uint63(asked, &age) != 0 || age > PROBE_AGE_MAX_SECONDS)) {
+        http_respond_text(exchange, 400, HTTP_JSON,
+                          STR("{\"error\":\"age: seconds, at most 200000\"}"));
+        return;
+    }
+    struct buf body = { 0 };
+    probe_write(admin->probe, clock_wall_ms(admin->clock) / MS_PER_SECOND - age, &body);
+    respond_or_fail(exchange, 200, HTTP_JSON, &body);
+}
+
 void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
 {
     static const struct {
@@ -162,6 +179,7 @@ void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
         { "/healthz", on_healthz },
         { "/readyz", on_readyz },
         { "/metrics", on_metrics },
+        { "/probe", on_probe },
     };
     for (size_t i = 0; i < ADMIN_ROUTES; i++)
         routes[i] = (struct http_route){

@@ -1,7 +1,9 @@
-/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz and /metrics. */
+/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz, /metrics
+ * and /probe. */
 #ifndef HTTP_ADMIN_H
 #define HTTP_ADMIN_H
 
+#include "http/probe.h"
 #include "http/server.h"
 
 #include <stdatomic.h>
@@ -28,9 +30,11 @@ struct admin {
     atomic_int readiness; /* enum readiness, set by the main thread */
     int64_t started_ms;   /* wall clock */
     const struct metrics *metrics;
+    const struct probe *probe; /* signs what GET /probe hands out */
+    const struct clock *clock;
 };
 
-#define ADMIN_ROUTES 3
+#define ADMIN_ROUTES 4
 
 /* Fills in the routes of `admin`, which outlives the server. Serve them with one thread. */
 void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES]);

@@ -4,7 +4,8 @@
 
 #include "core/log_sink.h"
 
-#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -304,18 +305,30 @@ int64_t http_arrived_us(const struct http_exchange *exchange)
     return exchange->arrived_us;
 }
 
-void http_peer(const struct http_exchange *exchange, struct buf *out)
+struct str_view http_query(const struct http_exchange *exchange, const char *name)
 {
-    char text[INET6_ADDRSTRLEN] = "unix";
+    return str_from(MHD_lookup_connection_value(exchange->mhd, MHD_GET_ARGUMENT_KIND, name));
+}
+
+void http_remote(const struct http_exchange *exchange, struct http_address *address)
+{
+    *address = (struct http_address){ .is_local = true };
     const struct sockaddr *peer =
         MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    if (peer && peer->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, text,
-                  sizeof(text));
-    else if (peer && peer->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, text,
-                  sizeof(text));
-    buf_append(out, str_from(text));
+    struct in6_addr binary;
+    if (peer && peer->sa_family == AF_INET) {
+        binary = (struct in6_addr)IN6ADDR_ANY_INIT;
+        binary.s6_addr[10] = binary.s6_addr[11] = 0xff;
+        memcpy(&binary.s6_addr[12], &((const struct sockaddr_in *)(const void *)peer)->sin_addr,
+               sizeof(struct in_addr));
+    } else if (peer && peer->sa_family == AF_INET6)
+        binary = ((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+    else
+        return;
+    static_assert(sizeof(binary) == HTTP_ADDRESS_BYTES, "an IPv6 address");
+    memcpy(address->bytes, &binary, sizeof(binary));
+    bool is_mapped_loopback = IN6_IS_ADDR_V4MAPPED(&binary) && binary.s6_addr[12] == 127;
+    address->is_local = is_mapped_loopback || IN6_IS_ADDR_LOOPBACK(&binary);
 }
 
 void http_on_sent(struct http_exchange *exchange, http_sent *on_sent, void *context)

@@ -90,8 +90,17 @@ const char *http_request_id(struct http_exchange *exchange);
 /* Monotonic microseconds when the request was complete. */
 int64_t http_arrived_us(const struct http_exchange *exchange);
 
-/* "127.0.0.1", "::1" or "unix", appended. */
-void http_peer(const struct http_exchange *exchange, struct buf *out);
+/* The value of `name` in the query; absent: STR_NONE. */
+struct str_view http_query(const struct http_exchange *exchange, const char *name);
+
+#define HTTP_ADDRESS_BYTES 16
+
+/* The other end of the connection. */
+struct http_address {
+    bool is_local; /* a unix socket or loopback: whoever is there runs on this machine */
+    unsigned char bytes[HTTP_ADDRESS_BYTES]; /* IPv6, IPv4 mapped into it; zero for unix */
+};
+void http_remote(const struct http_exchange *exchange, struct http_address *address);
 
 /* Runs once, after http_respond, when nothing more will happen to the exchange: `is_complete` says
  * whether the whole answer was handed to the operating system. On an event thread, or on the

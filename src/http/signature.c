@@ -29,16 +29,16 @@ static bool is_fresh(const struct signature_policy *policy, int64_t timestamp, i
     return age <= policy->max_age_seconds && -age <= policy->max_skew_seconds;
 }
 
-enum signature_refusal signature_check(const struct signature_policy *policy,
-                                       const struct signed_request *request, int64_t now_ms)
+enum signature_refusal signature_prepare(const struct signature_policy *policy,
+                                         const struct signed_request *request, int64_t now_ms,
+                                         struct signed_message *message)
 {
-    unsigned char signature[SIGNATURE_BYTES];
     int64_t timestamp;
     if (!request->signature.data || !request->timestamp.data)
         return REFUSED_HEADER_MISSING;
     if (request->is_signature_repeated || request->is_timestamp_repeated)
         return REFUSED_HEADER_REPEATED;
-    if (!decode_signature(request->signature, signature))
+    if (!decode_signature(request->signature, message->signature))
         return REFUSED_SIGNATURE_FORM;
     /* Nothing separates timestamp and body in what is signed: "12" + "3{}" has the signature of
      * "123" + "{}". Digits only, and fresh: no other split of what Discord signed is both. */
@@ -50,11 +50,28 @@ enum signature_refusal signature_check(const struct signature_policy *policy,
         return REFUSED_BODY_EMPTY;
     char *start = request->body - request->timestamp.length;
     memcpy(start, request->timestamp.data, request->timestamp.length);
-    struct str_view message = { start, request->timestamp.length + request->body_length };
-    for (int i = 0; i < policy->keys.count; i++)
-        if (signature_verify(policy->keys.bytes[i], message, signature))
-            return SIGNATURE_ACCEPTED;
-    return REFUSED_SIGNATURE_WRONG;
+    message->text = (struct str_view){ start, request->timestamp.length + request->body_length };
+    message->timestamp_length = request->timestamp.length;
+    return SIGNATURE_ACCEPTED;
+}
+
+bool signature_is_of_any(const struct public_keys *keys, const struct signed_message *message)
+{
+    for (int i = 0; i < keys->count; i++)
+        if (signature_verify(keys->bytes[i], message->text, message->signature))
+            return true;
+    return false;
+}
+
+enum signature_refusal signature_check(const struct signature_policy *policy,
+                                       const struct signed_request *request, int64_t now_ms)
+{
+    struct signed_message message;
+    enum signature_refusal refusal = signature_prepare(policy, request, now_ms, &message);
+    if (refusal != SIGNATURE_ACCEPTED)
+        return refusal;
+    return signature_is_of_any(&policy->keys, &message) ? SIGNATURE_ACCEPTED
+                                                        : REFUSED_SIGNATURE_WRONG;
 }
 
 bool signature_verify(const unsigned char key[ED25519_KEY_BYTES], struct str_view message,

@@ -21,6 +21,7 @@ enum signature_refusal {
     REFUSED_BODY_EMPTY,
     REFUSED_BODY_SIZE, /* by the server, before the body was read */
     REFUSED_SIGNATURE_WRONG,
+    REFUSED_PEER_LIMITED, /* not looked at: the peer sent too many wrong ones (peer_limiter.h) */
 };
 
 struct signature_policy {
@@ -40,7 +41,24 @@ struct signed_request {
     size_t body_length;
 };
 
-/* Everything that needs no curve arithmetic is looked at first, in the order of the enum. */
+/* A request whose form and age are right: what was signed, and the signature. */
+struct signed_message {
+    struct str_view text; /* timestamp and body, in the request's memory */
+    size_t timestamp_length;
+    unsigned char signature[SIGNATURE_BYTES];
+};
+
+/* Everything that needs no curve arithmetic, in the order of the enum; SIGNATURE_ACCEPTED when the
+ * signature is worth a look. */
+enum signature_refusal signature_prepare(const struct signature_policy *policy,
+                                         const struct signed_request *request, int64_t now_ms,
+                                         struct signed_message *message) MUST_CHECK;
+
+/* Whether the message was signed by any of `keys`. */
+bool signature_is_of_any(const struct public_keys *keys,
+                         const struct signed_message *message) MUST_CHECK;
+
+/* Both. */
 enum signature_refusal signature_check(const struct signature_policy *policy,
                                        const struct signed_request *request,
                                        int64_t now_ms) MUST_CHECK;

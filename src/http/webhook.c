@@ -9,10 +9,10 @@
 #include "core/json_out.h"
 #include "core/log_sink.h"
 #include "discord/interaction_parse.h"
-#include "http/webhook_event.h"
+#include "discord/webhook_event.h"
+#include "router/events.h"
 #include "router/router.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,24 +43,6 @@ static void count_handling(const struct webhook *webhook, int64_t arrived_us)
 {
     metrics_observe_us(webhook->metrics, METRIC_HANDLING,
                        clock_monotonic_us(webhook->clock) - arrived_us);
-}
-
-static bool is_from_discord(const struct webhook *webhook, struct http_exchange *exchange)
-{
-    struct signed_request request;
-    request.signature =
-        http_header(exchange, "X-Signature-Ed25519", &request.is_signature_repeated);
-    request.timestamp =
-        http_header(exchange, "X-Signature-Timestamp", &request.is_timestamp_repeated);
-    static_assert(HTTP_BODY_HEADROOM >= SIGNATURE_TIMESTAMP_MAX, "the timestamp goes there");
-    request.body = http_body(exchange, &request.body_length);
-    enum signature_refusal refusal =
-        signature_check(&webhook->policy, &request, clock_wall_ms(webhook->clock));
-    if (refusal == SIGNATURE_ACCEPTED)
-        return true;
-    metrics_add_by(webhook->metrics, METRIC_REFUSED, (int)refusal - 1, 1);
-    http_respond_text(exchange, 401, HTTP_JSON, STR("{\"error\":\"invalid request signature\"}"));
-    return false;
 }
 
 /* {"error": reason} */
@@ -183,7 +165,10 @@ static void count_interaction(const struct webhook *webhook, int type)
 static void on_interaction(struct http_exchange *exchange, void *context)
 {
     struct webhook *webhook = context;
-    if (!is_from_discord(webhook, exchange))
+    enum admitted admitted = admission_check(&webhook->admission, exchange, true);
+    if (admitted == ADMITTED_PROBE)
+        http_respond_text(exchange, 200, HTTP_JSON, PONG);
+    if (admitted != ADMITTED_DISCORD)
         return;
     struct interaction *interaction = NULL;
     struct err err;
@@ -217,24 +202,38 @@ static void on_interaction(struct http_exchange *exchange, void *context)
 
 /* --- /events --- */
 
+/* Called by the router, on any thread. Discord repeats what gets a 503 for ten minutes. */
+static void on_event_done(void *context, enum event_outcome outcome)
+{
+    struct http_exchange *exchange = context;
+    if (outcome == EVENT_TAKEN)
+        http_respond_text(exchange, 204, HTTP_JSON, STR_NONE);
+    else
+        http_respond_text(exchange, 503, HTTP_JSON, STR("{\"error\":\"try again\"}"));
+}
+
 static void on_event(struct http_exchange *exchange, void *context)
 {
     struct webhook *webhook = context;
-    if (!is_from_discord(webhook, exchange))
+    if (admission_check(&webhook->admission, exchange, false) != ADMITTED_DISCORD)
         return;
     size_t length;
     const char *body = http_body(exchange, &length);
-    int type = EVENT_PING;
+    struct webhook_event *event = NULL;
     struct err err;
-    int result = webhook_event_type((struct str_view){ body, length }, &type, &err);
+    int result = webhook_event_parse((struct str_view){ body, length }, &event, &err);
     if (result == ERR_MEMORY) {
-        /* Discord sends it again. */
         refuse_for_want_of_memory(webhook, exchange, http_request_id(exchange));
     } else if (result != 0) {
         refuse_nonsense(webhook, exchange, err.message);
+    } else if (event->type == EVENT_PING) {
+        webhook_event_free(event);
+        http_respond_text(exchange, 204, HTTP_JSON, STR_NONE);
     } else {
-        metrics_add(webhook->metrics, METRIC_EVENTS, type == EVENT_HAPPENED);
-        http_respond_text(exchange, 204, NULL, STR_NONE);
+        char id[REQUEST_ID_SIZE];
+        memcpy(id, http_request_id(exchange), sizeof(id)); /* the exchange may be gone early */
+        metrics_add_by(webhook->metrics, METRIC_EVENTS, (int)event->kind, 1);
+        events_dispatch(webhook->events, event, id, on_event_done, exchange);
     }
 }
 

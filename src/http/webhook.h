@@ -4,14 +4,15 @@
 #ifndef HTTP_WEBHOOK_H
 #define HTTP_WEBHOOK_H
 
-#include "http/server.h"
-#include "http/signature.h"
+#include "http/admission.h"
 
+struct events;
 struct router;
 
 struct webhook {
-    struct signature_policy policy;
+    struct admission admission;
     struct router *router;
+    const struct events *events;
     size_t max_body;
     const struct clock *clock;
     struct metrics *metrics;

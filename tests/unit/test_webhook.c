@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include "discord/interaction_parse.h"
+#include "discord/webhook_event.h"
 #include "http/admin.h"
 #include "http/webhook.h"
 #include "raw_client.h"
+#include "router/events.h"
 #include "router/router.h"
 #include "server_fixture.h"
 
@@ -89,6 +91,14 @@ void router_dispatch(struct router *router, struct interaction *interaction,
     }
 }
 
+void events_dispatch(const struct events *events, struct webhook_event *event,
+                     const char request_id[REQUEST_ID_SIZE], events_done *done, void *context)
+{
+    (void)events, (void)request_id;
+    webhook_event_free(event);
+    done(context, EVENT_TAKEN);
+}
+
 /* --- a webhook that listens --- */
 
 struct place {
@@ -106,14 +116,16 @@ static void place_open(struct place *place)
     fixture_start(&place->fixture, "127.0.0.1:0", 1, NULL);
     server_free(place->fixture.server);
     place->webhook = (struct webhook){
-        .policy = { .max_age_seconds = 300, .max_skew_seconds = 30 },
+        .admission = { .policy = { .max_age_seconds = 300, .max_skew_seconds = 30 },
+                       .clock = &place->fixture.clock.clock,
+                       .metrics = place->fixture.metrics },
         .max_body = 512,
         .clock = &place->fixture.clock.clock,
         .metrics = place->fixture.metrics,
         .log = place->fixture.log,
     };
-    crypto_sign_keypair(place->webhook.policy.keys.bytes[0], place->secret);
-    place->webhook.policy.keys.count = 1;
+    crypto_sign_keypair(place->webhook.admission.policy.keys.bytes[0], place->secret);
+    place->webhook.admission.policy.keys.count = 1;
     webhook_routes(&place->webhook, place->routes);
     const struct server_settings settings = {
         .listen_fd = place->fixture.listen_fd,
@@ -233,11 +245,11 @@ static void signed_nonsense_is_a_400_with_the_reason(void **state)
           "{\"error\":\"type: interactions of type 6 are not supported\"}" },
         { "/interactions", "{\"type\":-3}",
           "{\"error\":\"type: interactions of type -3 are not supported\"}" },
-        { "/events", "nonsense", "{\"error\":\"a JSON object is needed\"}" },
-        { "/events", "{\"type\":0} x", "{\"error\":\"a JSON object is needed\"}" },
-        { "/events", "[0]", "{\"error\":\"a JSON object is needed\"}" },
-        { "/events", "{\"type\":\"0\"}", "{\"error\":\"type: a number is needed\"}" },
-        { "/events", "{}", "{\"error\":\"type: a number is needed\"}" },
+        { "/events", "nonsense", "{\"error\":\"a JSON object is needed at byte 0\"}" },
+        { "/events", "{\"type\":0} x", "{\"error\":\"text after the JSON at byte 11\"}" },
+        { "/events", "[0]", "{\"error\":\"a JSON object is needed at byte 0\"}" },
+        { "/events", "{\"type\":\"0\"}", "{\"error\":\"type: a whole number is needed\"}" },
+        { "/events", "{}", "{\"error\":\"type: missing\"}" },
         { "/events", "{\"type\":2}", "{\"error\":\"type: events of type 2 are not supported\"}" },
     };
     struct place place;
@@ -298,9 +310,12 @@ static void events_get_204_without_a_body(void **state)
                                    "{\"type\":1,\"event\":{\"type\":\"ENTITLEMENT_CREATE\"}}" };
     for (size_t i = 0; i < ARRAY_LENGTH(events); i++) {
         assert_int_equal(post(&place, "/events", events[i], 0, "", &head, &body), 204);
-        assert_null(strstr(head.data, "Content-"));
+        /* https://docs.discord.com/developers/events/webhook-events#acknowledging-ping-requests */
+        assert_non_null(strstr(head.data, "\r\nContent-Type: application/json\r\n"));
+        assert_null(strstr(head.data, "Content-Length"));
         assert_int_equal(body.length, 0);
-        assert_int_equal(metrics_read(place.fixture.metrics, METRIC_EVENTS, 0), (int)i);
+        assert_int_equal(
+            metrics_read(place.fixture.metrics, METRIC_EVENTS, EVENT_ENTITLEMENT_CREATE), (int)i);
     }
     place_close(&place);
 }
@@ -329,7 +344,7 @@ static enum part_state probe(void *context, struct buf *detail)
     return (enum part_state)atomic_load(state);
 }
 
-static void readiness_says_how_each_part_is(void **state)
+static void admin_endpoints_say_how_each_part_is_and_sign_probes(void **state)
 {
     (void)state;
     const struct {
@@ -357,9 +372,14 @@ static void readiness_says_how_each_part_is(void **state)
     struct http_route routes[ADMIN_ROUTES];
     fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
     server_free(fixture.server);
-    struct admin admin = {
-        .parts = parts, .part_count = 2, .metrics = fixture.metrics, .started_ms = 1700000000123
-    };
+    struct probe key;
+    probe_init(&key);
+    struct admin admin = { .parts = parts,
+                           .part_count = 2,
+                           .metrics = fixture.metrics,
+                           .started_ms = 1700000000123,
+                           .probe = &key,
+                           .clock = &fixture.clock.clock };
     admin_routes(&admin, routes);
     const struct server_settings settings = {
         .listen_fd = fixture.listen_fd,
@@ -381,6 +401,15 @@ static void readiness_says_how_each_part_is(void **state)
         assert_int_equal(client_ask(fd, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", &body),
                          rows[i].status);
         assert_non_null(strstr(body.data, rows[i].expected));
+    }
+    assert_int_equal(client_ask(fd, "GET /probe HTTP/1.1\r\nHost: a\r\n\r\n", &body), 200);
+    assert_non_null(strstr(body.data, "\"signature\":\""));
+    const char *const ages[] = { "-1", "x", "", "200001" };
+    for (size_t i = 0; i < ARRAY_LENGTH(ages); i++) {
+        char request[96];
+        snprintf(request, sizeof(request), "GET /probe?age=%s HTTP/1.1\r\nHost: a\r\n\r\n",
+                 ages[i]);
+        assert_int_equal(client_ask(fd, request, &body), 400);
     }
     assert_int_equal(client_ask(fd, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", &body), 200);
     const char *const lines[] = {
@@ -409,7 +438,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_memory_is_a_500_with_the_request_id),
         cmocka_unit_test(events_get_204_without_a_body),
         cmocka_unit_test(interactions_are_still_answered_while_draining),
-        cmocka_unit_test(readiness_says_how_each_part_is),
+        cmocka_unit_test(admin_endpoints_say_how_each_part_is_and_sign_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,116 @@
+/* The rows of known_user and known_guild. Each statement keeps the maximum in a total order that
+ * begins with the event's time; the rest of the order only decides between events of one
+ * millisecond, the same way whichever came first. */
+#include "bronx/installations.h"
+
+static const char sql_authorize_user[] =
+    "INSERT INTO known_user (user_id, authorized_at, integration_type, scopes) "
+    "VALUES ($1, $2, $3, $4) "
+    "ON CONFLICT (user_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+    "integration_type = excluded.integration_type, scopes = excluded.scopes "
+    "WHERE known_user.authorized_at IS NULL "
+    "OR excluded.authorized_at > known_user.authorized_at "
+    "OR (excluded.authorized_at = known_user.authorized_at "
+    "AND (excluded.integration_type > known_user.integration_type "
+    "OR (excluded.integration_type = known_user.integration_type "
+    "AND excluded.scopes > known_user.scopes)))";
+
+static const char sql_deauthorize_user[] =
+    "INSERT INTO known_user (user_id, deauthorized_at) VALUES ($1, $2) "
+    "ON CONFLICT (user_id) DO UPDATE SET deauthorized_at = excluded.deauthorized_at "
+    "WHERE known_user.deauthorized_at IS NULL "
+    "OR excluded.deauthorized_at > known_user.deauthorized_at";
+
+static const char sql_authorize_guild[] =
+    "INSERT INTO known_guild (guild_id, authorized_at, authorized_by, scopes) "
+    "VALUES ($1, $2, $3, $4) "
+    "ON CONFLICT (guild_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+    "authorized_by = excluded.authorized_by, scopes = excluded.scopes "
+    "WHERE excluded.authorized_at > known_guild.authorized_at "
+    "OR (excluded.authorized_at = known_guild.authorized_at "
+    "AND (excluded.authorized_by > known_guild.authorized_by "
+    "OR (excluded.authorized_by = known_guild.authorized_by "
+    "AND excluded.scopes > known_guild.scopes)))";
+
+static int record_authorization(struct db *db, const struct installation_change *change,
+                                struct err *err)
+{
+    /* An absent text would be NULL. */
+    struct db_value scopes = DB_TEXT(change->scopes.data ? change->scopes : STR(""));
+    const struct db_statement statements[] = {
+        { .sql = sql_authorize_user,
+          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms),
+                          DB_INT(change->integration_type), scopes },
+          .parameter_count = 4 },
+        { .sql = sql_authorize_guild,
+          .parameters = { DB_INT(change->guild_id), DB_INT(change->occurred_at_ms),
+                          DB_INT(change->user_id), scopes },
+          .parameter_count = 4 },
+    };
+    return db_atomic(db, statements, change->guild_id != 0 ? 2 : 1, NULL, err);
+}
+
+int installations_record(struct db *db, const struct installation_change *change, struct err *err)
+{
+    const struct db_statement deauthorize = {
+        .sql = sql_deauthorize_user,
+        .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms) },
+        .parameter_count = 2,
+    };
+    int result = change->is_authorized ? record_authorization(db, change, err)
+                                       : db_query(db, &deauthorize, NULL, err);
+    return result == 0 ? 0 : err_wrap(err, "recording an installation");
+}
+
+/* 1 with a row in `rows`, 0 without. */
+static int find(struct db *db, const char *sql, int64_t id, struct db_rows **rows, struct err *err)
+{
+    const struct db_statement statement = { .sql = sql,
+                                            .parameters = { DB_INT(id) },
+                                            .parameter_count = 1 };
+    int result = db_query(db, &statement, rows, err);
+    if (result != 0)
+        return err_wrap(err, "reading an installation");
+    return db_rows_count(*rows) > 0;
+}
+
+static int keep_text(struct arena *arena, struct str_view text, struct str_view *kept,
+                     struct err *err)
+{
+    *kept = text.length > 0 ? arena_copy(arena, text) : STR_NONE;
+    return text.length == 0 || kept->data ? 1 : err_set(err, ERR_MEMORY, "an installation");
+}
+
+int installations_find_user(struct db *db, int64_t user_id, struct arena *arena,
+                            struct known_user *user, struct err *err)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    int result = find(db,
+                      "SELECT authorized_at, deauthorized_at, integration_type, scopes "
+                      "FROM known_user WHERE user_id = $1",
+                      user_id, &rows, err);
+    if (result <= 0)
+        return result;
+    *user = (struct known_user){
+        .authorized_at_ms = db_rows_int(rows, 0, 0),
+        .deauthorized_at_ms = db_rows_int(rows, 0, 1),
+        .integration_type = (int)db_rows_int(rows, 0, 2),
+    };
+    user->is_authorized = user->authorized_at_ms > user->deauthorized_at_ms;
+    return keep_text(arena, db_rows_text(rows, 0, 3), &user->scopes, err);
+}
+
+int installations_find_guild(struct db *db, int64_t guild_id, struct arena *arena,
+                             struct known_guild *guild, struct err *err)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    int result = find(db,
+                      "SELECT authorized_at, authorized_by, scopes FROM known_guild "
+                      "WHERE guild_id = $1",
+                      guild_id, &rows, err);
+    if (result <= 0)
+        return result;
+    *guild = (struct known_guild){ .authorized_at_ms = db_rows_int(rows, 0, 0),
+                                   .authorized_by = db_rows_int(rows, 0, 1) };
+    return keep_text(arena, db_rows_text(rows, 0, 2), &guild->scopes, err);
+}
