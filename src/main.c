@@ -4,6 +4,7 @@
 #include "core/system_clock.h"
 #include "db/migrate.h"
 #include "discord/command_json.h"
+#include "doctor/doctor.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -173,6 +174,38 @@ static int run_commands(int argument_count, char **arguments)
     return EXIT_CLEAN;
 }
 
+static int run_doctor(int argument_count, char **arguments)
+{
+    struct doctor_options options = { 0 };
+    for (int i = 0; i < argument_count; i++) {
+        if (strcmp(arguments[i], "--json") == 0)
+            options.is_json = true;
+        else if (strcmp(arguments[i], "--url") == 0 && i + 1 < argument_count)
+            options.url = arguments[++i];
+        else
+            return EXIT_USAGE;
+    }
+    struct err err = { 0 };
+    CLEANUP(buf_free) struct buf dotenv = { 0 };
+    CLEANUP(buf_free) struct buf report = { 0 };
+    if (read_dotenv(&dotenv, &err) != 0)
+        return complain(&err);
+    const struct config_sources sources = { .environment = (const char *const *)environ,
+                                            .dotenv = buf_view(&dotenv) };
+    int result = doctor_run(&sources, &options, &report);
+    printf("%.*s", STR_ARGS(buf_view(&report)));
+    switch (result) {
+    case 0:
+        return EXIT_CLEAN;
+    case ERR_CONFIG:
+        return EXIT_CONFIG;
+    case ERR_UNAVAILABLE:
+        return EXIT_UNAVAILABLE;
+    default:
+        return EXIT_SOFTWARE;
+    }
+}
+
 static int run_version(int argument_count, char **arguments)
 {
     (void)argument_count;
@@ -186,6 +219,7 @@ static const struct sub_command sub_commands[] = {
     { "check", run_check, "", "print the settings in force and what is wrong with them" },
     { "migrate", run_migrate, "", "bring the database's schema up to date" },
     { "commands", run_commands, "[--json] [--owner]", "the commands as Discord registers them" },
+    { "doctor", run_doctor, "[--url URL] [--json]", "check everything a serving bot depends on" },
     { "version", run_version, "", "print the version" },
 };
 
@@ -193,7 +227,7 @@ static void print_help(FILE *out)
 {
     fputs("Usage: bronxbot SUB-COMMAND\n\n", out);
     for (size_t i = 0; i < ARRAY_LENGTH(sub_commands); i++)
-        fprintf(out, "  %-9s %-19s %s\n", sub_commands[i].name, sub_commands[i].usage,
+        fprintf(out, "  %-9s %-20s %s\n", sub_commands[i].name, sub_commands[i].usage,
                 sub_commands[i].help);
     fputs("\nSettings come from the environment and from .env: `bronxbot check` lists them.\n",
           out);

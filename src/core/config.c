@@ -238,6 +238,21 @@ static void load_setting(const struct setting *setting, struct config *config,
                  setting->accepted);
 }
 
+bool config_next_secret_file(const struct config_sources *sources, size_t *position,
+                             struct config_secret_file *file)
+{
+    while (*position < ARRAY_LENGTH(settings)) {
+        const struct setting *setting = &settings[(*position)++];
+        if (!setting->is_secret)
+            continue;
+        snprintf(file->name, sizeof(file->name), "%s_FILE", setting->name);
+        struct str_view path = source_find(sources, str_from(file->name));
+        if (path.length > 0 && setting_parse_text(NULL, path, file->path))
+            return true;
+    }
+    return false;
+}
+
 static bool is_known(struct str_view name)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
@@ -262,7 +277,7 @@ static void warn_of_unknown(const struct config_sources *sources, struct config_
                               STR_ARGS(utf8_prefix(name, 100)));
 }
 
-static bool is_on_this_host(const char *url)
+bool config_is_on_this_host(const char *url)
 {
     static const char *const prefixes[] = { "http://127.0.0.1", "http://localhost",
                                             "http://[::1]" };
@@ -284,7 +299,7 @@ static void check_together(const struct config *config, struct config_report *re
         complain(report, err,
                  "DB_POOL_MIN is %" PRId64 ": accepted is at most DB_POOL_MAX (%" PRId64 ")",
                  config->db_pool_min, config->db_pool_max);
-    if (config->clock_shift_file[0] && !is_on_this_host(config->api_url))
+    if (config->clock_shift_file[0] && !config_is_on_this_host(config->api_url))
         complain(
             report, err,
             "CLOCK_SHIFT_FILE is set: accepted only while DISCORD_API_URL is http:// on this host");

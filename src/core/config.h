@@ -82,7 +82,20 @@ int config_load(struct config *config, const struct config_sources *sources, boo
 /* The effective settings as `NAME=value  # help` lines; secrets as `(set)` or `(unset)`. */
 void config_print(const struct config *config, struct buf *out);
 
+/* The file a secret is kept in (NAME_FILE). */
+struct config_secret_file {
+    char name[64];              /* "DISCORD_BOT_TOKEN_FILE" */
+    char path[CONFIG_TEXT_MAX];
+};
+
+/* Goes through those that are set: begins with `*position` 0, false after the last. */
+bool config_next_secret_file(const struct config_sources *sources, size_t *position,
+                             struct config_secret_file *file);
+
 void config_report_free(struct config_report *report);
+
+/* Whether an http:// URL stays on this host, as that of a simulated Discord does. */
+bool config_is_on_this_host(const char *url);
 
 /* `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`. */
 int listen_address_parse(struct str_view text, struct listen_address *address) MUST_CHECK;

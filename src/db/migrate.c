@@ -107,24 +107,32 @@ static int read_applied(struct db *db, struct db_rows **applied, struct err *err
     return result == 0 ? db_query(db, &select, applied, err) : result;
 }
 
-int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms,
-               struct migration_result *out, struct err *err)
+/* `*missing` becomes the first migration that is to be applied, or the list's end. */
+static int find_missing(struct db *db, const struct migration *migrations,
+                        const struct migration **missing, int *version, struct err *err)
 {
     const char *engine = db_engine_name(db);
     CLEANUP(cleanup_db_rows) struct db_rows *applied = NULL;
-    const struct migration *missing = NULL;
-    struct migration_result progress = { 0 };
     int result = check_order(migrations, engine, err);
     if (result == 0)
         result = read_applied(db, &applied, err);
     if (result == 0)
-        result = compare_all(migrations, engine, applied, &missing, err);
+        result = compare_all(migrations, engine, applied, missing, err);
+    int rows = db_rows_count(applied);
+    *version = rows > 0 ? (int)db_rows_int(applied, rows - 1, 0) : 0;
+    return result;
+}
+
+int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms,
+               struct migration_result *out, struct err *err)
+{
+    const struct migration *missing = NULL;
+    struct migration_result progress = { 0 };
+    int result = find_missing(db, migrations, &missing, &progress.version_before, err);
     if (result != 0)
         return result;
-    int rows = db_rows_count(applied);
-    progress.version_before = rows > 0 ? (int)db_rows_int(applied, rows - 1, 0) : 0;
     progress.version_after = progress.version_before;
-    for (; missing->version != 0; missing = skip_others(missing + 1, engine)) {
+    for (; missing->version != 0; missing = skip_others(missing + 1, db_engine_name(db))) {
         result = apply(db, missing, now_ms, err);
         if (result != 0)
             break;
@@ -134,4 +142,20 @@ int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms
     if (out)
         *out = progress;
     return result;
+}
+
+int db_migrations_pending(struct db *db, const struct migration *migrations,
+                          struct migration_result *out, struct err *err)
+{
+    const struct migration *missing = NULL;
+    *out = (struct migration_result){ 0 };
+    int result = find_missing(db, migrations, &missing, &out->version_before, err);
+    if (result != 0)
+        return result;
+    out->version_after = out->version_before;
+    for (; missing->version != 0; missing = skip_others(missing + 1, db_engine_name(db))) {
+        out->version_after = missing->version;
+        out->applied_count++;
+    }
+    return 0;
 }

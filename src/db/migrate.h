@@ -29,4 +29,8 @@ struct migration_result {
 int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms,
                struct migration_result *result, struct err *err) MUST_CHECK;
 
+/* What db_migrate would do, without doing it. */
+int db_migrations_pending(struct db *db, const struct migration *migrations,
+                          struct migration_result *result, struct err *err) MUST_CHECK;
+
 #endif

@@ -356,8 +356,8 @@ void harness_bot_log_tail(const struct harness_bot *bot, int max_lines, struct b
     free(bytes);
 }
 
-int harness_run(const char *binary, const char *const *arguments, const char *folder,
-                struct buf *out, struct err *err)
+static int run_in(const char *binary, const char *const *arguments, char *const *environment,
+                  const char *folder, struct buf *out, struct err *err)
 {
     int ends[2], status = 0;
     char *path = realpath(binary, NULL);
@@ -372,7 +372,7 @@ int harness_run(const char *binary, const char *const *arguments, const char *fo
     for (const char *const *argument = arguments; *argument; argument++)
         environment_add(&words, must_copy(str_from(*argument)));
     environment_add(&words, NULL);
-    const struct child child = { path, words.lines, environ, folder, ends[1], false };
+    const struct child child = { path, words.lines, environment, folder, ends[1], false };
     pid_t pid = child_start(&child);
     int number = errno;
     environment_free(&words);
@@ -387,4 +387,24 @@ int harness_run(const char *binary, const char *const *arguments, const char *fo
     if (waitpid(pid, &status, 0) < 0)
         return err_set_errno(err, ERR_IO, errno, "waitpid");
     return exit_code_of(status);
+}
+
+int harness_run(const char *binary, const char *const *arguments, const char *folder,
+                struct buf *out, struct err *err)
+{
+    return run_in(binary, arguments, environ, folder, out, err);
+}
+
+int harness_bot_run(const struct harness_bot *bot, const char *binary, const char *const *arguments,
+                    const char *const *more, struct buf *out, struct err *err)
+{
+    struct environment environment = { 0 };
+    build_environment(bot, &environment);
+    environment.count--; /* the NULL at the end */
+    for (; more && *more; more++)
+        environment_set(&environment, *more);
+    environment_add(&environment, NULL);
+    int result = run_in(binary, arguments, environment.lines, bot->folder, out, err);
+    environment_free(&environment);
+    return result;
 }

@@ -68,6 +68,11 @@ void harness_bot_log_tail(const struct harness_bot *bot, int max_lines, struct b
 /* A TCP port of 127.0.0.1 nobody listened on a moment ago; 0 when there is none. */
 uint16_t harness_free_port(void);
 
+/* Runs another program of the bot's, in its folder and with its environment, to its end: as
+ * harness_run. `more` ("NAME=value" lines ended by NULL; may be NULL) wins over the environment. */
+int harness_bot_run(const struct harness_bot *bot, const char *binary, const char *const *arguments,
+                    const char *const *more, struct buf *out, struct err *err) MUST_CHECK;
+
 /* Runs `binary` with `arguments` (ended by NULL, without the program's name) in `folder` (NULL:
  * here) to its end and appends its stdout to `out`. Returns its exit code, 128 + signal, or a
  * negative enum err_code. */
