@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "core/executor.h"
+#include "core/supervisor.h"
 #include "core/system_clock.h"
 #include "db/migrate.h"
 #include "http/admin.h"
@@ -42,7 +43,7 @@ struct bot {
     struct admin_part admin_parts[ADMIN_PARTS];
     struct http_route admin_routes[ADMIN_ROUTES];
     struct server *admin_server;
-    int admin_fd;
+    struct listener admin_listener;
     struct db *db;
     struct chance chance;
     struct services services;
@@ -54,7 +55,7 @@ struct bot {
     struct webhook webhook;
     struct http_route routes[WEBHOOK_ROUTES];
     struct server *server;
-    int fd;
+    struct listener listener;
 };
 
 /* --- The parts --- */
@@ -73,7 +74,8 @@ static void stop_clock(struct bot *bot)
 static int start_log(struct bot *bot, struct err *err)
 {
     const struct config *config = bot->config;
-    const char *const secrets[] = { config->bot_token, config->server_secret, config->redis_url };
+    const char *const secrets[] = { config->bot_token, config->server_secret };
+    const char *const urls[] = { config->redis_url, config->database_url };
     bot->sink =
         log_sink_new(STDERR_FILENO, config->log_level, config->log_format, &bot->clock.clock);
     bot->metrics = metrics_new();
@@ -84,9 +86,10 @@ static int start_log(struct bot *bot, struct err *err)
         if (log_sink_hide(bot->sink, str_from(secrets[i])) != 0)
             return err_set(err, ERR_MEMORY, "log");
     /* A URL of a file is no secret and helps to find it; others may carry a password. */
-    struct str_view url = str_from(config->database_url);
-    if (!str_starts_with(url, STR("sqlite:")) && log_sink_hide(bot->sink, url) != 0)
-        return err_set(err, ERR_MEMORY, "log");
+    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++)
+        if (!str_starts_with(str_from(urls[i]), STR("sqlite:")) &&
+            log_sink_hide_url(bot->sink, str_from(urls[i])) != 0)
+            return err_set(err, ERR_MEMORY, "log");
     return 0;
 }
 
@@ -122,11 +125,12 @@ static int start_admin(struct bot *bot, struct err *err)
     bot->admin.probe = &bot->probe;
     bot->admin.clock = &bot->clock.clock;
     admin_routes(&bot->admin, bot->admin_routes);
-    int result = listener_open(&bot->config->admin_listen, &bot->admin_fd, err);
+    int result =
+        listener_acquire(&bot->admin_listener, LISTENER_ADMIN, &bot->config->admin_listen, err);
     if (result != 0)
         return err_wrap(err, "ADMIN_LISTEN");
     const struct server_settings settings = {
-        .listen_fd = bot->admin_fd,
+        .listen_fd = bot->admin_listener.fd,
         .threads = 1,
         .connections = ADMIN_CONNECTIONS,
         .routes = bot->admin_routes,
@@ -142,8 +146,7 @@ static void stop_admin(struct bot *bot)
 {
     server_free(bot->admin_server);
     probe_fini(&bot->probe);
-    if (bot->admin_fd >= 0)
-        listener_close(&bot->config->admin_listen, bot->admin_fd);
+    listener_release(&bot->admin_listener);
 }
 
 static int start_database(struct bot *bot, struct err *err)
@@ -272,11 +275,11 @@ static int start_webhook(struct bot *bot, struct err *err)
     int result = listener_raise_file_limit(config->http_connections, SERVE_OTHER_FILES, err);
     if (result != 0)
         return result;
-    result = listener_open(&config->listen, &bot->fd, err);
+    result = listener_acquire(&bot->listener, LISTENER_WEBHOOK, &config->listen, err);
     if (result != 0)
         return err_wrap(err, "LISTEN");
     const struct server_settings settings = {
-        .listen_fd = bot->fd,
+        .listen_fd = bot->listener.fd,
         .threads = (int)config->http_threads,
         .connections = config->http_connections,
         .routes = bot->routes,
@@ -293,8 +296,7 @@ static void stop_webhook(struct bot *bot)
 {
     server_free(bot->server);
     peer_limiter_free(bot->limiter);
-    if (bot->fd >= 0)
-        listener_close(&bot->config->listen, bot->fd);
+    listener_release(&bot->listener);
 }
 
 struct part {
@@ -316,12 +318,21 @@ static const struct part parts[] = {
 
 /* --- The run --- */
 
+/* Nothing we do depends on whether it was heard. */
+static void tell_supervisor(const struct bot *bot, const char *state)
+{
+    struct err err = { 0 };
+    if (supervisor_notify(state, &err) != 0)
+        log_warning(&bot->log, "the supervisor did not hear us",
+                    LOG_TEXT("reason", str_from(err.message)));
+}
+
 static void log_ready(const struct bot *bot)
 {
     CLEANUP(buf_free) struct buf listen = { 0 };
     CLEANUP(buf_free) struct buf admin = { 0 };
-    listen_address_print(&bot->config->listen, &listen);
-    listen_address_print(&bot->config->admin_listen, &admin);
+    listen_address_print(&bot->listener.address, &listen);
+    listen_address_print(&bot->admin_listener.address, &admin);
     log_info(&bot->log, "ready", LOG_TEXT("version", str_from(BRONX_VERSION)),
              LOG_TEXT("listen", buf_view(&listen)), LOG_TEXT("admin", buf_view(&admin)));
     if (bot->config->redis_url[0])
@@ -343,6 +354,7 @@ static void wait_for_signal(const struct bot *bot)
 static void drain(struct bot *bot)
 {
     atomic_store(&bot->admin.readiness, READINESS_DRAINING);
+    tell_supervisor(bot, "STOPPING=1\nSTATUS=Answering what is in flight");
     server_stop_accepting(bot->server);
     if (!server_drain(bot->server, DRAIN_MS))
         log_warning(&bot->log, "requests in flight were left unanswered", LOG_NOTHING);
@@ -350,7 +362,9 @@ static void drain(struct bot *bot)
 
 int serve(const struct config *config, struct err *err)
 {
-    struct bot bot = { .config = config, .admin_fd = -1, .fd = -1 };
+    struct bot bot = { .config = config,
+                       .admin_listener = LISTENER_NONE,
+                       .listener = LISTENER_NONE };
     size_t started = 0;
     int result = 0;
     while (started < ARRAY_LENGTH(parts) && result == 0) {
@@ -362,6 +376,7 @@ int serve(const struct config *config, struct err *err)
     if (result == 0) {
         atomic_store(&bot.admin.readiness, READINESS_READY);
         log_ready(&bot);
+        tell_supervisor(&bot, "READY=1\nSTATUS=Serving");
         wait_for_signal(&bot);
         drain(&bot);
     }

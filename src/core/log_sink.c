@@ -71,6 +71,52 @@ int log_sink_hide(struct log_sink *sink, struct str_view secret)
     return 0;
 }
 
+/* What stands between the first ':' and the last '@' of scheme://user:password@host/path. */
+static struct str_view password_of(struct str_view url)
+{
+    const char *start = url.length ? memmem(url.data, url.length, "://", 3) : NULL;
+    if (!start)
+        return STR_NONE;
+    struct str_view rest = { start + 3, url.length - (size_t)(start + 3 - url.data) };
+    const char *slash = rest.length ? memchr(rest.data, '/', rest.length) : NULL;
+    if (slash)
+        rest.length = (size_t)(slash - rest.data);
+    const char *at = rest.length ? memrchr(rest.data, '@', rest.length) : NULL;
+    const char *colon = at ? memchr(rest.data, ':', (size_t)(at - rest.data)) : NULL;
+    if (!colon)
+        return STR_NONE;
+    return (struct str_view){ colon + 1, (size_t)(at - colon - 1) };
+}
+
+static void append_decoded(struct buf *out, struct str_view text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte;
+        size_t length;
+        if (text.data[i] == '%' && i + 2 < text.length &&
+            sodium_hex2bin(&byte, 1, text.data + i + 1, 2, NULL, &length, NULL) == 0 &&
+            length == 1) {
+            buf_append_bytes(out, (const char *)&byte, 1);
+            i += 2;
+        } else
+            buf_append_bytes(out, text.data + i, 1);
+    }
+}
+
+int log_sink_hide_url(struct log_sink *sink, struct str_view url)
+{
+    CLEANUP(buf_free) struct buf decoded = { 0 };
+    struct str_view password = password_of(url);
+    append_decoded(&decoded, password);
+    int result = decoded.has_failed ? ERR_MEMORY : log_sink_hide(sink, url);
+    if (result == 0)
+        result = log_sink_hide(sink, password);
+    if (result == 0 && !str_equal(password, buf_view(&decoded)))
+        result = log_sink_hide(sink, buf_view(&decoded));
+    sodium_memzero(decoded.data, decoded.data ? decoded.length : 0);
+    return result;
+}
+
 bool log_sink_is_on(const struct log_sink *sink, enum log_level level)
 {
     return level >= sink->level;

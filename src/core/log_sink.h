@@ -16,6 +16,10 @@ void log_sink_free(struct log_sink *sink);
  * bytes are left out: hiding every "a" hides the log. Call before threads start. */
 int log_sink_hide(struct log_sink *sink, struct str_view secret) MUST_CHECK;
 
+/* The same for a URL and, as texts of drivers may quote it alone, the password in it: as written
+ * and with its %XX decoded. */
+int log_sink_hide_url(struct log_sink *sink, struct str_view url) MUST_CHECK;
+
 bool log_sink_is_on(const struct log_sink *sink, enum log_level level);
 
 /* A log that belongs to no request / to request `request_id`. */

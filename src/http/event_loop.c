@@ -41,6 +41,8 @@ static void leave_phase(struct connection *connection)
     if (connection->phase == PHASE_COUNT)
         return;
     struct connection_list *list = &connection->thread->phases[connection->phase];
+    if (connection->phase == PHASE_HEADER)
+        atomic_fetch_sub(&connection->thread->unspoken, 1);
     if (connection->previous)
         connection->previous->next = connection->next;
     else
@@ -57,6 +59,8 @@ void connection_enter(struct connection *connection, enum phase phase)
     struct event_thread *thread = connection->thread;
     struct connection_list *list = &thread->phases[phase];
     leave_phase(connection);
+    if (phase == PHASE_HEADER)
+        atomic_fetch_add(&thread->unspoken, 1);
     connection->phase = (int)phase;
     connection->deadline_us =
         thread->now_us + timeout_of(&thread->server->settings.timeouts, phase) * 1000;
@@ -197,9 +201,9 @@ void *event_loop_run(void *context)
     thread->answers->owner = pthread_self();
     thread->now_us = clock_monotonic_us(server->settings.clock);
     while (atomic_load(&server->state) < SERVER_STOPPING) {
-        if (!thread->is_quiesced && atomic_load(&server->state) == SERVER_DRAINING) {
+        if (!atomic_load(&thread->is_quiesced) && atomic_load(&server->state) == SERVER_DRAINING) {
             MHD_quiesce_daemon(thread->daemon);
-            thread->is_quiesced = true;
+            atomic_store(&thread->is_quiesced, true);
         }
         sleep_until_event(thread);
         event_loop_take_answers(thread->answers);

@@ -1,11 +1,17 @@
-/* Making a listening socket. Runs on the main thread before the event threads start and after they
- * have ended; nothing is kept between calls. */
+/* Making a listening socket, or taking over one. Runs on the main thread before the event threads
+ * start and after they have ended; nothing is kept between calls.
+ *
+ * A socket of a supervisor outlives this process: what comes while nobody serves waits in its
+ * backlog for the next one. SO_REUSEPORT would not do: each listener has a queue of its own, and
+ * what waits in it is lost when that listener closes. */
 #include "http/listener.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -152,6 +158,102 @@ int listener_address(int fd, struct listen_address *address, struct err *err)
     default:
         return err_set(err, ERR_INVALID, "descriptor %d is not a socket we can serve", fd);
     }
+}
+
+/* --- Inherited sockets --- */
+
+/* The protocol's first descriptor; the others follow. */
+#define INHERITED_FIRST 3
+/* More than any unit file of ours asks for, and less than would overflow. */
+#define INHERITED_MAX   64
+
+static struct str_view environment_text(const char *name)
+{
+    const char *value = getenv(name);
+    return value ? str_from(value) : STR_NONE;
+}
+
+/* How many descriptors are meant for this process. Whoever inherits the variables but is not the
+ * addressee, a child of a bot for example, has another process id. */
+static int count_inherited(int *count, struct err *err)
+{
+    int64_t pid, given;
+    *count = 0;
+    if (str_to_uint63(environment_text("LISTEN_PID"), &pid) != 0 || pid != getpid())
+        return 0;
+    if (str_to_uint63(environment_text("LISTEN_FDS"), &given) != 0 || given > INHERITED_MAX)
+        return err_set(err, ERR_CONFIG, "LISTEN_FDS: accepted is 0 to %d", INHERITED_MAX);
+    *count = (int)given;
+    return 0;
+}
+
+static enum listener_use use_of(struct str_view name)
+{
+    return str_equal(name, STR("admin")) ? LISTENER_ADMIN : LISTENER_WEBHOOK;
+}
+
+static int prepare_inherited(int fd, struct err *err)
+{
+    int type = 0, is_listening = 0;
+    socklen_t size = sizeof(type);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0 ||
+        type != SOCK_STREAM || !is_listening)
+        return err_set(err, ERR_CONFIG,
+                       "LISTEN_FDS: descriptor %d is not a listening stream socket", fd);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return err_set_errno(err, ERR_IO, errno, "LISTEN_FDS: descriptor %d", fd);
+    return 0;
+}
+
+int listener_inherit(enum listener_use use, int *fd, struct err *err)
+{
+    int count, found = 0;
+    struct str_view names = environment_text("LISTEN_FDNAMES");
+    *fd = -1;
+    int result = count_inherited(&count, err);
+    for (int i = 0; i < count; i++) {
+        struct str_view name = STR_NONE;
+        (void)!str_split(&names, ':', &name);
+        if (use_of(name) != use)
+            continue;
+        *fd = INHERITED_FIRST + i;
+        found++;
+    }
+    if (result != 0 || found == 0)
+        return result;
+    if (found > 1)
+        return err_set(err, ERR_CONFIG, "LISTEN_FDS: %d sockets for one use, accepted is one",
+                       found);
+    return prepare_inherited(*fd, err);
+}
+
+int listener_acquire(struct listener *listener, enum listener_use use,
+                     const struct listen_address *setting, struct err *err)
+{
+    *listener = LISTENER_NONE;
+    int fd, result = listener_inherit(use, &fd, err);
+    if (result != 0)
+        return result;
+    listener->is_inherited = fd >= 0;
+    if (fd < 0)
+        result = listener_open(setting, &fd, err);
+    if (result != 0)
+        return result;
+    listener->fd = fd;
+    listener->address = *setting;
+    return listener_address(fd, &listener->address, err);
+}
+
+void listener_release(struct listener *listener)
+{
+    if (listener->fd >= 0 && listener->is_inherited)
+        close(listener->fd);
+    else if (listener->fd >= 0)
+        listener_close(&listener->address, listener->fd);
+    *listener = LISTENER_NONE;
 }
 
 int listener_raise_file_limit(int64_t connections, int64_t reserved, struct err *err)

@@ -61,8 +61,8 @@ int server_new(struct server **server, const struct server_settings *settings,
  * Connection: close. */
 void server_stop_accepting(struct server *server);
 
-/* Waits until every request that was received has been answered; false when that takes longer than
- * `deadline_ms`. */
+/* Waits until every request that was received has been answered, and a moment for those of
+ * connections accepted just before; false when that takes longer than `deadline_ms`. */
 bool server_drain(struct server *server, int64_t deadline_ms);
 
 /* Closes what is still open, ends the threads. Exchanges that still wait for their answer stay

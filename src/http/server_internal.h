@@ -58,12 +58,13 @@ struct event_thread {
     struct answer_queue *answers;
     pthread_t thread;
     bool is_started;
-    bool is_quiesced;
-    bool has_room;  /* a connection was closed in the last run */
-    int64_t now_us; /* when the current turn of the loop began */
+    atomic_bool is_quiesced; /* accepts nothing any more */
+    bool has_room;           /* a connection was closed in the last run */
+    int64_t now_us;          /* when the current turn of the loop began */
     struct connection_list phases[PHASE_COUNT];
     struct kept_response kept[KEPT_RESPONSES];
     atomic_int in_flight; /* exchanges whose answer was not sent yet */
+    atomic_int unspoken;  /* connections in PHASE_HEADER: accepted, and not a request yet */
 };
 
 enum server_state { SERVER_RUNNING, SERVER_DRAINING, SERVER_STOPPING };

@@ -34,6 +34,9 @@ static void line_of(enum log_format format, const char *event, const struct log_
     assert_int_equal(pipe(ends), 0);
     struct log_sink *sink = log_sink_new(ends[1], LOG_LEVEL_INFO, format, &fixed_clock);
     assert_int_equal(log_sink_hide(sink, STR("hunter22")), 0);
+    assert_int_equal(log_sink_hide_url(sink, STR("postgresql://u:correct%2Fhorse@h:5432/b")), 0);
+    assert_int_equal(log_sink_hide_url(sink, STR("redis://:cache-pass@h/0")), 0);
+    assert_int_equal(log_sink_hide_url(sink, STR("unix:///run/redis.sock")), 0);
     struct log log = log_of_request(sink, "abcdefghijk");
     log_write(&log, LOG_LEVEL_DEBUG, "below the level", fields);
     log_write(&log, LOG_LEVEL_WARNING, event, fields);
@@ -85,6 +88,19 @@ static void secrets_and_tokens_are_hidden(void **state)
     assert_non_null(strstr(line, "u:[hidden]@h [hidden]"));
 }
 
+static void the_password_of_a_url_is_hidden_alone_and_decoded_too(void **state)
+{
+    (void)state;
+    char line[512];
+    line_of(LOG_FORMAT_TEXT, "call",
+            LOG_FIELDS_(LOG_TEXT("a", STR("password \"correct%2Fhorse\" is wrong")),
+                        LOG_TEXT("b", STR("or correct/horse")), LOG_TEXT("c", STR("cache-pass"))),
+            line, sizeof(line));
+    assert_null(strstr(line, "correct"));
+    assert_null(strstr(line, "cache-pass"));
+    assert_non_null(strstr(line, "[hidden]"));
+}
+
 static void request_ids_differ_and_are_easy_to_read_out(void **state)
 {
     (void)state;
@@ -104,6 +120,7 @@ int main(void)
         cmocka_unit_test(a_text_line_has_time_level_event_request_and_fields),
         cmocka_unit_test(a_json_line_escapes_whatever_comes_in),
         cmocka_unit_test(secrets_and_tokens_are_hidden),
+        cmocka_unit_test(the_password_of_a_url_is_hidden_alone_and_decoded_too),
         cmocka_unit_test(request_ids_differ_and_are_easy_to_read_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
