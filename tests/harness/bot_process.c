@@ -2,6 +2,7 @@
  * kernel kills the child when that thread ends (PR_SET_PDEATHSIG). */
 #include "harness/bot_process.h"
 
+#include "harness/child.h"
 #include "harness/http_client.h"
 #include "harness/memory.h"
 
@@ -15,14 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define POLL_INTERVAL_MS 5
 #define LOG_TAIL_BYTES   16384
+#define SOCKET_BACKLOG   4096 /* as in bronxbot.socket */
 
 static int64_t clock_ms(clockid_t which)
 {
@@ -82,10 +84,23 @@ static int make_clock_file(struct harness_bot *bot, struct err *err)
     return 0;
 }
 
+/* What systemd does for bronxbot.socket. */
+static int open_socket(struct harness_bot *bot, struct err *err)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", bot->listen.text);
+    bot->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bot->listen_fd < 0 ||
+        bind(bot->listen_fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(bot->listen_fd, SOCKET_BACKLOG) != 0)
+        return err_set_errno(err, ERR_IO, errno, "%s", bot->listen.text);
+    return 0;
+}
+
 int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *options,
                      struct err *err)
 {
-    *bot = (struct harness_bot){ .options = *options };
+    *bot = (struct harness_bot){ .options = *options, .listen_fd = -1 };
     snprintf(bot->folder, sizeof(bot->folder), "/tmp/bronxbot-harness.XXXXXX");
     if (!mkdtemp(bot->folder)) {
         bot->folder[0] = '\0';
@@ -95,7 +110,8 @@ int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *
     harness_keys_make(&bot->keys, options->key_seed);
     choose_address(bot, "http.sock", &bot->listen);
     choose_address(bot, "admin.sock", &bot->admin_listen);
-    return make_clock_file(bot, err);
+    int result = make_clock_file(bot, err);
+    return result != 0 || !options->keeps_socket ? result : open_socket(bot, err);
 }
 
 /* --- The child's environment --- */
@@ -139,8 +155,21 @@ static char *address_line(const char *name, const struct listen_address *address
     return must_format("%s=%s", name, text.data ? text.data : "");
 }
 
-/* Nothing of the caller's environment reaches the bot but what a program needs to run. */
-static void build_environment(const struct harness_bot *bot, struct environment *environment)
+/* Returns where the process id belongs, NULL when no socket is handed over. */
+static char *add_socket(const struct harness_bot *bot, struct environment *environment)
+{
+    if (bot->listen_fd < 0)
+        return NULL;
+    char *line = must_copy(STR(HARNESS_LISTEN_PID_ROOM));
+    environment_add(environment, line);
+    environment_add(environment, must_copy(STR("LISTEN_FDS=1")));
+    environment_add(environment, must_copy(STR("LISTEN_FDNAMES=http")));
+    return line + HARNESS_LISTEN_PID_NAME;
+}
+
+/* Nothing of the caller's environment reaches the bot but what a program needs to run. Returns what
+ * add_socket does. */
+static char *build_environment(const struct harness_bot *bot, struct environment *environment)
 {
     static const char *const inherited[] = {
         "PATH",         "HOME",          "LANG",        "TZ", "LD_LIBRARY_PATH",
@@ -160,53 +189,12 @@ static void build_environment(const struct harness_bot *bot, struct environment 
     environment_add(environment, must_format("CLOCK_SHIFT_FILE=%s/clock", bot->folder));
     for (const char *const *line = bot->options.environment; line && *line; line++)
         environment_set(environment, *line);
+    char *listen_pid = add_socket(bot, environment);
     environment_add(environment, NULL);
+    return listen_pid;
 }
 
 /* --- Starting --- */
-
-struct child {
-    const char *binary;
-    char *const *arguments;
-    char *const *environment;
-    const char *folder; /* NULL: stay here */
-    int output;         /* becomes stdout, and stderr when both_streams */
-    bool both_streams;
-};
-
-/* Between fork and exec: only calls that are safe after a fork of a threaded process. */
-_Noreturn static void child_run(const struct child *child, pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    dup2(child->output, STDOUT_FILENO);
-    if (child->both_streams)
-        dup2(child->output, STDERR_FILENO);
-    int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0)
-        dup2(nothing, STDIN_FILENO);
-    if (child->folder && chdir(child->folder) != 0)
-        _exit(126);
-    execve(child->binary, child->arguments, child->environment);
-    _exit(127);
-}
-
-static pid_t child_start(const struct child *child)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        child_run(child, parent);
-    return pid;
-}
-
-static int exit_code_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 bool harness_bot_is_running(struct harness_bot *bot)
 {
@@ -258,11 +246,21 @@ int harness_bot_launch(struct harness_bot *bot, struct err *err)
         return err_set_errno(err, ERR_IO, errno, "%s", bot->log_path);
     }
     struct environment environment = { 0 };
-    build_environment(bot, &environment);
+    char *listen_pid = build_environment(bot, &environment);
     char name[] = "bronxbot", verb[] = "serve";
     char *const arguments[] = { name, verb, NULL };
-    const struct child child = { binary, arguments, environment.lines, bot->folder, log, true };
-    bot->pid = child_start(&child);
+    const struct harness_child child = {
+        .binary = binary,
+        .arguments = arguments,
+        .environment = environment.lines,
+        .folder = bot->folder,
+        .output = log,
+        .both_streams = true,
+        .end_signal = SIGKILL,
+        .listen_fd = bot->listen_fd,
+        .listen_pid = listen_pid,
+    };
+    bot->pid = harness_child_start(&child);
     environment_free(&environment);
     close(log);
     free(binary);
@@ -303,8 +301,19 @@ int harness_bot_stop(struct harness_bot *bot, int *exit_code, struct err *err)
     }
     bot->pid = 0;
     if (exit_code)
-        *exit_code = exit_code_of(status);
+        *exit_code = harness_exit_code(status);
     return 0;
+}
+
+int harness_bot_restart(struct harness_bot *bot, struct err *err)
+{
+    int exit_code = 0;
+    int result = harness_bot_stop(bot, &exit_code, err);
+    if (result != 0)
+        return result;
+    if (exit_code != 0)
+        return err_set(err, ERR_UNAVAILABLE, "the bot left with %d", exit_code);
+    return harness_bot_launch(bot, err);
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
@@ -313,14 +322,21 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
+void harness_remove_folder(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void harness_bot_fini(struct harness_bot *bot)
 {
     harness_bot_kill(bot, SIGKILL);
+    if (bot->folder[0] && bot->listen_fd >= 0)
+        close(bot->listen_fd);
     if (bot->shift_ms)
         munmap(bot->shift_ms, sizeof(int64_t));
     bot->shift_ms = NULL;
     if (bot->folder[0] && !bot->options.keeps_folder)
-        nftw(bot->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        harness_remove_folder(bot->folder);
     bot->folder[0] = '\0';
 }
 
@@ -372,8 +388,13 @@ static int run_in(const char *binary, const char *const *arguments, char *const 
     for (const char *const *argument = arguments; *argument; argument++)
         environment_add(&words, must_copy(str_from(*argument)));
     environment_add(&words, NULL);
-    const struct child child = { path, words.lines, environment, folder, ends[1], false };
-    pid_t pid = child_start(&child);
+    const struct harness_child child = { .binary = path,
+                                         .arguments = words.lines,
+                                         .environment = environment,
+                                         .folder = folder,
+                                         .output = ends[1],
+                                         .end_signal = SIGKILL };
+    pid_t pid = harness_child_start(&child);
     int number = errno;
     environment_free(&words);
     free(path);
@@ -386,7 +407,7 @@ static int run_in(const char *binary, const char *const *arguments, char *const 
         return err_set_errno(err, ERR_IO, number, "fork");
     if (waitpid(pid, &status, 0) < 0)
         return err_set_errno(err, ERR_IO, errno, "waitpid");
-    return exit_code_of(status);
+    return harness_exit_code(status);
 }
 
 int harness_run(const char *binary, const char *const *arguments, const char *folder,

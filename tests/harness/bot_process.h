@@ -22,6 +22,8 @@ struct harness_bot_options {
     bool uses_tcp;                  /* LISTEN on a free port of 127.0.0.1, else a unix socket */
     const char *const *environment; /* more "NAME=value" lines ended by NULL (may be NULL); they
                                        win over the harness's own */
+    bool keeps_socket;              /* the harness holds the listening unix socket and hands it to
+                                       each start, as systemd does */
     bool keeps_folder;              /* leave the folder behind for a look */
 };
 
@@ -32,6 +34,7 @@ struct harness_bot {
     char folder[64];   /* temporary; also the bot's working directory */
     char log_path[96]; /* everything the bot writes to stdout and stderr */
     int64_t *shift_ms; /* milliseconds the bot's clock is ahead: see harness_bot_shift */
+    int listen_fd;     /* the socket with keeps_socket, else -1 */
     pid_t pid;         /* 0 while not running */
     int64_t ready_ms;  /* how long the last start took */
 };
@@ -49,6 +52,9 @@ int harness_bot_launch(struct harness_bot *bot, struct err *err) MUST_CHECK;
  * ended it. ERR_BUSY when it had to be killed after HARNESS_STOP_MS. */
 int harness_bot_stop(struct harness_bot *bot, int *exit_code, struct err *err) MUST_CHECK;
 
+/* harness_bot_stop, which must end cleanly, then harness_bot_launch. */
+int harness_bot_restart(struct harness_bot *bot, struct err *err) MUST_CHECK;
+
 /* Sends `signal_number`; waits for the end only when it is SIGKILL. */
 void harness_bot_kill(struct harness_bot *bot, int signal_number);
 
@@ -64,6 +70,9 @@ void harness_bot_shift(struct harness_bot *bot, int64_t more_ms);
 
 /* The last `max_lines` lines of the bot's log, appended. */
 void harness_bot_log_tail(const struct harness_bot *bot, int max_lines, struct buf *out);
+
+/* Removes `path` and everything in it. */
+void harness_remove_folder(const char *path);
 
 /* A TCP port of 127.0.0.1 nobody listened on a moment ago; 0 when there is none. */
 uint16_t harness_free_port(void);

@@ -20,6 +20,8 @@
 struct http_client {
     CURL *curl;
     struct listen_address address;
+    const struct http_tls *tls;
+    struct curl_slist *resolve; /* leads the certificate's name to `address` */
 };
 
 static void curl_start(void)
@@ -45,6 +47,7 @@ void http_client_free(struct http_client *client)
     if (!client)
         return;
     curl_easy_cleanup(client->curl);
+    curl_slist_free_all(client->resolve);
     free(client);
 }
 
@@ -54,14 +57,50 @@ void http_client_release(struct http_client **client)
     *client = NULL;
 }
 
+void http_client_use_tls(struct http_client *client, const struct http_tls *tls)
+{
+    char *line =
+        must_format("%s:%u:%s", tls->host, (unsigned)client->address.port, client->address.text);
+    client->tls = tls;
+    client->resolve = curl_slist_append(NULL, line);
+    free(line);
+    if (!client->resolve)
+        abort();
+}
+
+static void set_tls(const struct http_client *client)
+{
+    static const struct {
+        int version;
+        long option;
+    } versions[] = {
+        { 0, CURL_SSLVERSION_DEFAULT },
+        { 11, CURL_SSLVERSION_TLSv1_1 | CURL_SSLVERSION_MAX_TLSv1_1 },
+        { 12, CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2 },
+        { 13, CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3 },
+    };
+    CURL *curl = client->curl;
+    for (size_t i = 0; i < ARRAY_LENGTH(versions); i++)
+        if (versions[i].version == client->tls->only_version)
+            curl_easy_setopt(curl, CURLOPT_SSLVERSION, versions[i].option);
+    /* OpenSSL itself would not even offer TLS 1.1 otherwise, and prove nothing. */
+    if (client->tls->only_version == 11)
+        curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, "ALL:@SECLEVEL=0");
+    curl_easy_setopt(curl, CURLOPT_CAINFO, client->tls->ca_path);
+    curl_easy_setopt(curl, CURLOPT_RESOLVE, client->resolve);
+}
+
 static size_t receive(char *data, size_t size, size_t count, void *context)
 {
     buf_append_bytes(context, data, size * count);
     return size * count;
 }
 
-static char *url_of(const struct listen_address *address, const char *path)
+static char *url_of(const struct http_client *client, const char *path)
 {
+    const struct listen_address *address = &client->address;
+    if (client->tls)
+        return must_format("https://%s:%u%s", client->tls->host, (unsigned)address->port, path);
     if (address->is_unix)
         return must_format("http://bronxbot%s", path);
     return must_format(address->is_ipv6 ? "http://[%s]:%u%s" : "http://%s:%u%s", address->text,
@@ -83,7 +122,7 @@ int http_client_send(struct http_client *client, const struct http_request *requ
                      struct http_answer *answer, struct err *err)
 {
     CURL *curl = client->curl;
-    char *url = url_of(&client->address, request->path);
+    char *url = url_of(client, request->path);
     struct curl_slist *headers = header_list(request);
     buf_clear(&answer->body);
 
@@ -94,7 +133,11 @@ int http_client_send(struct http_client *client, const struct http_request *requ
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_CLIENT_TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    bool uses_http2 = client->tls && client->tls->uses_http2;
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+                     (long)(uses_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    if (client->tls)
+        set_tls(client);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     if (request->body.data) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
@@ -105,13 +148,17 @@ int http_client_send(struct http_client *client, const struct http_request *requ
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
     CURLcode result = curl_easy_perform(curl);
 
-    long status = 0;
+    long status = 0, version = 0;
     const char *content_type = NULL;
     curl_off_t elapsed_us = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(curl, CURLINFO_HTTP_VERSION, &version);
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &content_type);
     curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &elapsed_us);
     answer->status = (int)status;
+    answer->http_version = version == CURL_HTTP_VERSION_2_0   ? 20
+                           : version == CURL_HTTP_VERSION_1_1 ? 11
+                                                              : 10;
     answer->elapsed_us = elapsed_us;
     snprintf(answer->content_type, sizeof(answer->content_type), "%s",
              content_type ? content_type : "");
@@ -223,6 +270,60 @@ int http_raw_exchange(const struct listen_address *address, struct str_view byte
         shutdown(fd, SHUT_WR);
     receive_until(fd, monotonic_ms() + timeout_ms, answer);
     close(fd);
+    must_hold(answer);
+    return 0;
+}
+
+/* Waits until the TLS connection's socket can be read or written; false at the deadline. */
+static bool await_socket(CURL *curl, short events, int64_t deadline_ms)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd);
+    int64_t left = deadline_ms - monotonic_ms();
+    struct pollfd waiting = { .fd = fd, .events = events };
+    return fd != CURL_SOCKET_BAD && left > 0 && poll(&waiting, 1, (int)left) > 0;
+}
+
+static void talk_over_tls(CURL *curl, struct str_view bytes, int64_t deadline_ms,
+                          struct buf *answer)
+{
+    size_t sent = 0, count;
+    while (sent < bytes.length) {
+        CURLcode code = curl_easy_send(curl, bytes.data + sent, bytes.length - sent, &count);
+        if (code == CURLE_OK)
+            sent += count;
+        else if (code != CURLE_AGAIN || !await_socket(curl, POLLOUT, deadline_ms))
+            break;
+    }
+    for (;;) {
+        char block[4096];
+        CURLcode code = curl_easy_recv(curl, block, sizeof(block), &count);
+        if (code == CURLE_OK && count > 0)
+            buf_append_bytes(answer, block, count);
+        else if (code != CURLE_AGAIN || !await_socket(curl, POLLIN, deadline_ms))
+            return;
+    }
+}
+
+int http_raw_exchange_tls(const struct listen_address *address, const struct http_tls *tls,
+                          struct str_view bytes, int timeout_ms, struct buf *answer,
+                          struct err *err)
+{
+    CLEANUP(http_client_release) struct http_client *client = http_client_new(address);
+    http_client_use_tls(client, tls);
+    char *url = url_of(client, "/");
+    curl_easy_setopt(client->curl, CURLOPT_URL, url);
+    curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(client->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECT_ONLY, 1L);
+    set_tls(client);
+    CURLcode result = curl_easy_perform(client->curl);
+    free(url);
+    if (result != CURLE_OK)
+        return err_set(err, ERR_UNAVAILABLE, "TLS: %s", curl_easy_strerror(result));
+    talk_over_tls(client->curl, bytes, monotonic_ms() + timeout_ms, answer);
     must_hold(answer);
     return 0;
 }
