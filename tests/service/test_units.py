@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""The unit files of systemd/: accepted by systemd, tight enough, and of one mind with nginx/ and docs/.
+
+test_units.py SYSTEMD_FOLDER NGINX_FOLDER BRONXBOT; exits with 77 (skipped) without systemd-analyze."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# On systemd's scale of 0 to 10, times ten as --threshold takes it.
+EXPOSURE_MAX = 12
+SKIPPED = 77
+
+
+def analyze(*arguments):
+    result = subprocess.run(["systemd-analyze", "--no-pager", *arguments], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return result.returncode, result.stdout
+
+
+def values(unit, key):
+    """All values given to `key`, in order."""
+    prefix = key + "="
+    return [line[len(prefix):] for line in unit.splitlines() if line.startswith(prefix)]
+
+
+def units_are_accepted(folder, binary):
+    with tempfile.TemporaryDirectory() as copy:
+        for unit in folder.glob("bronxbot.s*"):
+            text = unit.read_text().replace("/usr/local/bin/bronxbot", binary)
+            (pathlib.Path(copy) / unit.name).write_text(text)
+        code, output = analyze("verify", *map(str, sorted(pathlib.Path(copy).iterdir())))
+    complaints = [line for line in output.splitlines() if "bronxbot" in line]
+    assert code == 0 and not complaints, output
+
+
+def exposure_is_low(folder, _):
+    code, output = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}",
+                           str(folder / "bronxbot.service"))
+    last = output.strip().splitlines()[-1]
+    print("    " + last)
+    assert code == 0, output
+
+
+def the_socket_outlives_the_process(folder, _):
+    service = (folder / "bronxbot.service").read_text()
+    socket = (folder / "bronxbot.socket").read_text()
+    assert values(service, "Requires") == ["bronxbot.socket"]
+    assert values(service, "RuntimeDirectory") == [], "it would take the socket with it"
+    assert values(socket, "FileDescriptorName") == ["http"]
+    assert values(socket, "ReusePort") == []
+    assert int(values(socket, "Backlog")[0]) >= 1024
+
+
+def secrets_come_as_credentials_and_stay_out_of_core_dumps(folder, _):
+    service = (folder / "bronxbot.service").read_text()
+    given = {line.split("=", 1)[0] for line in values(service, "Environment")}
+    assert "DISCORD_BOT_TOKEN" not in given and "DISCORD_BOT_TOKEN_FILE" in given
+    assert values(service, "LoadCredential")
+    assert values(service, "LimitCORE") == ["0"]
+
+
+def nginx_and_systemd_name_the_same_socket(folder, nginx):
+    path = values((folder / "bronxbot.socket").read_text(), "ListenStream")[0]
+    assert f"server unix:{path};" in (nginx / "upstream-one.conf").read_text()
+
+
+def main():
+    if not shutil.which("systemd-analyze"):
+        print("no systemd-analyze")
+        return SKIPPED
+    folder, nginx, binary = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+    for test, argument in ((units_are_accepted, binary), (exposure_is_low, None),
+                           (the_socket_outlives_the_process, None),
+                           (secrets_come_as_credentials_and_stay_out_of_core_dumps, None),
+                           (nginx_and_systemd_name_the_same_socket, nginx)):
+        test(folder, argument)
+        print("ok", test.__name__)
+    return 0
+
+
+sys.exit(main())
