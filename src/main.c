@@ -5,6 +5,7 @@
 #include "db/migrate.h"
 #include "discord/command_json.h"
 #include "doctor/doctor.h"
+#include "registration/register.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -206,6 +207,23 @@ static int run_doctor(int argument_count, char **arguments)
     }
 }
 
+static int run_register(int argument_count, char **arguments)
+{
+    struct register_options options;
+    struct config config;
+    struct system_clock clock;
+    struct err err = { 0 };
+    if (register_options_parse(argument_count, arguments, &options) != 0)
+        return EXIT_USAGE;
+    int result = load_config(&config, false, NULL, &err);
+    if (result == 0)
+        result = system_clock_init(&clock, NULL, &err);
+    if (result == 0)
+        result = register_commands(&config, all_commands, &options, &clock.clock, &err);
+    sodium_memzero(&config, sizeof(config));
+    return result == 0 ? EXIT_CLEAN : complain(&err);
+}
+
 static int run_version(int argument_count, char **arguments)
 {
     (void)argument_count;
@@ -220,6 +238,8 @@ static const struct sub_command sub_commands[] = {
     { "migrate", run_migrate, "", "bring the database's schema up to date" },
     { "commands", run_commands, "[--json] [--owner]", "the commands as Discord registers them" },
     { "doctor", run_doctor, "[--url URL] [--json]", "check everything a serving bot depends on" },
+    { "register", run_register, "[--guild ID] [--dry-run] [--prune] [--json]",
+      "bring the commands Discord has to those of this program" },
     { "version", run_version, "", "print the version" },
 };
 
@@ -227,7 +247,7 @@ static void print_help(FILE *out)
 {
     fputs("Usage: bronxbot SUB-COMMAND\n\n", out);
     for (size_t i = 0; i < ARRAY_LENGTH(sub_commands); i++)
-        fprintf(out, "  %-9s %-20s %s\n", sub_commands[i].name, sub_commands[i].usage,
+        fprintf(out, "  %s %s\n      %s\n", sub_commands[i].name, sub_commands[i].usage,
                 sub_commands[i].help);
     fputs("\nSettings come from the environment and from .env: `bronxbot check` lists them.\n",
           out);

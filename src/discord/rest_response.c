@@ -109,14 +109,13 @@ static bool has_only_blanks(struct str_view text)
 int rest_parse_json(struct str_view text, struct json_object **value, struct err *err)
 {
     *value = NULL;
-    if (text.length > INT32_MAX)
-        return err_set(err, ERR_INVALID, "too long for JSON");
+    if (text.length == 0 || text.length > INT32_MAX)
+        return err_set(err, ERR_INVALID, "not JSON by its length");
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (!tokener)
         return err_set(err, ERR_MEMORY, "JSON");
     json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *parsed =
-        text.length > 0 ? json_tokener_parse_ex(tokener, text.data, (int)text.length) : NULL;
+    struct json_object *parsed = json_tokener_parse_ex(tokener, text.data, (int)text.length);
     size_t end = json_tokener_get_parse_end(tokener);
     struct str_view rest = { text.data + end, text.length - end };
     json_tokener_free(tokener);

@@ -2,9 +2,9 @@
  * from then on. Memory is bounded by the counts kept under the lock. */
 #include "outbox/outbox.h"
 
+#include "core/thread.h"
 #include "outbox/outbox_internal.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 /* Only how a request ended is of interest, not the message that comes back. */
@@ -13,17 +13,6 @@
 int outbox_new(struct outbox **outbox, const struct outbox_settings *settings, struct err *err)
 {
     return outbox_new_with_rules(outbox, settings, &outbox_rules_default, err);
-}
-
-static int start_thread(struct outbox *outbox)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    /* Signals are for the main thread. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(&outbox->thread, NULL, outbox_run, outbox);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return number;
 }
 
 static void destroy(struct outbox *outbox)
@@ -42,7 +31,7 @@ static int start(struct outbox *outbox, struct err *err)
     if (!outbox->multi || curl_multi_setopt(outbox->multi, CURLMOPT_MAXCONNECTS,
                                             (long)outbox->rules.under_way_max) != CURLM_OK)
         return err_set(err, ERR_MEMORY, "the outbox: libcurl");
-    int number = start_thread(outbox);
+    int number = thread_start(&outbox->thread, THREAD_JOINED, 0, outbox_run, outbox);
     return number != 0 ? err_set_errno(err, ERR_IO, number, "starting the outbox's thread") : 0;
 }
 
