@@ -98,7 +98,9 @@ void config_print(const struct config *config, struct buf *out)
         CLEANUP(buf_free) struct buf value = { 0 };
         setting->print(field, &value);
         /* A path is no secret; only a server's URL can carry a password. */
-        bool is_shown = !setting->is_secret || str_starts_with(buf_view(&value), STR("sqlite:"));
+        bool is_path = setting->parse == setting_parse_database &&
+                       str_starts_with(buf_view(&value), STR("sqlite:"));
+        bool is_shown = !setting->is_secret || is_path;
         if (!is_shown && value.length > 0) {
             buf_clear(&value);
             buf_append(&value, STR("(set, hidden)"));

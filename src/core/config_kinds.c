@@ -90,6 +90,9 @@ int listen_address_parse(struct str_view text, struct listen_address *address)
 {
     *address = (struct listen_address){ 0 };
     char *place = address->text;
+    /* It would end the text early: what is listened on would not be what was given. */
+    if (text.length > 0 && memchr(text.data, '\0', text.length))
+        return ERR_INVALID;
     if (str_starts_with(text, STR("unix:"))) {
         struct str_view path = { text.data + 5, text.length - 5 };
         if (path.length == 0 || path.length > UNIX_SOCKET_PATH_MAX)

@@ -237,11 +237,13 @@ static void hide_span(struct buf *line, size_t from, size_t to)
 static void hide_secrets(const struct log_sink *sink, struct buf *line)
 {
     for (size_t i = 0; i < sink->secret_count; i++) {
-        size_t length = strlen(sink->secrets[i]);
+        size_t length = strlen(sink->secrets[i]), at = 0;
         char *found;
-        while ((found = memmem(line->data, line->length, sink->secrets[i], length))) {
-            size_t from = (size_t)(found - line->data);
+        /* On behind the mark: a secret that is a part of it would be found there for ever. */
+        while ((found = memmem(line->data + at, line->length - at, sink->secrets[i], length))) {
+            size_t from = (size_t)(found - line->data), before = line->length;
             hide_span(line, from, from + length);
+            at = from + length - (before - line->length);
         }
     }
 }
@@ -279,16 +281,16 @@ void log_write(const struct log *log, enum log_level level, const char *event,
         append_json(&line, log, level, event, fields);
     else
         append_text(&line, log, level, event, fields);
+    buf_append_char(&line, '\n');
     if (line.has_failed) {
         buf_clear(&line);
-        buf_append_format(&line, "%s %s (fields left out: line too long or memory exhausted)",
+        buf_append_format(&line, "%s %s (fields left out: line too long or memory exhausted)\n",
                           level_words[level], event);
     }
-    if (!line.data)
+    if (line.length == 0)
         return;
     hide_secrets(sink, &line);
     hide_url_tokens(&line);
-    buf_append_char(&line, '\n');
     /* A log that can't be written has nowhere to complain. */
     ssize_t written = write(sink->fd, line.data, line.length);
     (void)written;

@@ -79,6 +79,8 @@ int step_parse(struct step *step, struct str_view line, struct err *err)
 {
     struct str_view rest = str_trim(line);
     *step = (struct step){ .source = must_copy(rest) };
+    if (rest.length > 0 && memchr(rest.data, '\0', rest.length))
+        return err_set(err, ERR_INVALID, "a zero byte");
     while (!is_comment(rest)) {
         if (step->count == SCRIPT_WORDS_MAX)
             return err_set(err, ERR_LIMIT, "more than %d words", SCRIPT_WORDS_MAX);

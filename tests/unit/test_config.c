@@ -57,6 +57,27 @@ struct wrong_value {
     const char *hidden;    /* must not be in it */
 };
 
+static void an_address_with_a_zero_byte_is_refused(void **state)
+{
+    (void)state;
+    struct listen_address address;
+    assert_int_equal(listen_address_parse(STR("unix:/run/a\0b"), &address), ERR_INVALID);
+    assert_int_equal(listen_address_parse(STR("127.0.0.1\0x:80"), &address), ERR_INVALID);
+}
+
+static void only_the_path_of_a_database_is_printed(void **state)
+{
+    (void)state;
+    const char *const environment[] = { APP, KEY, "DATABASE_URL=sqlite:/var/lib/b.db",
+                                        "DISCORD_BOT_TOKEN=sqlite:token", NULL };
+    struct config config;
+    CLEANUP(buf_free) struct buf printed = { 0 };
+    assert_int_equal(load(environment, NULL, &config, NULL), 0);
+    config_print(&config, &printed);
+    assert_non_null(strstr(printed.data, "sqlite:/var/lib/b.db"));
+    assert_null(strstr(printed.data, "sqlite:token"));
+}
+
 static void a_wrong_value_is_one_line_that_names_the_variable(void **state)
 {
     (void)state;
@@ -177,6 +198,8 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test(an_address_with_a_zero_byte_is_refused),
+        cmocka_unit_test(only_the_path_of_a_database_is_printed),
         cmocka_unit_test(a_wrong_value_is_one_line_that_names_the_variable),
         cmocka_unit_test(keys_that_verify_nothing_are_refused),
         cmocka_unit_test(several_keys_are_accepted_while_one_is_rotated),

@@ -37,6 +37,7 @@ static void line_of(enum log_format format, const char *event, const struct log_
     assert_int_equal(log_sink_hide_url(sink, STR("postgresql://u:correct%2Fhorse@h:5432/b")), 0);
     assert_int_equal(log_sink_hide_url(sink, STR("redis://:cache-pass@h/0")), 0);
     assert_int_equal(log_sink_hide_url(sink, STR("unix:///run/redis.sock")), 0);
+    assert_int_equal(log_sink_hide(sink, STR("[hidde")), 0);
     struct log log = log_of_request(sink, "abcdefghijk");
     log_write(&log, LOG_LEVEL_DEBUG, "below the level", fields);
     log_write(&log, LOG_LEVEL_WARNING, event, fields);
@@ -101,6 +102,15 @@ static void the_password_of_a_url_is_hidden_alone_and_decoded_too(void **state)
     assert_non_null(strstr(line, "[hidden]"));
 }
 
+static void a_secret_that_looks_like_the_mark_ends_no_less(void **state)
+{
+    (void)state;
+    char line[512];
+    line_of(LOG_FORMAT_TEXT, "call", LOG_FIELDS_(LOG_TEXT("x", STR("[hidde [hidde hunter22"))),
+            line, sizeof(line));
+    assert_non_null(strstr(line, "x=\"[hidde [hidde [hidden]\""));
+}
+
 static void request_ids_differ_and_are_easy_to_read_out(void **state)
 {
     (void)state;
@@ -121,6 +131,7 @@ int main(void)
         cmocka_unit_test(a_json_line_escapes_whatever_comes_in),
         cmocka_unit_test(secrets_and_tokens_are_hidden),
         cmocka_unit_test(the_password_of_a_url_is_hidden_alone_and_decoded_too),
+        cmocka_unit_test(a_secret_that_looks_like_the_mark_ends_no_less),
         cmocka_unit_test(request_ids_differ_and_are_easy_to_read_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
