@@ -109,6 +109,8 @@ static int run(struct call *call, struct err *err)
         .also = &keep_streak,
         .also_count = 1,
     };
+    if (!entry.detail.data)
+        return err_set(err, ERR_MEMORY, "a receipt of /daily");
     result = ledger_post(call, &entry, &receipt, err);
     if (result == LEDGER_DONE)
         return show(call, &receipt);

@@ -31,7 +31,18 @@ static bool has_sub_commands(const struct command *command)
            command->options->type <= OPTION_SUB_COMMAND_GROUP;
 }
 
-static void list_category(struct call *call, enum command_category category)
+/* Lines that are not whole must not be shown as if they were. */
+static int show_lines(struct call *call, const char *title, const struct buf *lines,
+                      struct err *err)
+{
+    if (lines->has_failed)
+        return err_set(err, ERR_MEMORY, "lines of /help");
+    if (lines->length > 0)
+        reply_text(call->reply, "%s%s", title, lines->data);
+    return 0;
+}
+
+static int list_category(struct call *call, enum command_category category, struct err *err)
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (const struct command *const *list = call->services->commands; *list; list++) {
@@ -43,8 +54,9 @@ static void list_category(struct call *call, enum command_category category)
                                    : usage(call, "", command->name, command->options);
         buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), command->description);
     }
-    if (lines.length > 0)
-        reply_text(call->reply, "**%s**\n%s", command_category_name(category), lines.data);
+    struct str_view title = arena_format(call->arena, "**%s**\n", command_category_name(category));
+    return title.data ? show_lines(call, title.data, &lines, err)
+                      : err_set(err, ERR_MEMORY, "lines of /help");
 }
 
 static void show_select(struct call *call)
@@ -73,24 +85,26 @@ static void show_select(struct call *call)
     reply_row_end(call->reply);
 }
 
-static void show_list(struct call *call)
+static int show_list(struct call *call, struct err *err)
 {
+    int result = 0;
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, "## What I can do");
-    for (enum command_category category = CATEGORY_START; category < CATEGORY_OWNER; category++)
-        list_category(call, category);
+    for (enum command_category category = CATEGORY_START; category < CATEGORY_OWNER && result == 0;
+         category++)
+        result = list_category(call, category, err);
     show_select(call);
     reply_container_end(call->reply);
+    return result;
 }
 
-static void show_options(struct call *call, const struct option *options)
+static int show_options(struct call *call, const struct option *options, struct err *err)
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (const struct option *option = options; option && option->name; option++)
         buf_append_format(&lines, "`%s` %s%s\n", option->name, option->description,
                           option->is_required ? "" : " (optional)");
-    if (lines.length > 0)
-        reply_text(call->reply, "%s", lines.data);
+    return show_lines(call, "", &lines, err);
 }
 
 static struct str_view duration(struct call *call, int64_t milliseconds)
@@ -112,14 +126,14 @@ static struct str_view duration(struct call *call, int64_t milliseconds)
     return arena_format(call->arena, "%" PRId64 " ms", milliseconds);
 }
 
-static void show_command(struct call *call, const struct command *command)
+static int show_command(struct call *call, const struct command *command, struct err *err)
 {
     reply_container_begin(call->reply, COLOUR_GOLD);
     struct str_view line = usage(call, "/", command->name, command->options);
     reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), command->description);
     if (command->details)
         reply_text(call->reply, "%s", command->details);
-    show_options(call, command->options);
+    int result = show_options(call, command->options, err);
     if (command->cooldown_ms > 0)
         reply_text(call->reply, "-# Once every %.*s.",
                    STR_ARGS(duration(call, command->cooldown_ms)));
@@ -127,39 +141,36 @@ static void show_command(struct call *call, const struct command *command)
         reply_text(call->reply, "-# Needs the Terms of Service to be accepted: `/tos`.");
     show_select(call);
     reply_container_end(call->reply);
+    return result;
 }
 
-static int show(struct call *call, struct str_view name)
+static int show(struct call *call, struct str_view name, struct err *err)
 {
     const struct command *command = command_find(call->services->commands, name);
     if (!command || !is_shown(command))
         return call_refuse(call, "There is no command of that name. `/help` lists all of them.");
-    show_command(call, command);
-    return 0;
+    return show_command(call, command, err);
 }
 
 static int run(struct call *call, struct err *err)
 {
-    (void)err;
     reply_ephemeral(call->reply);
     if (call_has_option(call, "command")) {
         struct str_view name = call_text(call, "command");
         if (str_starts_with(name, STR("/")))
             name = (struct str_view){ name.data + 1, name.length - 1 };
-        return show(call, name);
+        return show(call, name, err);
     }
-    show_list(call);
-    return 0;
+    return show_list(call, err);
 }
 
 static int component(struct call *call, struct err *err)
 {
-    (void)err;
     const struct field_value *field = &call->interaction->fields[0];
     if (field->value_count != 1)
         return call_refuse(call, "Choose one command from the list.");
     reply_update(call->reply);
-    return show(call, field->values[0]);
+    return show(call, field->values[0], err);
 }
 
 static int autocomplete(struct call *call, struct err *err)

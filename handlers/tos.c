@@ -44,6 +44,8 @@ int ask_for_terms(struct call *call, struct err *err)
 {
     struct str_view data = call_command_json(call);
     int64_t blocked_id = 0;
+    if (data.length == 0 && call->interaction->type == INTERACTION_COMMAND)
+        return err_set(err, ERR_MEMORY, "a command to be remembered");
     if (data.length > 0) {
         int result = tos_block(call, data, err);
         if (result != 0)

@@ -9,8 +9,9 @@ struct arena_block;
 
 struct arena {
     struct arena_block *newest;
-    size_t used;  /* bytes handed out */
-    size_t limit; /* largest `used` allowed; 0 = ARENA_DEFAULT_LIMIT */
+    size_t used;     /* bytes handed out */
+    size_t limit;    /* largest `used` allowed; 0 = ARENA_DEFAULT_LIMIT */
+    bool has_failed; /* something was asked for in vain; a reply built from it is not whole */
 };
 
 #define ARENA_DEFAULT_LIMIT ((size_t)8 * 1024 * 1024)

@@ -6,7 +6,8 @@
 
 #include "bronx/command.h"
 
-/* The key of a command's cooldown: its path with spaces, "interest claim". */
+/* The key of a command's cooldown: its path with spaces, "interest claim"; STR_NONE
+ * without memory. */
 struct str_view cooldown_key(const struct call *call);
 
 /* 0 when the command may run (also for a replay of the interaction that used the cooldown), else

@@ -33,20 +33,26 @@ static struct arena_block *grow(struct arena *arena, size_t size)
     return block;
 }
 
+static void *fail(struct arena *arena)
+{
+    arena->has_failed = true;
+    return NULL;
+}
+
 void *arena_allocate(struct arena *arena, size_t size)
 {
     size_t limit = arena->limit ? arena->limit : ARENA_DEFAULT_LIMIT;
     const size_t alignment = alignof(max_align_t);
     if (size > limit)
-        return NULL;
+        return fail(arena);
     size = size == 0 ? alignment : (size + alignment - 1) / alignment * alignment;
     if (size > limit - arena->used)
-        return NULL;
+        return fail(arena);
     struct arena_block *block = arena->newest;
     if (!block || block->size - block->used < size)
         block = grow(arena, size);
     if (!block)
-        return NULL;
+        return fail(arena);
     void *memory = block->memory + block->used;
     block->used += size;
     arena->used += size;
@@ -57,7 +63,7 @@ void *arena_allocate_array(struct arena *arena, size_t count, size_t size)
 {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total))
-        return NULL;
+        return fail(arena);
     return arena_allocate(arena, total);
 }
 

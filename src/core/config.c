@@ -161,6 +161,12 @@ static struct str_view source_find(const struct config_sources *sources, struct 
     return value.data ? value : dotenv_find(sources, name);
 }
 
+/* Also when there was no memory to keep them. */
+static bool has_errors(const struct config_report *report)
+{
+    return report->errors.length > 0 || report->errors.has_failed;
+}
+
 static void complain(struct config_report *report, struct err *err, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
@@ -171,7 +177,7 @@ static void complain(struct config_report *report, struct err *err, const char *
     va_start(arguments, format);
     vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    if (report->errors.length == 0)
+    if (!has_errors(report))
         err_set(err, ERR_CONFIG, "%s", line);
     buf_append_format(&report->errors, "%s\n", line);
 }
@@ -315,10 +321,10 @@ int config_load(struct config *config, const struct config_sources *sources, boo
     *config = (struct config){ 0 };
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++)
         load_setting(&settings[i], config, sources, needs_discord, used, err);
-    if (used->errors.length == 0)
+    if (!has_errors(used))
         check_together(config, used, err);
     warn_of_unknown(sources, used);
-    int result = used->errors.length > 0 ? ERR_CONFIG : 0;
+    int result = has_errors(used) ? ERR_CONFIG : 0;
     config_report_free(&own);
     return result;
 }

@@ -269,6 +269,9 @@ int reply_check(const struct reply *reply, bool is_edit, struct err *err)
     if (reply->fault_code != 0)
         return reply_check_fault(&check, reply->fault_code, reply->fault_node, "", "%s",
                                  reply->fault_reason);
+    /* A text the handler formatted in the arena may be missing without the builder knowing. */
+    if (reply->arena->has_failed)
+        return err_set(err, ERR_MEMORY, "no memory for a reply");
     check.prefix = "";
     if (is_edit && !is_message)
         return reply_check_fault(&check, ERR_INVALID, NULL, "type", "%d can't be sent as an edit",

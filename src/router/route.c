@@ -56,6 +56,7 @@ static const struct fault_row faults[] = {
 int answer_fault(struct call *call, enum fault fault, const struct err *err)
 {
     const struct fault_row *row = &faults[fault];
+    call->arena->has_failed = false; /* nothing of what is missing is shown */
     call_refuse(call, "%s\n-# Error id: `%s`", row->sentence, call->log.request_id);
     call->outcome = row->outcome;
     const struct interaction *interaction = call->interaction;

@@ -6,8 +6,7 @@
 
 struct str_view cooldown_key(const struct call *call)
 {
-    struct buf key = { 0 };
-    struct str_view result;
+    CLEANUP(buf_free) struct buf key = { 0 };
     const struct interaction *interaction = call->interaction;
     if (interaction->command.path_length <= 1)
         return str_from(call->command->name);
@@ -16,9 +15,8 @@ struct str_view cooldown_key(const struct call *call)
             buf_append_char(&key, ' ');
         buf_append(&key, interaction->command.path[i]);
     }
-    result = arena_copy(call->arena, buf_view(&key));
-    buf_free(&key);
-    return result;
+    /* A part of it would be the key of another command; none is refused by NOT NULL. */
+    return key.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&key));
 }
 
 /* A replayed interaction may pass: it used the cooldown itself, or has posted its money already and
@@ -31,10 +29,13 @@ static const char sql_ready_at[] =
 int cooldown_ready_at(struct call *call, int64_t *ready_at_ms, struct err *err)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    struct str_view key = cooldown_key(call);
+    if (!key.data)
+        return err_set(err, ERR_MEMORY, "the key of a cooldown");
     struct db_statement statement = {
         .sql = sql_ready_at,
-        .parameters = { DB_INT(call->interaction->user.id), DB_TEXT(cooldown_key(call)),
-                        DB_INT(call->now_ms), DB_INT(call->effect_id) },
+        .parameters = { DB_INT(call->interaction->user.id), DB_TEXT(key), DB_INT(call->now_ms),
+                        DB_INT(call->effect_id) },
         .parameter_count = 4,
     };
     int result = db_query(call->services->db, &statement, &rows, err);

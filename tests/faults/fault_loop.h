@@ -1,0 +1,18 @@
+/* How the loops of fault tests go on: every event of a long run when FAULTS_ALL is set
+ * (./dev check), else each of the first ones and then fewer and fewer (./dev test). */
+#ifndef FAULTS_FAULT_LOOP_H
+#define FAULTS_FAULT_LOOP_H
+
+#include "faults.h"
+
+#include <stdlib.h>
+
+/* So many are tried one by one; then the step grows with the distance. */
+#define FAULT_STRIDE_FROM 40
+
+static inline int64_t fault_next(int64_t nth)
+{
+    return nth + (getenv("FAULTS_ALL") ? 1 : 1 + nth / FAULT_STRIDE_FROM);
+}
+
+#endif

@@ -1,0 +1,270 @@
+/* Whole interactions, from the bytes to the answer, with a fault at every allocation, statement and
+ * disk operation in turn. Whatever fails:
+ *  - there is an answer: the one that is right, a sentence with an error id, or an empty body,
+ * which HTTP answers by 500;
+ *  - the same interaction posted again is answered as if nothing had been, and has had its effect
+ *    exactly once;
+ *  - the books balance. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bronx/clock.h"
+#include "bronx/tos.h"
+
+#include "fault_loop.h"
+#include "router_fixture.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAYEE_OFFSET INT64_C(500000000)
+#define DATA_MAX     512
+
+/* Who asks; everything of one run has ids of its own. */
+struct run {
+    struct router_fixture *fixture;
+    int64_t user_id;
+    int64_t id; /* of the interaction; id - 1 is one before it */
+};
+
+struct flow {
+    const char *name;
+    void (*prepare)(const struct run *run); /* NULL: nothing */
+    int type;
+    const char *data;     /* JSON; "%lld" once or twice: see data_of */
+    const char *expected; /* part of the right answer */
+    const char *effect;   /* SQL that counts, by the interaction's id or the user's */
+    int64_t effect_count;
+};
+
+/* --- What was before ---------------------------------------------------------------------------
+ */
+
+static void accept_terms(const struct run *run)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    service_call_begin(&call, &run->fixture->base, &none, run->id - 2, run->user_id);
+    assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
+    service_call_end(&call);
+}
+
+/* /daily, stopped by the terms: the next one's modal will run it. */
+static void be_blocked(const struct run *run)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    const struct ask ask = { .type = INTERACTION_COMMAND,
+                             .id = run->id - 1,
+                             .user_id = run->user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .data = "{\"id\":\"1\",\"type\":1,\"name\":\"daily\"}" };
+    router_fixture_ask(run->fixture, &ask, &body);
+    assert_non_null(strstr(body.data, "Read and accept"));
+}
+
+/* --- The flows ---------------------------------------------------------------------------------
+ */
+
+#define COUNT_ENTRIES   "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id = %" PRId64
+#define COUNT_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE interaction_id = %" PRId64
+#define COUNT_BLOCKED   "SELECT COUNT(*) FROM tos_blocked WHERE interaction_id = %" PRId64
+#define COUNT_BOTH                                                                                 \
+    "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+
+static const struct flow flows[] = {
+    { "/help", NULL, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"help\"}",
+      "What I can do", COUNT_ENTRIES, 0 },
+    { "/help command", NULL, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"help\",\"options\":"
+      "[{\"type\":3,\"name\":\"command\",\"value\":\"pay\"}]}",
+      "/pay <user> <amount> [note]", COUNT_ENTRIES, 0 },
+    { "help autocomplete", NULL, INTERACTION_AUTOCOMPLETE,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"help\",\"options\":"
+      "[{\"type\":3,\"name\":\"command\",\"value\":\"p\",\"focused\":true}]}",
+      "\"choices\":[{", COUNT_ENTRIES, 0 },
+    { "help select", NULL, INTERACTION_COMPONENT,
+      "{\"component_type\":3,\"custom_id\":\"help:1:0:command\",\"values\":[\"daily\"]}",
+      "Take your daily reward", COUNT_ENTRIES, 0 },
+    { "/daily, blocked", NULL, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"daily\"}",
+      "Read and accept", COUNT_BLOCKED, 1 },
+    { "/daily", accept_terms, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"daily\"}",
+      "Your daily reward", COUNT_ENTRIES, 1 },
+    { "/pay", accept_terms, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"pay\",\"options\":["
+      "{\"type\":6,\"name\":\"user\",\"value\":\"%" PRId64 "\"},"
+      "{\"type\":3,\"name\":\"amount\",\"value\":\"10%%\"},"
+      "{\"type\":3,\"name\":\"note\",\"value\":\"for lunch\"}],"
+      "\"resolved\":{\"users\":{\"%" PRId64 "\":{\"id\":\"%" PRId64 "\",\"username\":\"bob\"}}}}",
+      "for lunch", COUNT_ENTRIES, 1 },
+    { "/balance", accept_terms, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"balance\"}", "1,000 coins", COUNT_ENTRIES, 0 },
+    { "/tos", accept_terms, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"tos\"}",
+      "You accepted these terms", COUNT_DECISIONS, 0 },
+    { "/tosinfo", accept_terms, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"tosinfo\"}", "You accepted version", COUNT_DECISIONS,
+      0 },
+    { "tos button", NULL, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"tos:1:0:read\"}", "\"type\":9", COUNT_DECISIONS, 0 },
+    { "tos decline", NULL, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"tos:1:0:decline\"}", "You declined", COUNT_DECISIONS,
+      1 },
+    { "tos modal", NULL, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"tos:1:0:accept\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
+      "{\"type\":22,\"id\":2,\"custom_id\":\"agreement\",\"values\":[\"accepted\"]}}]}",
+      "Welcome!", COUNT_ENTRIES, 1 },
+    { "tos modal and /daily", be_blocked, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"tos:1:%" PRId64 ":accept\",\"components\":[{\"type\":18,\"id\":1,"
+      "\"component\":{\"type\":22,\"id\":2,\"custom_id\":\"agreement\",\"values\":"
+      "[\"accepted\"]}}]}",
+      "Your daily reward", COUNT_BOTH, 2 },
+};
+
+/* --- One run -----------------------------------------------------------------------------------
+ */
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+
+/* A command's ids are the payee's, a modal's is the blocked interaction's. */
+static void data_of(const struct flow *flow, const struct run *run, char data[DATA_MAX])
+{
+    int64_t id = flow->type == INTERACTION_COMMAND ? run->user_id + PAYEE_OFFSET : run->id - 1;
+    snprintf(data, DATA_MAX, flow->data, id, id, id);
+}
+
+static int64_t count_effects(const struct flow *flow, const struct run *run)
+{
+    char sql[DATA_MAX];
+    snprintf(sql, sizeof(sql), flow->effect, run->id, run->id - 1);
+    return service_fixture_count(&run->fixture->base, sql);
+}
+
+#pragma GCC diagnostic pop
+
+/* The sentence of a fault; an autocomplete has no place for one. */
+static bool is_apology(const struct flow *flow, const struct buf *body)
+{
+    return strstr(body->data, "Error id: `") ||
+           (flow->type == INTERACTION_AUTOCOMPLETE && strstr(body->data, "\"choices\":[]"));
+}
+
+static void print_run(const struct flow *flow, enum fault_kind kind, int64_t nth, bool is_lasting)
+{
+    print_error("%s, %s %" PRId64 "%s\n", flow->name, fault_words[kind], nth,
+                is_lasting ? " and all after it" : "");
+}
+
+/* False when no fault struck: the flow has fewer events. */
+static bool run_once(struct router_fixture *fixture, const struct flow *flow, enum fault_kind kind,
+                     int64_t nth, bool is_lasting)
+{
+    static int64_t serial = 1000000;
+    serial++;
+    const struct run run = { fixture, serial, serial * 10 };
+    char data[DATA_MAX];
+    CLEANUP(buf_free) struct buf json = { 0 };
+    CLEANUP(buf_free) struct buf first = { 0 };
+    CLEANUP(buf_free) struct buf second = { 0 };
+    data_of(flow, &run, data);
+    const struct ask ask = { .type = flow->type,
+                             .id = run.id,
+                             .user_id = run.user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .invoker_id = flow->type == INTERACTION_COMPONENT ? run.user_id : 0,
+                             .data = data };
+    router_fixture_json(&ask, &json);
+    if (flow->prepare)
+        flow->prepare(&run);
+
+    faults_arm(kind, nth, is_lasting);
+    int parsed = router_fixture_post(fixture, buf_view(&json), &first);
+    bool has_struck = faults_disarm();
+    int again = router_fixture_post(fixture, buf_view(&json), &second);
+
+    bool is_silent = first.length == 0;
+    bool is_right = !is_silent && str_equal(buf_view(&first), buf_view(&second));
+    bool is_good = (parsed == 0 || parsed == ERR_MEMORY) &&
+                   (is_silent || is_right || is_apology(flow, &first)) &&
+                   (has_struck || is_right) && again == 0 && second.length > 0 &&
+                   strstr(second.data, flow->expected) &&
+                   count_effects(flow, &run) == flow->effect_count;
+    if (!is_good) {
+        print_run(flow, kind, nth, is_lasting);
+        print_error("first:  %s\nsecond: %s\neffects: %" PRId64 "\n", first.data ? first.data : "",
+                    second.data ? second.data : "", count_effects(flow, &run));
+        fail();
+    }
+    return has_struck;
+}
+
+static void assert_books_balance(struct router_fixture *fixture)
+{
+    struct err err = { 0 };
+    if (ledger_verify(fixture->base.db, &err) != 0)
+        fail_msg("%s", err.message);
+}
+
+static void run_flow(struct router_fixture *fixture, const struct flow *flow, enum fault_kind kind)
+{
+    for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
+        int64_t count = 0;
+        /* Once without, so that what is made once and kept is there. */
+        run_once(fixture, flow, kind, INT64_MAX, false);
+        for (int64_t nth = 1; run_once(fixture, flow, kind, nth, is_lasting); nth = fault_next(nth))
+            count++;
+        print_message("%s: %s, %" PRId64 " faults%s\n", flow->name, fault_words[kind], count,
+                      is_lasting ? ", lasting" : "");
+    }
+    assert_books_balance(fixture);
+}
+
+static void run_flows(enum fault_kind kind)
+{
+    struct router_fixture fixture;
+    assert_int_equal(router_fixture_open(&fixture, NULL, 1, 8), 0);
+    faults_wrap_engine(fixture.base.db);
+    for (size_t i = 0; i < ARRAY_LENGTH(flows); i++)
+        run_flow(&fixture, &flows[i], kind);
+    router_fixture_close(&fixture);
+}
+
+static void without_memory_nobody_is_told_what_is_not_so(void **state)
+{
+    (void)state;
+    run_flows(FAULT_ALLOCATION);
+}
+
+static void a_statement_that_fails_changes_nothing_for_good(void **state)
+{
+    (void)state;
+    run_flows(FAULT_STATEMENT_BEFORE);
+}
+
+static void a_commit_whose_answer_is_lost_is_found_the_next_time(void **state)
+{
+    (void)state;
+    run_flows(FAULT_STATEMENT_AFTER);
+}
+
+static void a_disk_that_fails_loses_no_coin(void **state)
+{
+    (void)state;
+    run_flows(FAULT_DISK);
+}
+
+int main(void)
+{
+    faults_wrap_files();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_statement_that_fails_changes_nothing_for_good),
+        cmocka_unit_test(a_commit_whose_answer_is_lost_is_found_the_next_time),
+        cmocka_unit_test(a_disk_that_fails_loses_no_coin),
+        cmocka_unit_test(without_memory_nobody_is_told_what_is_not_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
