@@ -98,17 +98,9 @@ void *realloc(void *memory, size_t size)
                                  : __libc_realloc(memory, size);
 }
 
-/* json-c 0.16 copies every key and does not look whether it got memory for it: it crashes. Nobody
- * above it can help that. */
-static bool is_json_c(void *caller)
+static char *copy_text(const char *text, size_t length)
 {
-    Dl_info place;
-    return dladdr(caller, &place) && strstr(place.dli_fname, "json-c");
-}
-
-static char *copy_text(const char *text, size_t length, void *caller)
-{
-    char *copy = !is_json_c(caller) && fails() ? NULL : lower_malloc(length + 1);
+    char *copy = malloc(length + 1);
     if (copy) {
         memcpy(copy, text, length);
         copy[length] = '\0';
@@ -119,12 +111,12 @@ static char *copy_text(const char *text, size_t length, void *caller)
 /* A sanitizer's own would not come by malloc. */
 char *strdup(const char *text)
 {
-    return copy_text(text, strlen(text), __builtin_return_address(0));
+    return copy_text(text, strlen(text));
 }
 
 char *strndup(const char *text, size_t max)
 {
-    return copy_text(text, strnlen(text, max), __builtin_return_address(0));
+    return copy_text(text, strnlen(text, max));
 }
 
 typedef int create_thread(pthread_t *thread, const pthread_attr_t *attributes,
@@ -159,14 +151,6 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     if (result != 0)
         free(beginning);
     return result;
-}
-
-/* Another of json-c 0.16: a key that finds no place in its table is forgotten. */
-const char *__lsan_default_suppressions(void);
-
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:json_object_object_add_ex\n";
 }
 
 /* --- Statements --------------------------------------------------------------------------------

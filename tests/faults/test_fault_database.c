@@ -93,7 +93,7 @@ static void run_starts(enum fault_kind kind)
 {
     for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
         int64_t count = 0;
-        for (int64_t nth = 1; start_once(kind, nth, is_lasting); nth = fault_next(nth))
+        for (int64_t nth = 1; start_once(kind, nth, is_lasting); nth = fault_next_of_many(nth))
             count++;
         print_message("start: %s, %" PRId64 " faults%s\n", fault_words[kind], count,
                       is_lasting ? ", lasting" : "");

@@ -39,6 +39,7 @@ int router_fixture_open(struct router_fixture *fixture, const struct command *co
         .services = &base->services,
         .owners = &fixture->owners,
         .executor = fixture->executor,
+        .defer_after_ms = 1000, /* of a clock that stands still */
         .metrics = fixture->metrics,
         .log = fixture->log,
     };
@@ -94,11 +95,22 @@ struct waiting {
     struct buf *body;
 };
 
-static void on_done(void *context, struct buf *body)
+/* Takes the outbox's place: nothing here takes long enough to be deferred. */
+int outbox_send(struct outbox *outbox, const struct outbox_message *message, struct err *err)
+{
+    (void)outbox;
+    (void)message;
+    (void)err;
+    abort();
+}
+
+static void on_done(void *context, struct router_answer *answer)
 {
     struct waiting *waiting = context;
-    *waiting->body = *body;
-    *body = (struct buf){ 0 };
+    if (answer->sent)
+        abort();
+    *waiting->body = answer->body;
+    answer->body = (struct buf){ 0 };
     sem_post(&waiting->is_answered);
 }
 
