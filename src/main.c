@@ -16,8 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Exit codes of sysexits.h; scripts rely on them. */
 enum exit_code {
     EXIT_CLEAN = 0,
@@ -98,7 +96,7 @@ static int run_serve(int argument_count, char **arguments)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* NOLINT(concurrency-mt-unsafe): no other thread yet */
     int result = serve(&config, &err);
     sodium_memzero(&config, sizeof(config));
     return result == 0 ? EXIT_CLEAN : complain(&err);

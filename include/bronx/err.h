@@ -26,7 +26,7 @@
     X(ERR_DEFERRAL, -14, "deferral")      /* an answer that can only be sent as an edit */
 
 enum err_code {
-#define X(name, value, word) name = value,
+#define X(name, value, word) name = (value),
     ERR_CODES(X)
 #undef X
 };

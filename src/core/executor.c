@@ -138,7 +138,7 @@ static void *supervise(void *argument)
         const struct task *oldest = executor->first;
         int64_t now_us = clock_monotonic_us(executor->settings.clock);
         /* A worker that can't be started is no fault: those that run will come to the task. */
-        if (now_us - oldest->submitted_us >= PATIENCE_MS * 1000)
+        if (now_us - oldest->submitted_us >= INT64_C(1000) * PATIENCE_MS)
             (void)start_worker(executor);
         sleep_ms_unlocked(executor, PATIENCE_MS);
     }

@@ -21,7 +21,9 @@ bool str_equal(struct str_view a, struct str_view b)
 
 static char ascii_lower(char character)
 {
-    return character >= 'A' && character <= 'Z' ? (char)(character - 'A' + 'a') : character;
+    if (character >= 'A' && character <= 'Z')
+        return (char)(character - 'A' + 'a');
+    return character;
 }
 
 bool str_equal_ignoring_case(struct str_view a, struct str_view b)

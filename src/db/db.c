@@ -122,8 +122,8 @@ int db_atomic(struct db *db, const struct db_statement *statements, int count,
         err = &unread;
     if (count < 1 || count > DB_MAX_STATEMENTS)
         return err_set(err, ERR_INTERNAL, "%d statements; 1 to %d", count, DB_MAX_STATEMENTS);
-    if (results)
-        memset(results, 0, (size_t)count * sizeof(*results));
+    for (int i = 0; results && i < count; i++)
+        results[i] = NULL;
     int result = 0;
     for (int i = 0; i < count && result == 0; i++)
         result = rules_check_statement(&statements[i], i, err);

@@ -70,19 +70,17 @@ static int lock(struct sqlite_file *file, struct err *err)
 {
     char name[PATH_MAX + sizeof(LOCK_SUFFIX)];
     snprintf(name, sizeof(name), "%s" LOCK_SUFFIX, file->path);
-    CLEANUP(close_fd)
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, SECRET_MODE);
-    if (fd < 0)
+    file->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, SECRET_MODE);
+    if (file->lock_fd < 0)
         return err_set_errno(err, ERR_UNAVAILABLE, errno, "lock file %s", name);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            return err_set(err, ERR_UNAVAILABLE, "database %s is in use by another process",
-                           file->path);
-        return err_set_errno(err, ERR_UNAVAILABLE, errno, "locking %s", name);
-    }
-    file->lock_fd = fd;
-    fd = -1;
-    return 0;
+    if (flock(file->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int number = errno;
+    close_fd(&file->lock_fd);
+    if (number == EWOULDBLOCK)
+        return err_set(err, ERR_UNAVAILABLE, "database %s is in use by another process",
+                       file->path);
+    return err_set_errno(err, ERR_UNAVAILABLE, number, "locking %s", name);
 }
 
 /* After a power loss the new name must be there, not only the contents. */

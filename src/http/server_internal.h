@@ -119,7 +119,7 @@ void answer_queue_wake(struct answer_queue *answers);
 void *event_loop_run(void *event_thread);
 void event_loop_take_answers(struct answer_queue *answers);
 void connection_enter(struct connection *connection, enum phase phase);
-void event_loop_on_connection(void *event_thread, struct MHD_Connection *mhd, void **context,
+void event_loop_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                               enum MHD_ConnectionNotificationCode code);
 
 /* exchange.c */

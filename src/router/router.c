@@ -83,6 +83,13 @@ static void release(struct dispatch *dispatch)
     free(dispatch);
 }
 
+/* Its reference is never the last: whoever runs the dispatch has one. */
+static void stop_budget(struct dispatch *dispatch)
+{
+    if (budget_cancel(dispatch->router->budget, &dispatch->budget))
+        atomic_fetch_sub(&dispatch->references, 1);
+}
+
 static struct log log_of_dispatch(const struct dispatch *dispatch)
 {
     return log_of_request(dispatch->router->settings.log, dispatch->request_id);
@@ -226,8 +233,7 @@ static bool answer_in_time(struct dispatch *dispatch, struct call *call)
         buf_free(&answer.body);
         return false;
     }
-    if (budget_cancel(dispatch->router->budget, &dispatch->budget))
-        release(dispatch);
+    stop_budget(dispatch);
     if (is_edit) {
         dispatch->is_deferral_ephemeral = reply_is_ephemeral(call->reply);
         answer_deferred(dispatch);
@@ -271,8 +277,7 @@ static void give_up(struct dispatch *dispatch)
 {
     struct router_answer nothing = { 0 };
     if (leave_pending(dispatch, DISPATCH_ANSWERED)) {
-        if (budget_cancel(dispatch->router->budget, &dispatch->budget))
-            release(dispatch);
+        stop_budget(dispatch);
         dispatch->done(dispatch->context, &nothing);
     } else {
         tie_loose_end(dispatch);
