@@ -343,7 +343,7 @@ static void check_json(const struct buf *out)
 
 static void check_refused(int code, const struct buf *out, const struct err *err)
 {
-    FUZZ_CHECK(code == ERR_INVALID || code == ERR_LIMIT);
+    FUZZ_CHECK(code == ERR_INVALID || code == ERR_LIMIT || code == ERR_DEFERRAL);
     FUZZ_CHECK(err->code == code && err->message[0] != '\0' && out->length == 0);
 }
 
