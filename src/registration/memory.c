@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 static int open_database(const struct memory *memory, struct db **db, struct err *err)
@@ -55,17 +54,16 @@ static void remove_mark(const struct memory *memory, const char *scope)
         unlink(path.data);
 }
 
-static void make_mark(const struct memory *memory, const char *scope)
+int memory_doubt(const struct memory *memory, const char *scope, struct err *err)
 {
     CLEANUP(buf_free) struct buf path = { 0 };
     if (!mark_path(memory, scope, &path))
-        return;
+        return path.has_failed ? err_set(err, ERR_MEMORY, "a path") : 0;
     int fd = open(path.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        fprintf(stderr, "bronxbot: %s can't be made: %m; register again while the bot is stopped\n",
-                path.data);
-    else
-        close(fd);
+        return err_set_errno(err, ERR_IO, errno, "%s", path.data);
+    close(fd);
+    return 0;
 }
 
 /* --- The row --- */
@@ -113,7 +111,5 @@ int memory_store(const struct memory *memory, const char *scope, const char *has
     db_close(db);
     if (result == 0)
         remove_mark(memory, scope);
-    else
-        make_mark(memory, scope);
     return result;
 }

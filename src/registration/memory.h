@@ -19,8 +19,11 @@ struct memory {
 int memory_has(const struct memory *memory, const char *scope, const char *hash,
                struct err *err) MUST_CHECK;
 
-/* When the database can't be used, a mark beside it (sqlite) sees to it that what it remembers
- * about this scope is not believed. */
+/* To be called before Discord's set is changed, and when it can't be stored what it is: until
+ * memory_store has succeeded, what the database remembers about this scope is not believed. Kept as
+ * a file beside the database, which may be the serving bot's. */
+int memory_doubt(const struct memory *memory, const char *scope, struct err *err) MUST_CHECK;
+
 int memory_store(const struct memory *memory, const char *scope, const char *hash,
                  struct err *err) MUST_CHECK;
 

@@ -227,12 +227,25 @@ static int find_doubles(struct registration *registration, struct scope *scope, 
 
 /* --- Applying --- */
 
+/* Who can't even leave a mark can still register. */
+static void doubt(const struct registration *registration, const struct scope *scope)
+{
+    struct err err = { 0 };
+    if (memory_doubt(&registration->memory, scope->name, &err) != 0)
+        fprintf(stderr,
+                "bronxbot: a later run may take an older set for this one: check it with --dry-run "
+                "(%s)\n",
+                err.message);
+}
+
 /* Not to remember costs a request at the next run, no more. */
 static void remember(const struct registration *registration, const struct scope *scope)
 {
     struct err err = { 0 };
-    if (memory_store(&registration->memory, scope->name, scope->hash, &err) != 0)
-        fprintf(stderr, "bronxbot: not remembered (%s)\n", err.message);
+    if (memory_store(&registration->memory, scope->name, scope->hash, &err) == 0)
+        return;
+    fprintf(stderr, "bronxbot: not remembered (%s)\n", err.message);
+    doubt(registration, scope);
 }
 
 static bool is_remembered(const struct registration *registration, const struct scope *scope)
@@ -276,8 +289,10 @@ static int replace(struct registration *registration, struct scope *scope, struc
 {
     CLEANUP(buf_free) struct buf answer = { 0 };
     const char *json = text_of(scope->wanted);
+    scope->outcome = SCOPE_FAILED;
     if (!json)
         return err_set(err, ERR_MEMORY, "the commands as JSON");
+    doubt(registration, scope);
     int result =
         remote_replace(&registration->remote, scope->guild_id, str_from(json), &answer, err);
     if (result != 0)

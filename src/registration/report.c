@@ -17,6 +17,7 @@ static const struct outcome_row outcomes[] = {
     [SCOPE_EQUAL] = { "equal", "Discord has what is wanted; nothing to do" },
     [SCOPE_PLANNED] = { "planned", "a dry run; nothing was changed" },
     [SCOPE_REFUSED] = { "refused", "refused; nothing was changed" },
+    [SCOPE_FAILED] = { "failed", "not replaced, as far as is known" },
     [SCOPE_REPLACED] = { "replaced", "replaced" },
 };
 

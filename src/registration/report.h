@@ -15,6 +15,7 @@ enum scope_outcome {
     SCOPE_EQUAL,      /* Discord has what is wanted */
     SCOPE_PLANNED,    /* --dry-run */
     SCOPE_REFUSED,    /* too much would be deleted */
+    SCOPE_FAILED,     /* whether Discord has replaced it is unknown */
     SCOPE_REPLACED,
 };
 

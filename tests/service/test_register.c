@@ -44,6 +44,7 @@ struct world {
     char folder[64];
     json_object *global, *guild; /* as they were sent */
     struct refusal refusal;
+    const char *refused_method; /* NULL: any */
     int gets, puts;
     bool has_bad_request; /* of a shape Discord does not take */
     struct buf output;    /* of the last run: stdout and stderr */
@@ -119,7 +120,10 @@ static void discord(void *context, const struct script_request *request,
                    str_equal(script_header(request, "Authorization"), STR("Bot " BOT_TOKEN)) &&
                    str_starts_with(script_header(request, "User-Agent"), STR("DiscordBot ("));
     world->has_bad_request |= !is_good;
-    if (!is_good || world->refusal.times != 0) {
+    bool is_refused =
+        world->refusal.times != 0 &&
+        (!world->refused_method || str_equal(request->method, str_from(world->refused_method)));
+    if (!is_good || is_refused) {
         world->refusal.times -= world->refusal.times > 0;
         answer->status = is_good ? world->refusal.status : 400;
         answer->headers = world->refusal.headers;
@@ -519,6 +523,23 @@ static void what_fails_for_a_moment_is_tried_again(void **state)
     }
 }
 
+static void what_broke_off_is_not_believed(void **state)
+{
+    struct world *world = *state;
+    expect(world, "register", 0, 1, 1);
+    forget_database(world);
+    must_put(stored(world->global, "pay"), "description", must_text(STR("Old words")));
+    world->refused_method = "PUT";
+    world->refusal = (struct refusal){ 400, -1, NULL, "{\"message\":\"No\",\"code\":1}" };
+    expect(world, "register", 78, 1, 1);
+    assert_true(says(world, "~ /pay\n"));
+    assert_true(has_file(world, "bronxbot.db.commands-global.stale"));
+    world->refusal.times = 0;
+    expect(world, "register", 0, 1, 1);
+    assert_false(has_file(world, "bronxbot.db.commands-global.stale"));
+    expect(world, "register", 0, 0, 0);
+}
+
 static void a_missing_setting_is_one_line(void **state)
 {
     struct world *world = *state;
@@ -626,6 +647,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(owner_commands_go_to_the_owner_guild_only, begin, end),
         cmocka_unit_test_setup_teardown(each_refusal_is_one_line_that_says_what_to_do, begin, end),
         cmocka_unit_test_setup_teardown(what_fails_for_a_moment_is_tried_again, begin, end),
+        cmocka_unit_test_setup_teardown(what_broke_off_is_not_believed, begin, end),
         cmocka_unit_test_setup_teardown(a_missing_setting_is_one_line, begin, end),
         cmocka_unit_test_setup_teardown(wrong_arguments_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(several_runs_at_once_are_harmless, begin, end),
