@@ -84,7 +84,7 @@ void config_print(const struct config *config, struct buf *out);
 
 /* The file a secret is kept in (NAME_FILE). */
 struct config_secret_file {
-    char name[64];              /* "DISCORD_BOT_TOKEN_FILE" */
+    char name[64]; /* "DISCORD_BOT_TOKEN_FILE" */
     char path[CONFIG_TEXT_MAX];
 };
 

@@ -77,8 +77,9 @@ static void append_visible(struct buf *out, struct str_view text)
 {
     for (size_t i = 0; i < text.length; i++) {
         char byte = text.data[i];
-        bool is_control = (unsigned char)byte < ' ' || byte == 0x7f;
-        buf_append_char(out, is_control ? '?' : byte);
+        if ((unsigned char)byte < ' ' || byte == 0x7f)
+            byte = '?';
+        buf_append_char(out, byte);
     }
 }
 

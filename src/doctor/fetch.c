@@ -21,7 +21,7 @@ static void free_list(struct curl_slist **list)
     curl_slist_free_all(*list);
 }
 
-static size_t take_body(char *bytes, size_t size, size_t count, void *context)
+static size_t take_body(const char *bytes, size_t size, size_t count, void *context)
 {
     struct buf *body = context;
     size_t length = size * count, room = FETCH_BODY_MAX - body->length;
@@ -29,7 +29,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
     return length;
 }
 
-static size_t take_header(char *bytes, size_t size, size_t count, void *context)
+static size_t take_header(const char *bytes, size_t size, size_t count, void *context)
 {
     struct fetch_answer *answer = context;
     struct str_view line = { bytes, size * count }, name;

@@ -82,6 +82,15 @@ static bool folder_of(const char *path, char folder[PATH_MAX])
     return true;
 }
 
+/* What the system says about `path`, by errno. */
+static void add_refusal(struct finding *finding, enum finding_state state, const char *advice,
+                        const char *path)
+{
+    struct err err;
+    err_set_errno(&err, ERR_IO, errno, "%s", path);
+    finding_add(finding, state, advice, "%s", err.message);
+}
+
 void check_database_file(struct doctor *doctor, struct finding *finding)
 {
     static const char ownership[] = "give file and folder to the user the bot runs as";
@@ -94,17 +103,16 @@ void check_database_file(struct doctor *doctor, struct finding *finding)
         return;
     }
     if (access(folder, W_OK | X_OK) != 0)
-        finding_add(finding, FINDING_FAIL, ownership, "folder %s: %s", folder, strerror(errno));
+        add_refusal(finding, FINDING_FAIL, ownership, folder);
     if (stat(path, &status) != 0) {
-        finding_add(finding, errno == ENOENT ? FINDING_WARN : FINDING_FAIL,
-                    "`bronxbot serve` makes it; if it should exist, correct DATABASE_URL", "%s: %s",
-                    path, strerror(errno));
+        add_refusal(finding, errno == ENOENT ? FINDING_WARN : FINDING_FAIL,
+                    "`bronxbot serve` makes it; if it should exist, correct DATABASE_URL", path);
         return;
     }
     if (!S_ISREG(status.st_mode))
         finding_add(finding, FINDING_FAIL, "correct DATABASE_URL", "%s is no file", path);
     else if (access(path, R_OK | W_OK) != 0)
-        finding_add(finding, FINDING_FAIL, ownership, "%s: %s", path, strerror(errno));
+        add_refusal(finding, FINDING_FAIL, ownership, path);
     if (status.st_mode & TOO_OPEN_MODE)
         finding_add(finding, FINDING_FAIL, "chmod 600 it", "%s has mode %03o", path,
                     (unsigned)status.st_mode & 0777);

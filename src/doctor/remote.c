@@ -1,8 +1,9 @@
 /* Checks against Discord's API: can it be reached, and does it know us by the credentials we have?
- * The bot's token goes into one header and is never shown. */
+ * The bot's token is for the REST client alone and never shown. */
 #include "doctor/check.h"
 
 #include "discord/interaction_json.h"
+#include "discord/rest.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -19,23 +20,31 @@
 #define EVENTS_ON             2
 #define EVENTS_OFF_BY_DISCORD 3
 
-static void ask_discord(const struct doctor *doctor, const char *path, bool is_as_bot,
-                        struct fetch_answer *answer)
+/* The one request without the token: how it fails is looked at closely. */
+static void ask_gateway(struct doctor *doctor)
 {
-    char url[2 * CONFIG_TEXT_MAX], authorization[CONFIG_TEXT_MAX + 32];
-    snprintf(url, sizeof(url), "%s%s", doctor->config.api_url, path);
-    snprintf(authorization, sizeof(authorization), "Authorization: Bot %s",
-             doctor->config.bot_token);
-    const struct fetch_request request = { .url = url,
-                                           .method = "GET",
-                                           .headers = { is_as_bot ? authorization : NULL } };
-    fetch(&request, answer);
-    sodium_memzero(authorization, sizeof(authorization));
+    char url[2 * CONFIG_TEXT_MAX];
+    snprintf(url, sizeof(url), "%s/gateway", doctor->config.api_url);
+    const struct fetch_request request = { .url = url, .method = "GET" };
+    fetch(&request, &doctor->gateway);
+}
+
+/* As the bot; `response` is to be freed in any case. */
+static void ask_discord(const struct doctor *doctor, struct str_view path,
+                        struct rest_response *response)
+{
+    const struct rest_settings settings = { .api_url = doctor->config.api_url,
+                                            .bot_token = doctor->config.bot_token,
+                                            .connect_ms = FETCH_TIMEOUT_MS,
+                                            .total_ms = FETCH_TIMEOUT_MS,
+                                            .body_max = FETCH_BODY_MAX };
+    const struct rest_request request = { .method = REST_GET, .path = path, .is_as_bot = true };
+    (void)!rest_request(&settings, &request, response, NULL); /* it says so itself: no status */
 }
 
 void check_dns(struct doctor *doctor, struct finding *finding)
 {
-    ask_discord(doctor, "/gateway", false, &doctor->gateway);
+    ask_gateway(doctor);
     if (doctor->gateway.result == FETCH_NO_ADDRESS)
         finding_add(finding, FINDING_FAIL,
                     "mend the resolver (/etc/resolv.conf), or DISCORD_API_URL", "%s",
@@ -158,17 +167,18 @@ void check_token_form(struct doctor *doctor, struct finding *finding)
 }
 
 /* One JSON object into a tree; false when the answer is none. */
-static bool read_object(const struct fetch_answer *answer, struct arena *arena,
+static bool read_object(const struct rest_response *answer, struct arena *arena,
                         struct json_tree *tree)
 {
-    return answer->result == FETCH_ANSWERED && answer->status == 200 &&
+    return answer->status == 200 &&
            json_read_tree(buf_view(&answer->body), arena, arena, tree, NULL) == 0;
 }
 
-static void complain_of_answer(struct finding *finding, const struct fetch_answer *answer)
+static void complain_of_answer(struct finding *finding, const struct rest_response *answer)
 {
-    if (answer->result != FETCH_ANSWERED)
-        finding_add(finding, FINDING_FAIL, "see the lines above", "no answer: %s", answer->reason);
+    if (answer->status == 0)
+        finding_add(finding, FINDING_FAIL, "see the lines above", "no answer: %s",
+                    answer->reason ? answer->reason : "no memory");
     else if (answer->status == 401)
         finding_add(finding, FINDING_FAIL,
                     "reset the token in the Developer Portal, page Bot, and set the new one",
@@ -196,11 +206,11 @@ void check_token(struct doctor *doctor, struct finding *finding)
     static const struct json_field fields[] = { { .name = "username", .kind = JSON_TEXT } };
     if (!can_use_token(doctor, finding))
         return;
-    CLEANUP(fetch_free) struct fetch_answer answer = { 0 };
+    CLEANUP(rest_response_free) struct rest_response answer = { 0 };
     CLEANUP(arena_free) struct arena arena = { 0 };
     struct json_tree tree = { 0 };
     struct str_view name = STR_NONE;
-    ask_discord(doctor, "/users/@me", true, &answer);
+    ask_discord(doctor, STR("/users/@me"), &answer);
     if (!read_object(&answer, &arena, &tree)) {
         complain_of_answer(finding, &answer);
         return;
@@ -224,7 +234,7 @@ static void keep(char *place, size_t size, struct str_view text)
     snprintf(place, size, "%.*s", STR_ARGS(text));
 }
 
-static bool read_application(const struct fetch_answer *answer, struct application *application)
+static bool read_application(const struct rest_response *answer, struct application *application)
 {
     static const struct json_field fields[] = {
         JSON_NEEDED(struct application_text, id, JSON_ID),
@@ -256,8 +266,8 @@ void check_application(struct doctor *doctor, struct finding *finding)
 {
     if (!can_use_token(doctor, finding))
         return;
-    CLEANUP(fetch_free) struct fetch_answer answer = { 0 };
-    ask_discord(doctor, "/applications/@me", true, &answer);
+    CLEANUP(rest_response_free) struct rest_response answer = { 0 };
+    ask_discord(doctor, STR("/applications/@me"), &answer);
     if (!read_application(&answer, &doctor->application))
         complain_of_answer(finding, &answer);
     else if (doctor->application.id != doctor->config.application_id)

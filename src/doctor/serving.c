@@ -25,26 +25,27 @@ static const char unprobed[] = "not checked: the bot handed out no signed PING o
 static const char unreached[] = "not checked: the front does not answer";
 static const char look_above[] = "mend the lines above first";
 
-/* The URL of `path` on a listening address; a unix socket's path is passed on beside it. */
+/* `request` to `path` on a listening address: its URL and socket are filled in here. */
 static void fetch_at(const struct listen_address *address, const char *path,
-                     struct fetch_request *request, struct fetch_answer *answer)
+                     const struct fetch_request *request, struct fetch_answer *answer)
 {
     char url[URL_SIZE];
     CLEANUP(buf_free) struct buf host = { 0 };
+    struct fetch_request whole = *request;
     listen_address_print(address, &host);
     if (address->is_unix)
         snprintf(url, sizeof(url), "http://localhost%s", path);
     else
         snprintf(url, sizeof(url), "http://%.*s%s", STR_ARGS(buf_view(&host)), path);
-    request->url = url;
-    request->unix_path = address->is_unix ? address->text : NULL;
-    request->is_local = true;
-    fetch(request, answer);
+    whole.url = url;
+    whole.unix_path = address->is_unix ? address->text : NULL;
+    whole.is_local = true;
+    fetch(&whole, answer);
 }
 
 void doctor_ask_admin(const struct doctor *doctor, const char *path, struct fetch_answer *answer)
 {
-    struct fetch_request request = { .method = "GET" };
+    const struct fetch_request request = { .method = "GET" };
     fetch_at(&doctor->config.admin_listen, path, &request, answer);
 }
 
@@ -87,24 +88,25 @@ static struct str_view front_base(const char *url)
     return base;
 }
 
-static void ask_front(const struct doctor *doctor, const char *path, struct fetch_request *request,
-                      struct fetch_answer *answer)
+static void ask_front(const struct doctor *doctor, const char *path,
+                      const struct fetch_request *request, struct fetch_answer *answer)
 {
     char url[URL_SIZE];
+    struct fetch_request whole = *request;
     if (!doctor->options->url) {
         fetch_at(&doctor->config.listen, path, request, answer);
         return;
     }
     snprintf(url, sizeof(url), "%.*s%s", STR_ARGS(front_base(doctor->options->url)), path);
-    request->url = url;
-    fetch(request, answer);
+    whole.url = url;
+    fetch(&whole, answer);
 }
 
 void check_front(struct doctor *doctor, struct finding *finding)
 {
     CLEANUP(fetch_free) struct fetch_answer answer = { 0 };
     CLEANUP(buf_free) struct buf name = { 0 };
-    struct fetch_request request = { .method = "GET" };
+    const struct fetch_request request = { .method = "GET" };
     ask_front(doctor, INTERACTIONS_PATH, &request, &answer);
     if (doctor->options->url)
         buf_append(&name, front_base(doctor->options->url));
@@ -294,7 +296,7 @@ void check_stale_timestamp(struct doctor *doctor, struct finding *finding)
 static void expect_get(struct doctor *doctor, const char *path, int status, struct finding *finding)
 {
     CLEANUP(fetch_free) struct fetch_answer answer = { 0 };
-    struct fetch_request request = { .method = "GET" };
+    const struct fetch_request request = { .method = "GET" };
     char words[FETCH_REASON_SIZE + 16];
     if (!can_ask(doctor, finding))
         return;
