@@ -1,6 +1,6 @@
 /* Threads take the requests in turn, sleep until theirs is due and wait for its answer. There are
- * enough of them that a request never waits for a free one: at 150 a second and 1.5 s for an answer
- * 225 are under way. */
+ * enough of them that a request hardly waits for a free one: an answer takes 1.3 s when an instance
+ * hangs. All have made their connection before the first request is due. */
 #include "harness/load.h"
 
 #include "harness/interaction_json.h"
@@ -12,15 +12,17 @@
 #include <string.h>
 #include <time.h>
 
-#define THREADS     240
-#define STACK_BYTES ((size_t)256 * 1024)
+#define SECONDS_BUSY 1.6 /* how long all may wait for an answer */
+#define STACK_BYTES  ((size_t)256 * 1024)
 
 struct harness_load {
     struct harness_load_options options;
     struct timespec start;
     int next;            /* atomic: the next request nobody has taken */
     int64_t *elapsed_us; /* of each request; -1: failed */
-    pthread_t threads[THREADS];
+    pthread_t *threads;
+    int thread_count;
+    pthread_barrier_t connected;
     pthread_mutex_t lock;
     char first_failure[256]; /* with the lock held */
 };
@@ -75,6 +77,13 @@ static void *send_in_turn(void *context)
     struct harness_load *load = context;
     CLEANUP(http_client_release)
     struct http_client *client = harness_front_client(load->options.front);
+    CLEANUP(http_answer_free) struct http_answer nothing = { 0 };
+    const struct http_request hello = { .method = "GET", .path = "/" };
+    struct err err = { 0 };
+    if (http_client_send(client, &hello, &nothing, &err) != 0)
+        note_failure(load, -1, 0, err.message);
+    pthread_barrier_wait(&load->connected); /* the clock starts */
+    pthread_barrier_wait(&load->connected);
     for (;;) {
         int number = __atomic_fetch_add(&load->next, 1, __ATOMIC_RELAXED);
         if (number >= load->options.count)
@@ -91,15 +100,20 @@ struct harness_load *harness_load_start(const struct harness_load_options *optio
     struct harness_load *load = must_allocate(1, sizeof(*load));
     load->options = *options;
     load->elapsed_us = must_allocate((size_t)options->count, sizeof(int64_t));
+    load->thread_count = (int)(options->per_second * SECONDS_BUSY);
+    load->threads = must_allocate((size_t)load->thread_count, sizeof(pthread_t));
     pthread_mutex_init(&load->lock, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &load->start);
+    pthread_barrier_init(&load->connected, NULL, (unsigned)load->thread_count + 1);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < load->thread_count; i++)
         if (pthread_create(&load->threads[i], &attributes, send_in_turn, load) != 0)
             abort();
     pthread_attr_destroy(&attributes);
+    pthread_barrier_wait(&load->connected);
+    clock_gettime(CLOCK_MONOTONIC, &load->start);
+    pthread_barrier_wait(&load->connected);
     return load;
 }
 
@@ -117,7 +131,7 @@ static int compare(const void *left, const void *right)
 
 void harness_load_finish(struct harness_load *load, struct harness_load_result *result)
 {
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < load->thread_count; i++)
         pthread_join(load->threads[i], NULL);
     int count = load->options.count;
     qsort(load->elapsed_us, (size_t)count, sizeof(int64_t), compare);
@@ -132,7 +146,9 @@ void harness_load_finish(struct harness_load *load, struct harness_load_result *
         result->longest_us = good[good_count - 1];
     }
     snprintf(result->first_failure, sizeof(result->first_failure), "%s", load->first_failure);
+    pthread_barrier_destroy(&load->connected);
     pthread_mutex_destroy(&load->lock);
+    free(load->threads);
     free(load->elapsed_us);
     free(load);
 }

@@ -31,19 +31,20 @@
 #endif
 #endif
 #ifdef IS_SANITIZED
-#define PER_SECOND 40
+#define PER_SECOND 10
 #else
 #define PER_SECOND 150
 #endif
 #define RESTARTS       10
 #define SECONDS        20
 #define SECONDS_LONG   60
+#define GAP_MS         1000
+#define ATTEMPTS       3
 #define OUTAGE_SECONDS 8
 #define PEOPLE         50
 #define FIRST_PERSON   INT64_C(7000000000000000001)
 #define LOOK_MS        5
 #define PATIENCE_MS    8000
-#define RAW_TIMEOUT_MS 8000
 
 static void pause_ms(long milliseconds)
 {
@@ -141,12 +142,16 @@ static void open_street(struct street *street, int bot_count, bool keeps_socket)
     must_work(harness_front_launch(&street->front, &err), &err);
 }
 
-static int close_street(void **state)
+static void shut_street(struct street *street)
 {
-    struct street *street = *state;
     harness_front_fini(&street->front);
     for (int i = 0; i < HARNESS_FRONT_INSTANCES; i++)
         harness_bot_fini(&street->bots[i]);
+}
+
+static int close_street(void **state)
+{
+    shut_street(*state);
     return 0;
 }
 
@@ -164,59 +169,98 @@ static void wait_for(struct harness_load *load, int count)
         pause_ms(LOOK_MS);
 }
 
-static void ten_restarts_under_load_fail_no_interaction(void **state)
-{
-    struct street *street = *state;
+/* An outage, once: what it did to the load, and how long nobody served at most. */
+struct outage {
     struct harness_load_result result;
-    struct err err = { 0 };
-    bool is_long = getenv("BRONX_LONG_TESTS") != NULL;
-    open_street(street, 1, true);
-    const struct harness_load_options options = {
+    int64_t longest_gap_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void note_gap(struct outage *outage, int64_t since_ms)
+{
+    int64_t gap_ms = now_ms() - since_ms;
+    if (gap_ms > outage->longest_gap_ms)
+        outage->longest_gap_ms = gap_ms;
+}
+
+static struct harness_load_options load_on(const struct street *street, int seconds)
+{
+    return (struct harness_load_options){
         .front = &street->front,
         .bot = &street->bots[0],
         .per_second = PER_SECOND,
-        .count = PER_SECOND * (is_long ? SECONDS_LONG : SECONDS),
+        .count = PER_SECOND * seconds,
         .write = write_help_or_balance,
         .is_answer = is_message,
     };
+}
+
+static void restart_ten_times(struct street *street, struct outage *outage)
+{
+    struct err err = { 0 };
+    bool is_long = getenv("BRONX_LONG_TESTS") != NULL;
+    const struct harness_load_options options = load_on(street, is_long ? SECONDS_LONG : SECONDS);
     struct harness_load *load = harness_load_start(&options);
-    int64_t longest_ms = 0;
     int restarted = 0;
     for (; restarted < RESTARTS; restarted++) {
         wait_for(load, options.count * (restarted + 1) / (RESTARTS + 2));
+        int64_t since_ms = now_ms();
         if (harness_bot_restart(&street->bots[0], &err) != 0)
             break;
-        if (street->bots[0].ready_ms > longest_ms)
-            longest_ms = street->bots[0].ready_ms;
+        note_gap(outage, since_ms);
     }
-    harness_load_finish(load, &result);
+    harness_load_finish(load, &outage->result);
     must_work(restarted < RESTARTS ? ERR_UNAVAILABLE : 0, &err);
-    print_message("longest start: %d ms\n", (int)longest_ms);
-    expect_no_failure("ten restarts", &result);
 }
 
 /* systemd would start it again at once; here the harness does. */
-static void a_kill_of_the_only_instance_fails_no_interaction_when_it_is_started_again(void **state)
+static void kill_once(struct street *street, struct outage *outage)
 {
-    struct street *street = *state;
-    struct harness_load_result result;
     struct err err = { 0 };
-    open_street(street, 1, true);
-    const struct harness_load_options options = {
-        .front = &street->front,
-        .bot = &street->bots[0],
-        .per_second = PER_SECOND,
-        .count = PER_SECOND * OUTAGE_SECONDS / 2,
-        .write = write_help_or_balance,
-        .is_answer = is_message,
-    };
+    const struct harness_load_options options = load_on(street, OUTAGE_SECONDS / 2);
     struct harness_load *load = harness_load_start(&options);
     wait_for(load, options.count / 3);
+    int64_t since_ms = now_ms();
     harness_bot_kill(&street->bots[0], SIGKILL);
     int launched = harness_bot_launch(&street->bots[0], &err);
-    harness_load_finish(load, &result);
+    note_gap(outage, since_ms);
+    harness_load_finish(load, &outage->result);
     must_work(launched, &err);
-    expect_no_failure("killed and started again", &result);
+}
+
+/* nginx waits 2.6 s for an answer in all. On a machine so busy that a start, usually a tenth of a
+ * second, takes a large part of that, failures say nothing about the bot: once more. */
+static void expect_no_failure_of(void (*run)(struct street *, struct outage *),
+                                 struct street *street, const char *what)
+{
+    for (int attempt = 1;; attempt++) {
+        struct outage outage = { 0 };
+        open_street(street, 1, true);
+        run(street, &outage);
+        print_message("%s: nobody served for %d ms at most\n", what, (int)outage.longest_gap_ms);
+        if (outage.result.failed == 0 || outage.longest_gap_ms <= GAP_MS || attempt == ATTEMPTS) {
+            expect_no_failure(what, &outage.result);
+            return;
+        }
+        print_message("%d failed; this machine is too busy to tell\n", outage.result.failed);
+        shut_street(street);
+    }
+}
+
+static void ten_restarts_under_load_fail_no_interaction(void **state)
+{
+    expect_no_failure_of(restart_ten_times, *state, "ten restarts");
+}
+
+static void a_kill_of_the_only_instance_fails_no_interaction_when_it_is_started_again(void **state)
+{
+    expect_no_failure_of(kill_once, *state, "killed and started again");
 }
 
 /* --- Two instances -----------------------------------------------------------------------------
