@@ -30,7 +30,7 @@ int supervisor_notify(const char *state, struct err *err)
 {
     struct sockaddr_un address;
     socklen_t size = 0;
-    const char *path = getenv("NOTIFY_SOCKET");
+    const char *path = getenv("NOTIFY_SOCKET"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
     if (!path || !path[0])
         return 0;
     int result = fill_address(path, &address, &size, err);

@@ -6,8 +6,6 @@
 #include "db/rules.h"
 #include "db/sqlite.h"
 
-#include <string.h>
-
 struct scheme {
     struct str_view prefix;
     int (*open)(struct db **db, const struct db_settings *settings, struct str_view rest,

@@ -367,11 +367,14 @@ static void check_answer(const struct reply *reply)
     FUZZ_CHECK(str_equal(buf_view(&out), buf_view(&again)));
 }
 
-static void check_edit(const struct reply *reply)
+typedef int serialize(const struct reply *reply, struct buf *out, struct err *err);
+
+static void check_later(const struct reply *reply, serialize *later)
 {
     CLEANUP(buf_free) struct buf out = { 0 };
     struct err err = { 0 };
-    int code = reply_serialize_edit(reply, &out, &err);
+    int code = later(reply, &out, &err);
+    FUZZ_CHECK(code != ERR_DEFERRAL);
     if (code != 0)
         check_refused(code, &out, &err);
     else
@@ -389,7 +392,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < CALLS_MAX && program.input.left > 0; i++)
         instructions[fuzz_below(&program.input, ARRAY_LENGTH(instructions))](&program);
     check_answer(program.reply);
-    check_edit(program.reply);
+    check_later(program.reply, reply_serialize_edit);
+    check_later(program.reply, reply_serialize_follow_up);
     arena_free(&program.arena);
     return 0;
 }

@@ -1,0 +1,216 @@
+/* What the commands refuse, each with its sentence; and that a refusal moves no coin. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bronx/clock.h"
+#include "bronx/ledger.h"
+#include "bronx/tos.h"
+
+#include "economy.h"
+#include "router_fixture.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAYER INT64_C(21)
+#define PAYEE INT64_C(22)
+#define BOT   INT64_C(23)
+
+static int64_t fresh_id(void)
+{
+    static int64_t id = 5000;
+    return ++id;
+}
+
+static void accept_terms(struct router_fixture *fixture, int64_t user_id)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    service_call_begin(&call, &fixture->base, &none, fresh_id(), user_id);
+    assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
+    service_call_end(&call);
+}
+
+static int open_fixture(void **state)
+{
+    static struct router_fixture fixture;
+    *state = &fixture;
+    if (router_fixture_open(&fixture, NULL, 1, 4) != 0)
+        return 1;
+    accept_terms(&fixture, PAYER);
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    router_fixture_close(*state);
+    return 0;
+}
+
+static void assert_answer(struct router_fixture *fixture, struct ask ask, const char *sentence)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    ask.id = fresh_id();
+    ask.user_id = ask.user_id ? ask.user_id : PAYER;
+    ask.guild_id = FIXTURE_GUILD;
+    router_fixture_ask(fixture, &ask, &body);
+    assert_non_null(body.data);
+    if (!strstr(body.data, sentence))
+        fail_msg("\"%s\" is not in %s", sentence, body.data);
+}
+
+static void assert_pay(struct router_fixture *fixture, int64_t payee, const char *amount,
+                       const char *sentence)
+{
+    char data[512];
+    snprintf(data, sizeof(data),
+             "{\"id\":\"1\",\"type\":1,\"name\":\"pay\",\"options\":[{\"type\":6,\"name\":\"user\","
+             "\"value\":\"%" PRId64 "\"},{\"type\":3,\"name\":\"amount\",\"value\":\"%s\"}],"
+             "\"resolved\":{\"users\":{\"%" PRId64 "\":{\"id\":\"%" PRId64 "\",\"username\":\"x\","
+             "\"bot\":%s}}}}",
+             payee, amount, payee, payee, payee == BOT ? "true" : "false");
+    fixture->base.now_ms += 4 * MS_PER_SECOND; /* past the cooldown */
+    assert_answer(fixture, (struct ask){ .type = INTERACTION_COMMAND, .data = data }, sentence);
+}
+
+static int64_t wallet(struct router_fixture *fixture, int64_t user_id)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    struct balances balances;
+    service_call_begin(&call, &fixture->base, &none, 1, user_id);
+    assert_int_equal(ledger_balances(&call.call, user_id, &balances, NULL), 0);
+    service_call_end(&call);
+    return balances.wallet;
+}
+
+static void give(struct router_fixture *fixture, int64_t user_id, int64_t amount)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    struct ledger_receipt receipt;
+    const struct ledger_entry entry = {
+        .operation = "gift",
+        .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(user_id), amount } },
+        .transfer_count = 1,
+    };
+    service_call_begin(&call, &fixture->base, &none, fresh_id(), user_id);
+    assert_int_equal(ledger_post(&call.call, &entry, &receipt, NULL), LEDGER_DONE);
+    service_call_end(&call);
+}
+
+static void pay_refuses_what_is_no_payment(void **state)
+{
+    struct router_fixture *fixture = *state;
+    assert_pay(fixture, PAYER, "10", "You can't pay yourself.");
+    assert_pay(fixture, BOT, "10", "Bots have no use for coins.");
+    assert_pay(fixture, PAYEE, "0", "The amount must be at least 1 coin.");
+    assert_pay(fixture, PAYEE, "-5", "The amount must be at least 1 coin.");
+    assert_pay(fixture, PAYEE, "9007199254740992", "That is more than all the coins there are.");
+    assert_pay(fixture, PAYEE, "lots", "I don't understand that amount.");
+    assert_pay(fixture, PAYEE, "1001", "You have 1,000 coins in your wallet.");
+    assert_int_equal(wallet(fixture, PAYER), 1000);
+    assert_int_equal(wallet(fixture, PAYEE), 0);
+}
+
+static void pay_keeps_the_cap_of_a_day(void **state)
+{
+    struct router_fixture *fixture = *state;
+    give(fixture, PAYER, 99000);
+    assert_pay(fixture, PAYEE, "50001", "You can pay others 50,000 coins a day here");
+    assert_pay(fixture, PAYEE, "50000", "paid");
+    assert_pay(fixture, PAYEE, "1", "You can pay others 50,000 coins a day here");
+    assert_int_equal(wallet(fixture, PAYEE), 50000);
+    fixture->base.now_ms += MS_PER_DAY;
+    assert_pay(fixture, PAYEE, "1", "paid");
+    assert_int_equal(wallet(fixture, PAYEE), 50001);
+    assert_int_equal(ledger_verify(fixture->base.db, NULL), 0);
+}
+
+static void bots_have_no_balance(void **state)
+{
+    assert_answer(*state,
+                  (struct ask){ .type = INTERACTION_COMMAND,
+                                .data = "{\"id\":\"1\",\"type\":1,\"name\":\"balance\",\"options\":"
+                                        "[{\"type\":6,\"name\":\"user\",\"value\":\"23\"}],"
+                                        "\"resolved\":{\"users\":{\"23\":{\"id\":\"23\","
+                                        "\"username\":\"x\",\"bot\":true}}}}" },
+                  "Bots have no coins.");
+}
+
+static void help_refuses_what_it_does_not_know(void **state)
+{
+    assert_answer(*state,
+                  (struct ask){ .type = INTERACTION_COMMAND,
+                                .data =
+                                    "{\"id\":\"1\",\"type\":1,\"name\":\"help\",\"options\":"
+                                    "[{\"type\":3,\"name\":\"command\",\"value\":\"/gone\"}]}" },
+                  "There is no command of that name.");
+    assert_answer(*state,
+                  (struct ask){ .type = INTERACTION_COMPONENT,
+                                .invoker_id = PAYER,
+                                .data = "{\"component_type\":3,\"custom_id\":\"help:1:0:command\","
+                                        "\"values\":[]}" },
+                  "Choose one command from the list.");
+}
+
+static void terms_are_accepted_by_the_box_and_stay_accepted(void **state)
+{
+    struct ask ask = { .type = INTERACTION_MODAL_SUBMIT,
+                       .user_id = 31,
+                       .data = "{\"custom_id\":\"tos:1:0:accept\",\"components\":[{\"type\":18,"
+                               "\"id\":1,\"component\":{\"type\":22,\"id\":2,\"custom_id\":"
+                               "\"agreement\",\"values\":[]}}]}" };
+    assert_answer(*state, ask, "Tick the box to accept the terms");
+    assert_int_equal(wallet(*state, 31), 0);
+    ask = (struct ask){ .type = INTERACTION_COMPONENT,
+                        .invoker_id = PAYER,
+                        .data = "{\"component_type\":2,\"custom_id\":\"tos:1:0:decline\"}" };
+    assert_answer(*state, ask, "You have accepted these terms already");
+}
+
+/* Every reason any command can meet has its words. */
+static void a_refused_posting_is_worded(void **state)
+{
+    struct router_fixture *fixture = *state;
+    static const struct command none = { .name = "none", .cooldown_ms = MS_PER_MINUTE };
+    static const struct {
+        enum ledger_refusal refusal;
+        int result;
+        enum outcome outcome;
+    } rows[] = {
+        { LEDGER_TOO_POOR, 0, OUTCOME_USER_ERROR },
+        { LEDGER_ABOVE_LIMIT, 0, OUTCOME_USER_ERROR },
+        { LEDGER_ON_COOLDOWN, 0, OUTCOME_COOLDOWN },
+        { LEDGER_ALREADY_GRANTED, ERR_DUPLICATE, OUTCOME_OK },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct service_call call;
+        struct err err = { .code = ERR_DUPLICATE };
+        service_call_begin(&call, &fixture->base, &none, fresh_id(), PAYER);
+        call.call.reply = reply_new(&call.arena, &call.interaction);
+        assert_non_null(call.call.reply);
+        assert_int_equal(refuse_posting(&call.call, rows[i].refusal, &err), rows[i].result);
+        assert_int_equal(call.call.outcome, rows[i].outcome);
+        assert_int_equal(reply_is_empty(call.call.reply), rows[i].result != 0);
+        service_call_end(&call);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pay_refuses_what_is_no_payment),
+        cmocka_unit_test(pay_keeps_the_cap_of_a_day),
+        cmocka_unit_test(bots_have_no_balance),
+        cmocka_unit_test(help_refuses_what_it_does_not_know),
+        cmocka_unit_test(terms_are_accepted_by_the_box_and_stay_accepted),
+        cmocka_unit_test(a_refused_posting_is_worded),
+    };
+    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+}
