@@ -44,6 +44,11 @@ static void put_time(json_object *object, const char *key, int64_t ms)
     put_text(object, key, text);
 }
 
+void interaction_token(int64_t id, char *token, size_t size)
+{
+    snprintf(token, size, "aW50ZXJhY3Rpb246%" PRId64, id);
+}
+
 json_object *user_json(const struct person *person)
 {
     char shown[64];
@@ -227,7 +232,7 @@ enum { PING = 1, COMMAND = 2, COMPONENT = 3, AUTOCOMPLETE = 4, MODAL_SUBMIT = 5 
 static json_object *interaction_json(const struct envelope *envelope, int type)
 {
     char token[64];
-    snprintf(token, sizeof(token), "aW50ZXJhY3Rpb246%" PRId64, envelope->id);
+    interaction_token(envelope->id, token, sizeof(token));
     json_object *json = must_object();
     must_put(json, "id", must_id(envelope->id));
     must_put(json, "application_id", must_id(envelope->application_id));

@@ -46,7 +46,10 @@ struct envelope {
 /* A snowflake made at `now_ms`; `sequence` tells those of one millisecond apart. */
 int64_t snowflake_at(int64_t now_ms, unsigned sequence);
 
-/* --- Parts --- */
+/* The token that an interaction without one of its own gets. */
+void interaction_token(int64_t id, char *token, size_t size);
+
+/* --- Parts ------------------------------------------------------------------------------------ */
 
 json_object *user_json(const struct person *person);
 /* `with_user` is false in `resolved`, where members come without. */

@@ -172,7 +172,7 @@ static int count_members(json_object *value, int flags, json_object *parent, con
     return JSON_C_VISIT_RETURN_CONTINUE;
 }
 
-static json_object *parse_body(struct judgement *judgement, struct str_view body)
+json_object *judge_parse(struct judgement *judgement, struct str_view body)
 {
     size_t members = 0, position = 0, kept = 0;
     if (body.length == 0 || body.length > INT32_MAX) {
@@ -208,7 +208,7 @@ json_object *judge(const struct judge_question *question, const struct judge_ans
         return NULL;
     }
     judge_transport(&judgement, answer);
-    json_object *json = parse_body(&judgement, answer->body);
+    json_object *json = judge_parse(&judgement, answer->body);
     if (!judge_callback(&judgement, json)) {
         json_object_put(json);
         json = NULL;

@@ -53,4 +53,18 @@ struct judge_answer {
 json_object *judge(const struct judge_question *question, const struct judge_answer *answer,
                    struct violations *violations);
 
+/* A body sent to a webhook: a follow-up (POST) or an edit (PATCH).
+ * https://docs.discord.com/developers/resources/webhook#edit-webhook-message */
+struct judge_webhook {
+    bool is_edit;
+    bool message_is_v2;      /* an edit can't take IS_COMPONENTS_V2 away again */
+    const int *file_numbers; /* the n of files[n] that came along */
+    size_t file_count;
+};
+
+/* Adds what is wrong to `findings`, each "path: reason". Returns the body as JSON, or NULL with one
+ * finding when it is no JSON object. */
+json_object *judge_webhook_body(const struct judge_webhook *webhook, struct str_view body,
+                                struct violations *findings);
+
 #endif

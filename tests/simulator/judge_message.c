@@ -165,13 +165,20 @@ static void judge_flags(struct judgement *judgement, json_object *data, int64_t 
     }
 }
 
+static bool is_edit(const struct judgement *judgement)
+{
+    return judgement->webhook && judgement->webhook->is_edit;
+}
+
 static void judge_v2_only(struct judgement *judgement, json_object *data)
 {
     static const char *const refused[] = { "content", "embeds", "tts" };
     for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
         if (field_of(data, refused[i]))
             judge_complain(judgement, "%s can't be used with IS_COMPONENTS_V2", refused[i]);
-    if (field_length(data, "components") == 0)
+    /* An edit leaves alone what it does not name. */
+    bool is_kept = is_edit(judgement) && !json_object_object_get_ex(data, "components", NULL);
+    if (field_length(data, "components") == 0 && !is_kept)
         judge_complain(judgement, "an empty message: no components");
 }
 
@@ -184,21 +191,35 @@ static void judge_legacy_only(struct judgement *judgement, json_object *data)
         judge_complain(judgement, "an update can't take IS_COMPONENTS_V2 away");
 }
 
+/* EPHEMERAL is decided when a message is made. */
+static int64_t flags_allowed(const struct judgement *judgement)
+{
+    int64_t flags = FLAG_SUPPRESS_EMBEDS | FLAG_COMPONENTS_V2;
+    return is_edit(judgement) ? flags : flags | FLAG_EPHEMERAL | FLAG_SUPPRESS_NOTIFICATIONS;
+}
+
+static bool is_components_v2(const struct judgement *judgement, json_object *data)
+{
+    if (is_edit(judgement) && !field_of(data, "flags"))
+        return judgement->webhook->message_is_v2;
+    return field_integer(data, "flags", 0) & FLAG_COMPONENTS_V2;
+}
+
 void judge_message(struct judgement *judgement, json_object *data)
 {
     if (!judge_object(judgement, data, message_rules))
         return;
-    judge_flags(judgement, data,
-                FLAG_SUPPRESS_EMBEDS | FLAG_EPHEMERAL | FLAG_SUPPRESS_NOTIFICATIONS |
-                    FLAG_COMPONENTS_V2);
-    bool is_v2 = field_integer(data, "flags", 0) & FLAG_COMPONENTS_V2;
+    judge_flags(judgement, data, flags_allowed(judgement));
+    bool is_v2 = is_components_v2(judgement, data);
     if (is_v2)
         judge_v2_only(judgement, data);
     else
         judge_legacy_only(judgement, data);
     judge_mentions(judgement, field_of(data, "allowed_mentions"));
     judge_embeds(judgement, data);
-    if (field_length(data, "attachments") > 0 && judgement->callback_type == CALLBACK_MESSAGE)
+    if (judgement->webhook)
+        judge_attachments(judgement, data);
+    else if (field_length(data, "attachments") > 0 && judgement->callback_type == CALLBACK_MESSAGE)
         judge_complain(judgement, "attachments need a multipart body: defer and edit");
     judge_message_components(judgement, field_of(data, "components"), is_v2);
 }

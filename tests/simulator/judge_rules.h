@@ -12,6 +12,7 @@ struct judgement {
     struct violations *violations;
     struct buf path;
     int callback_type;
+    const struct judge_webhook *webhook; /* NULL: the answer to an interaction */
 };
 
 enum field_kind {
@@ -56,11 +57,17 @@ size_t field_length(json_object *object, const char *name); /* of a list; 0 when
 /* A snowflake as text: 1-20 digits within 64 bits. */
 bool is_snowflake(json_object *value);
 
+/* judge.c: a body as JSON, strictly; NULL, with a violation, when it is none. The caller's. */
+json_object *judge_parse(struct judgement *judgement, struct str_view body);
+
 /* judge_components.c: components of a message (is_v2 or legacy) or of a modal. */
 void judge_message_components(struct judgement *judgement, json_object *list, bool is_v2);
 void judge_modal_components(struct judgement *judgement, json_object *list);
 
-/* judge_message.c: `data` of callbacks 4, 5 and 7. */
+/* judge_webhook.c: `attachments` against the files of a webhook's body. */
+void judge_attachments(struct judgement *judgement, json_object *data);
+
+/* judge_message.c: `data` of callbacks 4, 5 and 7, and the body of a webhook. */
 void judge_message(struct judgement *judgement, json_object *data);
 void judge_deferred(struct judgement *judgement, json_object *data);
 

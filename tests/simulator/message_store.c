@@ -41,7 +41,7 @@ struct stored_message *store_find(const struct message_store *store, int64_t id)
 
 static bool is_visible(const struct stored_message *message, int64_t channel_id, int64_t person_id)
 {
-    return message->channel_id == channel_id &&
+    return !message->is_deleted && message->channel_id == channel_id &&
            (message->viewer_id == 0 || message->viewer_id == person_id);
 }
 

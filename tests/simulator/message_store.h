@@ -13,6 +13,7 @@ struct stored_message {
     json_object *data; /* content, embeds, components, flags; owned */
     bool is_thinking;
     bool is_edited;
+    bool is_deleted;        /* nobody sees it any more */
     int64_t interaction_id; /* that it answered */
     int interaction_type;
     char *command_name; /* "tos" or "setup server"; NULL unless it answered a command */

@@ -1,0 +1,166 @@
+/* Inner parts of the REST server. Everything below `lock` is touched only while it is held; a
+ * struct rest_call belongs to the thread of its connection. */
+#ifndef SIMULATOR_REST_INTERNAL_H
+#define SIMULATOR_REST_INTERNAL_H
+
+#include "simulator/rest_server.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+enum token_state {
+    TOKEN_ASKED,    /* the bot has not answered yet */
+    TOKEN_ANSWERED, /* good from `known_us` on, for 15 minutes */
+    TOKEN_DEAD,     /* not answered in time */
+};
+
+struct rest_token {
+    char text[REST_SERVER_TOKEN_SIZE];
+    struct rest_interaction interaction; /* its pointers are NULL or owned */
+    enum token_state state;
+    int64_t known_us;    /* monotonic */
+    int64_t clicked_id;  /* the message a component is on; 0: none */
+    int64_t original_id; /* 0: none */
+    int64_t *follow_up_ids;
+    size_t follow_up_count, edits;
+    bool was_refused_for_good; /* the bot was told that it is dead */
+};
+
+struct rest_bucket {
+    char key[REST_SERVER_TOKEN_SIZE + 32]; /* route family and major parameter */
+    char name[24];                         /* X-RateLimit-Bucket */
+    int remaining;
+    int64_t reset_us;  /* when it is full again */
+    int64_t closed_us; /* a 429 was sent: closed until then */
+    int64_t told_us;   /* since when the bot knows that nothing remains; 0: it does not */
+};
+
+struct rest_scope {
+    int64_t guild_id;
+    json_object *commands; /* as they are returned */
+    unsigned created;
+};
+
+struct rest_server {
+    struct MHD_Daemon *daemon;
+    char url[64];
+    uint16_t port;
+    char *bot_token, *verify_key;
+    int64_t application_id;
+    const int64_t *shift_ms;
+    int burst, burst_ms;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* anything: an answer, an arrival, the end */
+    bool is_stopping;
+    struct rest_token **tokens;
+    struct message_store store;
+    struct rest_bucket **buckets;
+    struct rest_scope *scopes;
+    struct rest_fault *faults;
+    struct rest_arrival *arrivals;
+    struct rest_change *changes;
+    size_t token_count, bucket_count, scope_count, fault_count, arrival_count, ended_count;
+    size_t change_count, change_next;
+    struct violations violations;
+    int intake_ms;
+    unsigned sequence;
+    int64_t global_closed_us; /* a 429 for everything was sent */
+    bool is_banned;           /* ... by Cloudflare */
+};
+
+/* A file of a multipart body. */
+struct rest_file {
+    int number; /* n of files[n] */
+    size_t size;
+};
+
+#define REST_FILES_MAX 10
+/* https://docs.discord.com/developers/reference#uploading-files: 10 MiB a file; all together 25. */
+#define REST_FILE_MAX  ((size_t)10 * 1024 * 1024)
+#define REST_BODY_MAX  ((size_t)25 * 1024 * 1024)
+
+/* One request under way. */
+struct rest_call {
+    struct rest_server *server;
+    struct MHD_Connection *connection;
+    const char *method;
+    char *path;      /* behind /api/v10 */
+    struct buf body; /* as received */
+    bool is_too_large;
+    bool is_multipart;
+    struct buf payload; /* the JSON: the body, or payload_json */
+    struct rest_file files[REST_FILES_MAX];
+    size_t file_count;
+    const char *form_problem; /* NULL: the form was well made */
+
+    enum rest_route route;
+    int64_t guild_id;                         /* of commands; 0: global */
+    struct str_view token_text, message_word; /* within `path` */
+    struct rest_token *token;                 /* NULL: unknown */
+    struct rest_bucket *bucket;
+    size_t arrival; /* its index */
+
+    /* The answer. */
+    int status, code;
+    struct buf answer;
+    int64_t retry_after_ms; /* of a 429 */
+    const char *scope;      /* of a 429: "user", "shared", "global" */
+    bool is_cloudflare, is_cut;
+};
+
+/* rest_server.c; `lock` is held in all of these. */
+int64_t rest_now_us(void);                              /* monotonic; needs no lock */
+int64_t rest_wall_ms(const struct rest_server *server); /* the bot's clock; needs no lock */
+int64_t rest_new_id(struct rest_server *server);
+struct rest_token *rest_find_token(struct rest_server *server, struct str_view text);
+/* Waits at most until `until_us`; false when it is over or the server stops. */
+bool rest_wait(struct rest_server *server, int64_t until_us);
+/* Waits, without leaving early for a change. */
+void rest_pause(struct rest_server *server, int64_t until_us);
+struct rest_change *rest_add_change(struct rest_server *server, enum rest_change_kind kind,
+                                    int64_t message_id);
+void rest_complain(struct rest_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* rest_answer.c: bodies as Discord writes them. */
+void rest_answer_error(struct rest_call *call, int status, int code);
+/* 400, code 50035, with the judge's findings as nested `errors`; they become violations. Takes
+ * `findings`. */
+void rest_answer_form_errors(struct rest_call *call, struct violations *findings);
+void rest_answer_json(struct rest_call *call, int status, json_object *json_taken);
+/* Queues what was decided, with its headers. Without the lock. */
+enum MHD_Result rest_answer_send(struct rest_call *call);
+
+/* rest_body.c: makes `payload` and `files` of the body. Without the lock. */
+void rest_read_body(struct rest_call *call);
+
+const char *rest_route_name(enum rest_route route);
+/* rest_routes.c: finds the route, asks the gates, serves. Takes the lock. */
+void rest_serve(struct rest_call *call);
+
+/* rest_buckets.c */
+void rest_bucket_find(struct rest_call *call);
+bool rest_bucket_take(struct rest_call *call); /* false: answered 429 */
+void rest_bucket_told(struct rest_call *call); /* the answer's headers are on their way */
+void rest_bucket_headers(const struct rest_call *call, struct MHD_Response *response);
+/* A 429 with this wait is about to be answered. */
+void rest_bucket_close(struct rest_call *call, const struct rest_fault *fault);
+
+/* rest_faults.c: delays are waited for; false when the call was answered or cut by a fault.
+ * `*cut_after` says that the effect happens and the answer is lost. */
+bool rest_faults_pass(struct rest_call *call, bool *cut_after);
+
+/* rest_webhooks.c, rest_commands.c: the routes' work. */
+void rest_serve_follow_up(struct rest_call *call);
+void rest_serve_get_message(struct rest_call *call);
+void rest_serve_edit(struct rest_call *call);
+void rest_serve_delete(struct rest_call *call);
+void rest_serve_get_commands(struct rest_call *call);
+void rest_serve_put_commands(struct rest_call *call);
+void rest_serve_application(struct rest_call *call);
+void rest_serve_user(struct rest_call *call);
+
+/* rest_command_rules.c: what Discord refuses in a set of commands. */
+void rest_judge_commands(json_object *list, struct violations *findings);
+
+#endif

@@ -1,0 +1,218 @@
+/* Messages of an interaction: follow-ups, edits, look-ups, removals. All run with the lock held and
+ * a token that is good. Values of json-c that leave for another thread are copied. */
+#include "simulator/rest_internal.h"
+
+#include "harness/memory.h"
+#include "simulator/json_read.h"
+#include "simulator/judge.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UPLOAD_MAX 1000 /* see judge_webhook.c */
+
+static json_object *copy_json(json_object *json)
+{
+    json_object *copy = NULL;
+    if (json && json_object_deep_copy(json, &copy, NULL) != 0)
+        abort();
+    return copy;
+}
+
+static void answer_message(struct rest_call *call, const struct stored_message *message)
+{
+    json_object *json = store_message_json(message);
+    json_object *attachments = get(message->data, "attachments"),
+                *embeds = get(message->data, "embeds");
+    if (attachments)
+        must_put(json, "attachments", copy_json(attachments));
+    if (embeds)
+        must_put(json, "embeds", copy_json(embeds));
+    rest_answer_json(call, 200, json);
+}
+
+/* The message that the path names, one of this token's; NULL: answered 404. */
+static struct stored_message *find_message(struct rest_call *call, bool is_lookup)
+{
+    struct rest_token *token = call->token;
+    int64_t id = token->original_id;
+    bool is_own = id != 0;
+    if (!str_equal(call->message_word, STR("@original"))) {
+        if (str_to_uint63(call->message_word, &id) != 0)
+            id = 0;
+        is_own = id != 0 && id == token->original_id;
+        for (size_t i = 0; i < token->follow_up_count && !is_own; i++)
+            is_own = token->follow_up_ids[i] == id;
+    }
+    struct stored_message *message = is_own ? store_find(&call->server->store, id) : NULL;
+    if (message && !message->is_deleted)
+        return message;
+    if (!message && !is_lookup)
+        rest_complain(call, "%.*s is no message of this interaction", STR_ARGS(call->message_word));
+    rest_answer_error(call, 404, 10008);
+    return NULL;
+}
+
+/* --- Bodies ----------------------------------------------------------------------------------- */
+
+static bool are_files_small(struct rest_call *call)
+{
+    for (size_t i = 0; i < call->file_count; i++) {
+        if (call->files[i].size <= REST_FILE_MAX)
+            continue;
+        rest_complain(call, "files[%d] has %zu bytes, at most %zu", call->files[i].number,
+                      call->files[i].size, REST_FILE_MAX);
+        rest_answer_error(call, 413, 40005);
+        return false;
+    }
+    return true;
+}
+
+/* NULL: the call has been answered with what is wrong. */
+static json_object *read_message(struct rest_call *call, const struct stored_message *edited)
+{
+    int numbers[REST_FILES_MAX];
+    struct violations findings = { 0 };
+    for (size_t i = 0; i < call->file_count; i++)
+        numbers[i] = call->files[i].number;
+    const struct judge_webhook webhook = {
+        .is_edit = edited != NULL,
+        .message_is_v2 = edited && get_integer(edited->data, "flags", 0) & FLAG_COMPONENTS_V2,
+        .file_numbers = numbers,
+        .file_count = call->file_count,
+    };
+    if (!are_files_small(call))
+        return NULL;
+    json_object *json = judge_webhook_body(&webhook, buf_view(&call->payload), &findings);
+    if (json && findings.count == 0)
+        return json;
+    if (json) {
+        rest_answer_form_errors(call, &findings);
+    } else {
+        for (size_t i = 0; i < findings.count; i++)
+            rest_complain(call, "%s", findings.items[i].text);
+        rest_answer_error(call, 400, 50109);
+        violations_free(&findings);
+    }
+    json_object_put(json);
+    return NULL;
+}
+
+static size_t size_of_file(const struct rest_call *call, int64_t number)
+{
+    for (size_t i = 0; i < call->file_count; i++)
+        if (call->files[i].number == number)
+            return call->files[i].size;
+    return 0;
+}
+
+/* Uploads get ids of their own, as Discord gives them. */
+static void keep_attachments(struct rest_call *call, json_object *data)
+{
+    json_object *list = get(data, "attachments");
+    for (size_t i = 0; i < list_length(list); i++) {
+        json_object *item = list_item(list, i), *id = get(item, "id");
+        int64_t number = json_object_get_int64(id);
+        if (number >= UPLOAD_MAX)
+            continue;
+        int64_t new_id = rest_new_id(call->server);
+        char *url = must_format("https://cdn.discordapp.com/ephemeral-attachments/%" PRId64 "/%s",
+                                new_id, get_text(item, "filename"));
+        must_put(item, "id", must_id(new_id));
+        must_put(item, "size", must_integer((int64_t)size_of_file(call, number)));
+        must_put(item, "url", must_text(str_from(url)));
+        free(url);
+    }
+}
+
+/* --- The routes ------------------------------------------------------------------------------- */
+
+static void edit_message(struct rest_call *call, struct stored_message *message, json_object *data)
+{
+    struct rest_token *token = call->token;
+    if (message->is_thinking && message->viewer_id != 0) {
+        /* A deferred answer's EPHEMERAL stays through its first edit. */
+        int64_t flags = get_integer(data, "flags", 0) | FLAG_EPHEMERAL;
+        must_put(data, "flags", must_integer(flags));
+    } else if (get(data, "flags")) {
+        int64_t kept = get_integer(message->data, "flags", 0) & FLAG_EPHEMERAL;
+        must_put(data, "flags", must_integer(get_integer(data, "flags", 0) | kept));
+    }
+    keep_attachments(call, data);
+    bool was_thinking = message->is_thinking;
+    store_edit(message, data);
+    message->is_edited = !was_thinking;
+    if (message->id == token->original_id)
+        token->edits++;
+    rest_add_change(call->server, CHANGE_EDIT, message->id)->data = copy_json(data);
+    answer_message(call, message);
+}
+
+void rest_serve_edit(struct rest_call *call)
+{
+    struct stored_message *message = find_message(call, false);
+    CLEANUP(json_release)
+    json_object *data = message ? read_message(call, message) : NULL;
+    if (data)
+        edit_message(call, message, data);
+}
+
+static void add_follow_up(struct rest_call *call, json_object *data)
+{
+    struct rest_server *server = call->server;
+    struct rest_token *token = call->token;
+    bool is_ephemeral = get_integer(data, "flags", 0) & FLAG_EPHEMERAL;
+    keep_attachments(call, data);
+    const struct stored_message message = {
+        .id = rest_new_id(server),
+        .channel_id = token->interaction.channel_id,
+        .viewer_id = is_ephemeral ? token->interaction.person.id : 0,
+        .data = data,
+        .interaction_id = token->interaction.id,
+        .interaction_type = token->interaction.type,
+        .invoker = token->interaction.person,
+        .created_ms = rest_wall_ms(server),
+    };
+    struct stored_message *added = store_add(&server->store, &message);
+    must_grow(&token->follow_up_ids, token->follow_up_count, sizeof(int64_t));
+    token->follow_up_ids[token->follow_up_count++] = added->id;
+    struct rest_change *change = rest_add_change(server, CHANGE_NEW, added->id);
+    change->message = *added;
+    change->message.data = copy_json(data);
+    answer_message(call, added);
+}
+
+/* https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message:
+ * while the answer still thinks, a follow-up takes its place. Deprecated; nobody means it. */
+void rest_serve_follow_up(struct rest_call *call)
+{
+    struct stored_message *original = store_find(&call->server->store, call->token->original_id);
+    bool is_thinking = original && original->is_thinking && !original->is_deleted;
+    CLEANUP(json_release) json_object *data = read_message(call, NULL);
+    if (!data)
+        return;
+    if (is_thinking) {
+        rest_complain(call, "a follow-up while the answer still thinks: edit @original instead");
+        edit_message(call, original, data);
+    } else {
+        add_follow_up(call, data);
+    }
+}
+
+void rest_serve_get_message(struct rest_call *call)
+{
+    const struct stored_message *message = find_message(call, true);
+    if (message)
+        answer_message(call, message);
+}
+
+void rest_serve_delete(struct rest_call *call)
+{
+    struct stored_message *message = find_message(call, false);
+    if (!message)
+        return;
+    message->is_deleted = true;
+    rest_add_change(call->server, CHANGE_DELETE, message->id);
+    call->status = 204;
+}
