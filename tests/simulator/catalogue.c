@@ -51,6 +51,9 @@ json_object *catalogue_command(const struct catalogue *catalogue, struct str_vie
 int64_t catalogue_id(const struct catalogue *catalogue, json_object *command)
 {
     unsigned index = 0;
+    int64_t id;
+    if (str_to_uint63(str_from(get_text(command, "id")), &id) == 0)
+        return id;
     while (index < list_length(catalogue->commands) &&
            list_item(catalogue->commands, index) != command)
         index++;

@@ -32,7 +32,7 @@ int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct e
 
 /* `owner` is a command or one of its sub-commands or groups; NULL when there is no such name. */
 json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name);
-/* The id Discord gave the command when it was registered. */
+/* The id Discord gave the command when it was registered; one is made up when it never was. */
 int64_t catalogue_id(const struct catalogue *catalogue, json_object *command);
 json_object *catalogue_option(json_object *owner, struct str_view name);
 

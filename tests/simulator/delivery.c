@@ -11,11 +11,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void send_one(struct http_client *client, struct delivery *delivery)
+/* The REST API learns of the answer at once: the bot's edit may be on its way. */
+static void send_one(struct session *session, struct http_client *client, struct delivery *delivery)
 {
     if (http_client_post_signed(client, &delivery->signature, buf_view(&delivery->body),
                                 &delivery->answer, NULL) != 0)
         delivery->answer.status = 0;
+    if (delivery->answer.status == 200 &&
+        delivery->answer.elapsed_us < JUDGE_DEADLINE_MS * INT64_C(1000))
+        delivery->original_id = rest_server_answered(session->rest, delivery->interaction_id,
+                                                     buf_view(&delivery->answer.body));
+    else
+        rest_server_unanswered(session->rest, delivery->interaction_id);
+}
+
+static void announce(struct session *session, const struct delivery *delivery)
+{
+    const struct rest_interaction interaction = {
+        .id = delivery->interaction_id,
+        .type = delivery->type,
+        .channel_id = delivery->actor.place.channel_id,
+        .person = *delivery->actor.person,
+        .command_name = delivery->command_name,
+        .message = store_find(&session->store, delivery->message_id),
+    };
+    rest_server_ask(session->rest, &interaction);
 }
 
 struct sender {
@@ -35,14 +55,16 @@ static void *send_together(void *argument)
     int unused = http_client_send(client, &hello, &answer, NULL);
     (void)unused;
     pthread_barrier_wait(sender->start);
-    send_one(client, sender->delivery);
+    send_one(sender->session, client, sender->delivery);
     return NULL;
 }
 
 void deliveries_send(struct session *session, struct delivery *deliveries, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        announce(session, &deliveries[i]);
     if (count == 1) {
-        send_one(session->client, deliveries);
+        send_one(session, session->client, deliveries);
         return;
     }
     pthread_barrier_t start;
@@ -113,7 +135,7 @@ static void absorb_new_message(struct session *session, struct delivery *deliver
 {
     json_object *data = get(delivery->json, "data");
     const struct stored_message message = {
-        .id = session_snowflake(session),
+        .id = delivery->original_id ? delivery->original_id : session_snowflake(session),
         .channel_id = delivery->actor.place.channel_id,
         .viewer_id = is_ephemeral(data) ? delivery->actor.person->id : 0,
         .data = data,
@@ -197,7 +219,9 @@ void delivery_show(const struct session *session, const struct delivery *deliver
         render_styled(view, STYLE_ERROR, STR("The application did not respond\n"), out);
         return;
     }
-    if (message)
+    if (message && message->is_deleted)
+        buf_append(out, STR("(deleted)\n"));
+    else if (message)
         render_message(view, message, out);
     for (size_t i = 0; delivery->has_opened_form && i < session->form_count; i++)
         if (session->forms[i]->person_id == delivery->actor.person->id &&

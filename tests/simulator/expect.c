@@ -236,6 +236,15 @@ static int expect_no(struct session *session, const struct word *words, size_t c
     return err_set(err, ERR_INVALID, "usage: expect no button \"label\" | expect no violations");
 }
 
+bool session_shows(const struct session *session, const char *kind, struct str_view text)
+{
+    CLEANUP(buf_free) struct buf last = { 0 };
+    for (size_t i = 0; i < ARRAY_LENGTH(text_kinds); i++)
+        if (strcmp(text_kinds[i].word, kind) == 0)
+            return count_answers(session, text_kinds[i].fits, text, &last) > 0;
+    return false;
+}
+
 int session_expect(struct session *session, const struct word *words, size_t count, struct err *err)
 {
     if (count == 1 && words[0].is_quoted)

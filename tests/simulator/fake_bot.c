@@ -3,6 +3,8 @@
  *
  *   fake-bot serve                 LISTEN and ADMIN_LISTEN are unix sockets
  *   fake-bot commands --json       what it would register */
+#include "simulator/fake_bot_rest.h"
+
 #include "harness/memory.h"
 
 #include <microhttpd.h>
@@ -15,19 +17,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LATER(name) "{\"name\":\"" name "\",\"description\":\"d\"},"
+
 static const char commands[] =
     "[{\"name\":\"hello\",\"description\":\"d\",\"options\":[{\"name\":\"who\",\"description\":"
     "\"d\",\"type\":6},{\"name\":\"times\",\"description\":\"d\",\"type\":4,\"min_value\":1,"
     "\"max_value\":5}]},"
     "{\"name\":\"secret\",\"description\":\"d\"},{\"name\":\"form\",\"description\":\"d\"},"
     "{\"name\":\"slow\",\"description\":\"d\"},{\"name\":\"count\",\"description\":\"d\"},"
-    "{\"name\":\"fault\",\"description\":\"d\"},{\"name\":\"later\",\"description\":\"d\"},"
-    "{\"name\":\"bad\",\"description\":\"d\"},{\"name\":\"silent\",\"description\":\"d\"},"
-    "{\"name\":\"set\",\"description\":\"d\",\"options\":[{\"name\":\"colour\",\"description\":"
-    "\"d\",\"type\":1,\"options\":[{\"name\":\"value\",\"description\":\"d\",\"type\":3,"
-    "\"required\":true,\"choices\":[{\"name\":\"Dark red\",\"value\":\"r\"}]}]}]},"
-    "{\"name\":\"find\",\"description\":\"d\",\"options\":[{\"name\":\"word\",\"description\":"
-    "\"d\",\"type\":3,\"required\":true,\"autocomplete\":true}]}]";
+    "{\"name\":\"fault\",\"description\":\"d\"},{\"name\":\"later\",\"description\":\"d\"}," LATER(
+        "think") LATER("whisper") LATER("chain") LATER("early") LATER("vanish") LATER("clumsy")
+        LATER("hasty") LATER("greedy") LATER("register") LATER(
+            "offer") "{\"name\":\"bad\",\"description\":\"d\"},{\"name\":\"silent\","
+                     "\"description\":\"d\"},"
+                     "{\"name\":\"set\",\"description\":\"d\",\"options\":[{\"name\":\"colour\","
+                     "\"description\":"
+                     "\"d\",\"type\":1,\"options\":[{\"name\":\"value\",\"description\":\"d\","
+                     "\"type\":3,"
+                     "\"required\":true,\"choices\":[{\"name\":\"Dark red\",\"value\":\"r\"}]}]}]},"
+                     "{\"name\":\"find\",\"description\":\"d\",\"options\":[{\"name\":\"word\","
+                     "\"description\":"
+                     "\"d\",\"type\":3,\"required\":true,\"autocomplete\":true}]}]";
 
 #define MESSAGE(flags, components)                                                                 \
     "{'type':4,'data':{'flags':" flags                                                             \
@@ -56,6 +66,19 @@ static const struct {
     { "pick", 200, MESSAGE("32832", TEXT("You picked ~")) },
     { "secret", 200, MESSAGE("32832", TEXT("for your eyes")) },
     { "later", 200, "{'type':5}" },
+    { "think", 200, "{'type':5}" },
+    { "whisper", 200, "{'type':5,'data':{'flags':64}}" },
+    { "chain", 200, "{'type':5}" },
+    { "early", 200, "{'type':5}" },
+    { "vanish", 200, "{'type':5}" },
+    { "clumsy", 200, "{'type':5}" },
+    { "hasty", 200, "{'type':5}" },
+    { "greedy", 200, "{'type':5}" },
+    { "offer", 200,
+      MESSAGE("32768",
+              TEXT("Soon?") "," ROW("{'type':2,'style':1,'label':'Soon','custom_id':'soon'}")) },
+    { "soon", 200, "{'type':6}" },
+    { "register", 200, MESSAGE("32832", TEXT("Registering")) },
     { "count", 200, MESSAGE("32768", TEXT("request #")) },
     { "fault", 200, MESSAGE("32832", TEXT("Something broke (error 7f3a-91)")) },
     { "set", 200, MESSAGE("32768", TEXT("set to ~")) },
@@ -86,6 +109,13 @@ static json_object *first(json_object *list)
                ? json_object_array_get_idx(list, 0)
                : NULL;
 }
+
+/* One request on its way in. */
+struct request {
+    struct buf body;
+    char *later; /* name of what is to be sent once the answer has gone out; NULL: nothing */
+    char *token;
+};
 
 /* The first value of a select, a form's first field or a command's first option. */
 static const char *first_value(json_object *data)
@@ -160,14 +190,22 @@ static bool is_signed(struct MHD_Connection *connection, const struct buf *body)
                                        message.length, public_key) == 0;
 }
 
-static enum MHD_Result answer_interaction(struct MHD_Connection *connection, const struct buf *body)
+static enum MHD_Result answer_interaction(struct MHD_Connection *connection,
+                                          struct request *request)
 {
     CLEANUP(buf_free) struct buf out = { 0 };
+    const struct buf *body = &request->body;
     if (!is_signed(connection, body))
         return reply(connection, 401, STR("{}"));
     CLEANUP(json_release) json_object *interaction = json_tokener_parse(body->data);
     const char *name = name_of(interaction);
+    const char *token = json_object_get_string(field(interaction, "token"));
     request_count++;
+    later_before(name, token);
+    if (later_knows(name)) {
+        request->later = must_copy(str_from(name));
+        request->token = must_copy(str_from(token));
+    }
     if (strcmp(name, "slow") == 0) {
         usleep(3100 * 1000);
         return reply(connection, 200, STR("{\"type\":5}"));
@@ -186,28 +224,35 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
                               size_t *length, void **state)
 {
     (void)context, (void)version;
-    struct buf *body = *state;
-    if (!body) {
-        *state = must_allocate(1, sizeof(struct buf));
+    struct request *request = *state;
+    if (!request) {
+        *state = must_allocate(1, sizeof(*request));
         return MHD_YES;
     }
     if (*length > 0) {
-        buf_append_bytes(body, data, *length);
+        buf_append_bytes(&request->body, data, *length);
         *length = 0;
         return MHD_YES;
     }
     if (strcmp(url, "/interactions") == 0 && strcmp(method, "POST") == 0)
-        return answer_interaction(connection, body);
+        return answer_interaction(connection, request);
     return reply(connection, strcmp(url, "/readyz") == 0 ? 200 : 404, STR("{}"));
 }
 
+/* The answer has been written out: now is the time for what comes later. */
 static void forget(void *context, struct MHD_Connection *connection, void **state,
                    enum MHD_RequestTerminationCode code)
 {
+    struct request *request = *state;
     (void)context, (void)connection, (void)code;
-    if (*state)
-        buf_free(*state);
-    free(*state);
+    if (!request)
+        return;
+    if (request->later)
+        later_start(request->later, request->token);
+    buf_free(&request->body);
+    free(request->later);
+    free(request->token);
+    free(request);
     *state = NULL;
 }
 

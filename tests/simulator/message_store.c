@@ -27,8 +27,8 @@ void store_edit(struct stored_message *message, json_object *data)
         must_put(message->data, name, json_object_get(value));
     }
     components_number(get(message->data, "components"));
+    message->is_edited = !message->is_thinking; /* an answer that comes late is no edit */
     message->is_thinking = false;
-    message->is_edited = true;
 }
 
 struct stored_message *store_find(const struct message_store *store, int64_t id)

@@ -21,21 +21,13 @@ static struct rest_scope *find_scope(struct rest_server *server, int64_t guild_i
     return NULL;
 }
 
-static json_object *copy_json(json_object *json)
-{
-    json_object *copy = NULL;
-    if (json_object_deep_copy(json, &copy, NULL) != 0)
-        abort();
-    return copy;
-}
-
 /* Translations are only sent to those who ask for them. */
 void rest_serve_get_commands(struct rest_call *call)
 {
     const char *wanted =
         MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, "with_localizations");
     const struct rest_scope *scope = find_scope(call->server, call->guild_id);
-    json_object *list = scope ? copy_json(scope->commands) : must_array();
+    json_object *list = scope ? rest_copy_json(scope->commands) : must_array();
     bool has_translations = wanted && strcmp(wanted, "true") == 0;
     for (size_t i = 0; i < list_length(list) && !has_translations; i++) {
         json_object *command = list_item(list, i);
@@ -134,7 +126,8 @@ void rest_serve_put_commands(struct rest_call *call)
         complete_command(call, list_item(list, i), find_same(scope->commands, list_item(list, i)));
     json_object_put(scope->commands);
     scope->commands = list;
-    rest_answer_json(call, 200, copy_json(list));
+    server->registrations++;
+    rest_answer_json(call, 200, rest_copy_json(list));
 }
 
 void rest_serve_application(struct rest_call *call)

@@ -2,6 +2,7 @@
 #include "simulator/rest_internal.h"
 
 #include "harness/memory.h"
+#include "simulator/script.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -140,29 +141,15 @@ static bool take_number(struct reader *reader, int64_t min, int64_t max, int *nu
     return true;
 }
 
-/* "300ms", "2s" or "1m". */
 static bool take_time(struct reader *reader, int *milliseconds)
 {
-    static const struct {
-        const char *unit;
-        int64_t milliseconds;
-    } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 } };
-    if (reader->next == reader->count)
+    int64_t value;
+    if (reader->next == reader->count ||
+        !read_duration(str_from(reader->words[reader->next]), &value) || value > FAULT_TIME_MAX)
         return false;
-    const char *word = reader->words[reader->next];
-    size_t digits = strspn(word, "0123456789");
-    int64_t number;
-    if (str_to_uint63((struct str_view){ word, digits }, &number) != 0 || number > FAULT_TIME_MAX)
-        return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        if (strcmp(word + digits, units[i].unit) != 0 ||
-            number * units[i].milliseconds > FAULT_TIME_MAX)
-            continue;
-        *milliseconds = (int)(number * units[i].milliseconds);
-        reader->next++;
-        return true;
-    }
-    return false;
+    *milliseconds = (int)value;
+    reader->next++;
+    return true;
 }
 
 static bool take_target(struct reader *reader, unsigned *routes)

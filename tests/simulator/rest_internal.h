@@ -64,7 +64,7 @@ struct rest_server {
     size_t change_count, change_next;
     struct violations violations;
     int intake_ms;
-    unsigned sequence;
+    unsigned sequence, registrations;
     int64_t global_closed_us; /* a 429 for everything was sent */
     bool is_banned;           /* ... by Cloudflare */
 };
@@ -114,6 +114,9 @@ int64_t rest_now_us(void);                              /* monotonic; needs no l
 int64_t rest_wall_ms(const struct rest_server *server); /* the bot's clock; needs no lock */
 int64_t rest_new_id(struct rest_server *server);
 struct rest_token *rest_find_token(struct rest_server *server, struct str_view text);
+struct rest_token *rest_find_interaction(struct rest_server *server, int64_t id);
+/* Deep: values of json-c must not be shared between threads. NULL gives NULL. */
+json_object *rest_copy_json(json_object *json);
 /* Waits at most until `until_us`; false when it is over or the server stops. */
 bool rest_wait(struct rest_server *server, int64_t until_us);
 /* Waits, without leaving early for a change. */

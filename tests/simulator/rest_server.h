@@ -156,6 +156,10 @@ void rest_change_free(struct rest_change *change); /* fit for CLEANUP */
  * there never was one. */
 json_object *rest_server_commands(struct rest_server *server, int64_t guild_id);
 
+/* All sets together when one was PUT since `*version` (0 at first), which is brought up to date;
+ * else NULL. The caller owns it. */
+json_object *rest_server_registered(struct rest_server *server, unsigned *version);
+
 /* --- Faults ----------------------------------------------------------------------------------- */
 
 enum rest_fault_kind {

@@ -12,23 +12,15 @@
 
 #define UPLOAD_MAX 1000 /* see judge_webhook.c */
 
-static json_object *copy_json(json_object *json)
-{
-    json_object *copy = NULL;
-    if (json && json_object_deep_copy(json, &copy, NULL) != 0)
-        abort();
-    return copy;
-}
-
 static void answer_message(struct rest_call *call, const struct stored_message *message)
 {
     json_object *json = store_message_json(message);
     json_object *attachments = get(message->data, "attachments"),
                 *embeds = get(message->data, "embeds");
     if (attachments)
-        must_put(json, "attachments", copy_json(attachments));
+        must_put(json, "attachments", rest_copy_json(attachments));
     if (embeds)
-        must_put(json, "embeds", copy_json(embeds));
+        must_put(json, "embeds", rest_copy_json(embeds));
     rest_answer_json(call, 200, json);
 }
 
@@ -140,12 +132,10 @@ static void edit_message(struct rest_call *call, struct stored_message *message,
         must_put(data, "flags", must_integer(get_integer(data, "flags", 0) | kept));
     }
     keep_attachments(call, data);
-    bool was_thinking = message->is_thinking;
     store_edit(message, data);
-    message->is_edited = !was_thinking;
     if (message->id == token->original_id)
         token->edits++;
-    rest_add_change(call->server, CHANGE_EDIT, message->id)->data = copy_json(data);
+    rest_add_change(call->server, CHANGE_EDIT, message->id)->data = rest_copy_json(data);
     answer_message(call, message);
 }
 
@@ -179,7 +169,7 @@ static void add_follow_up(struct rest_call *call, json_object *data)
     token->follow_up_ids[token->follow_up_count++] = added->id;
     struct rest_change *change = rest_add_change(server, CHANGE_NEW, added->id);
     change->message = *added;
-    change->message.data = copy_json(data);
+    change->message.data = rest_copy_json(data);
     answer_message(call, added);
 }
 

@@ -138,7 +138,9 @@ static int run_step(struct session *session, const struct step *step, struct buf
 {
     struct word words[SCRIPT_WORDS_MAX];
     struct stage stage = { session, session->actor, out };
+    session_take_violations(session, out);
     if (!word_is(&step->words[0], "expect")) {
+        session_take_changes(session, 0);
         int result = check_violations(session, err);
         if (result != 0)
             return result;
@@ -209,6 +211,7 @@ int session_run(struct session *session, const struct script *script, bool is_li
         if (is_live && out->length > before)
             fputs(out->data + before, stdout);
     }
+    session_take_violations(session, out);
     if (result == 0)
         result = check_violations(session, err);
     if (failed)

@@ -43,4 +43,7 @@ void step_free(struct step *step);
 struct str_view word_text(const struct word *word);
 bool word_is(const struct word *word, const char *text); /* and not quoted */
 
+/* "300ms", "90s", "5m", "24h" or "3d". */
+bool read_duration(struct str_view text, int64_t *milliseconds);
+
 #endif

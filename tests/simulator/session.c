@@ -11,6 +11,18 @@
 /* Fixed, so that chance falls the same way in every run of a scene. */
 #define SCENE_SECRET "SERVER_SECRET=a-fixed-secret-for-scenes-0001"
 
+/* The REST API reads the bot's clock and shows its key. */
+static int start_rest(struct session *session, struct err *err)
+{
+    const struct rest_server_settings settings = { .shift_ms = session->bot.shift_ms,
+                                                   .verify_key = session->bot.keys.public_key_hex };
+    int result = rest_server_start(&session->rest, &settings, err);
+    if (result == 0)
+        snprintf(session->api_line, sizeof(session->api_line), "DISCORD_API_URL=%s",
+                 rest_server_url(session->rest));
+    return result;
+}
+
 int session_start(struct session *session, const char *bot_binary,
                   const struct catalogue *catalogue, struct err *err)
 {
@@ -22,6 +34,8 @@ int session_start(struct session *session, const char *bot_binary,
     session->environment[0] = SCENE_SECRET;
     session->environment[1] = session->owner_line;
     session->environment[2] = "LOG_LEVEL=debug";
+    session->environment[3] = "DISCORD_BOT_TOKEN=" REST_SERVER_BOT_TOKEN;
+    session->environment[4] = session->api_line;
     session->actor = (struct actor){
         .person = world_person(&session->world, STR("alice")),
         .place = *world_channel(&session->world, guild->id, STR(DEFAULT_CHANNEL)),
@@ -31,6 +45,8 @@ int session_start(struct session *session, const char *bot_binary,
                                                  .key_seed = seed,
                                                  .environment = session->environment };
     int result = harness_bot_init(&session->bot, &options, err);
+    if (result == 0)
+        result = start_rest(session, err);
     if (result == 0)
         result = harness_bot_launch(&session->bot, err);
     if (result == 0)
@@ -53,6 +69,7 @@ static void free_state(struct session *session)
     }
     free(session->variables);
     violations_free(&session->violations);
+    catalogue_free(&session->registered);
     store_free(&session->store);
     world_free(&session->world);
 }
@@ -64,6 +81,7 @@ int session_end(struct session *session, struct err *err)
         result = harness_bot_stop(&session->bot, &exit_code, err);
     if (result == 0 && exit_code != 0)
         result = err_set(err, ERR_INTERNAL, "the bot's exit code was %d, not 0", exit_code);
+    rest_server_stop(session->rest);
     harness_bot_fini(&session->bot);
     free_state(session);
     *session = (struct session){ 0 };

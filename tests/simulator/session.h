@@ -10,6 +10,7 @@
 #include "simulator/message_store.h"
 #include "simulator/modal.h"
 #include "simulator/render.h"
+#include "simulator/rest_server.h"
 #include "simulator/script.h"
 #include "simulator/world.h"
 
@@ -40,6 +41,7 @@ struct delivery {
     struct harness_signature signature;
     struct http_answer answer; /* status 0: there was none */
     json_object *json;         /* the judged answer; NULL when Discord would show nothing */
+    int64_t original_id;       /* the message an answer made, by the REST API's number; 0: none */
     int64_t shown_message_id;  /* what it created or changed; 0: none */
     bool has_opened_form;
 };
@@ -60,7 +62,10 @@ struct variable {
 };
 
 struct session {
-    const struct catalogue *catalogue;
+    const struct catalogue *catalogue; /* what the bot would register, or `registered` */
+    struct catalogue registered;       /* what it has registered */
+    unsigned registered_version;
+    struct rest_server *rest; /* what the bot calls */
     struct harness_bot bot;
     struct http_client *client;
     struct world world;
@@ -73,7 +78,8 @@ struct session {
     struct deliveries newest; /* the newest answers: one, or those of a `together` */
     unsigned sequence;        /* tells snowflakes of one millisecond apart */
     char owner_line[64];      /* OWNER_IDS=... */
-    const char *environment[4];
+    char api_line[96];        /* DISCORD_API_URL=... */
+    const char *environment[6];
     bool has_colour;
 };
 
@@ -136,7 +142,27 @@ void delivery_show(const struct session *session, const struct delivery *deliver
 void session_take_newest(struct session *session, struct deliveries *deliveries);
 void deliveries_free(struct deliveries *deliveries); /* fit for CLEANUP */
 
-/* --- Expectations (expect.c) --- */
+/* --- What the bot's requests changed (await.c) ------------------------------------------------ */
+
+/* People see edits and follow-ups, and commands are known, from here on; what comes within
+ * `timeout_ms` is waited for. False when nothing came. Steps other than `expect` begin with it. */
+bool session_take_changes(struct session *session, int timeout_ms);
+
+/* Moves the REST API's violations to the session's and notes them in `out`. */
+void session_take_violations(struct session *session, struct buf *out);
+
+/* `await [ephemeral | public | violation] "text" [within TIME]`; shows what came. */
+int session_await(struct session *session, const struct actor *actor, const struct word *words,
+                  size_t count, struct buf *out, struct err *err) MUST_CHECK;
+
+/* For the prompt: shows what came in the meantime, and while a newest answer thinks waits for it,
+ * at most `timeout_ms`. */
+void session_watch(struct session *session, int timeout_ms, struct buf *out);
+
+/* --- Expectations (expect.c) ------------------------------------------------------------------ */
+
+/* Whether a newest answer shows the text; `kind` is "text", "ephemeral" or "public". */
+bool session_shows(const struct session *session, const char *kind, struct str_view text);
 
 /* `words` follow the word "expect". */
 int session_expect(struct session *session, const struct word *words, size_t count,

@@ -165,21 +165,13 @@ static int do_cancel(struct stage *stage, const struct word *words, size_t count
 
 static int do_wait(struct stage *stage, const struct word *words, size_t count, struct err *err)
 {
-    static const struct {
-        const char *unit;
-        int64_t milliseconds;
-    } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
-    char *unit = NULL;
-    int64_t number = strtoll(words[1].text, &unit, 10), milliseconds;
+    int64_t milliseconds;
     (void)count;
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        if (unit == words[1].text || number < 0 || strcmp(unit, units[i].unit) != 0 ||
-            __builtin_mul_overflow(number, units[i].milliseconds, &milliseconds))
-            continue;
-        harness_bot_shift(&stage->session->bot, milliseconds);
-        return 0;
-    }
-    return err_set(err, ERR_INVALID, "'%s' is not a time such as 90s, 24h or 3d", words[1].text);
+    if (!read_duration(word_text(&words[1]), &milliseconds))
+        return err_set(err, ERR_INVALID, "'%s' is not a time such as 90s, 24h or 3d",
+                       words[1].text);
+    harness_bot_shift(&stage->session->bot, milliseconds);
+    return 0;
 }
 
 static int do_restart(struct stage *stage, const struct word *words, size_t count, struct err *err)
@@ -216,7 +208,7 @@ static int do_replay(struct stage *stage, const struct word *words, size_t count
         used += 3;
     if (used != count || times < 1 || times > REPLAY_MAX || at_once < 1 || at_once > AT_ONCE_MAX)
         return err_set(err, ERR_INVALID, "usage: replay [N times] [M at once]");
-    if (session->newest.count != 1)
+    if (session->newest.count != 1 || session->newest.items[0].body.length == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no single interaction to replay");
     struct delivery *original = &session->newest.items[0];
     if (times == 1) {
@@ -249,6 +241,19 @@ static int do_expect(struct stage *stage, const struct word *words, size_t count
     return session_expect(stage->session, words + 1, count - 1, err);
 }
 
+static int do_await(struct stage *stage, const struct word *words, size_t count, struct err *err)
+{
+    return session_await(stage->session, &stage->actor, words, count, stage->out, err);
+}
+
+static int do_fault(struct stage *stage, const struct word *words, size_t count, struct err *err)
+{
+    const char *texts[SCRIPT_WORDS_MAX];
+    for (size_t i = 1; i < count; i++)
+        texts[i - 1] = words[i].text;
+    return rest_server_read_fault(stage->session->rest, texts, count - 1, err);
+}
+
 static int do_remember(struct stage *stage, const struct word *words, size_t count, struct err *err)
 {
     return session_remember_match(stage->session, words, count, err);
@@ -267,6 +272,9 @@ static const struct {
     { "uncheck", 2, 2, do_check, "uncheck \"label\"" },
     { "choose", 3, SCRIPT_WORDS_MAX, do_choose, "choose \"label\" \"option\"..." },
     { "cancel", 1, 1, do_cancel, "cancel" },
+    { "await", 2, 5, do_await, "await [ephemeral | public | violation] \"text\" [within 30s]" },
+    { "fault", 2, SCRIPT_WORDS_MAX, do_fault,
+      "fault [N] WHAT HOW, such as fault 3 edits status 502" },
     { "wait", 2, 2, do_wait, "wait 24h" },
     { "restart", 1, 1, do_restart, "restart" },
     { "kill", 1, 1, do_restart, "kill" },

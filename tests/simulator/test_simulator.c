@@ -152,6 +152,100 @@ static void replays_must_not_differ(void **state)
     run_all(state, scenes, ARRAY_LENGTH(scenes));
 }
 
+static void late_answers_arrive(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/think\nexpect thinking\nawait \"Thought it over\"\nexpect public \"Thought\"\n"
+          "expect not \"(edited)\"\nexpect not \"thinking\"\nexpect no violations",
+          NULL },
+        { "/think\nexpect \"Thought\"", "there is: bronxbot is thinking" },
+        { "/think\nawait ephemeral \"Thought\" within 1s", "did not come within 1000 ms" },
+        { "/later\nawait \"Godot\" within 100ms",
+          "\"Godot\" did not come within 100 ms; there is: bronxbot is thinking" },
+        { "/whisper\nawait ephemeral \"Between us\"", NULL },
+        { "/whisper\nas bob await ephemeral \"Between us\" within 1s", NULL },
+        { "/chain\nawait \"First, corrected\"\nexpect \"(edited)\"\nawait public \"Second\"\n"
+          "await ephemeral \"only for you\"",
+          NULL },
+        { "/chain\nas bob await \"Second\"\n", NULL },
+        { "/chain\nas bob await \"only for you\" within 2s", "did not come" },
+        { "/offer\nclick \"Soon\"\nexpect \"Soon?\"\nawait \"Now\"\nexpect no button \"Soon\"",
+          NULL },
+        { "/vanish\nawait \"(deleted)\"", NULL },
+        { "/think\nkill\nawait \"Thought\" within 1s", "did not come" },
+        { "await \"x\"", "there is no answer yet" },
+        { "/think\nawait Thought", "usage: await" },
+        { "/think\nawait \"Thought\" within 3 days", "usage: await" },
+        { "/think\nawait \"Thought\" within 1h", "usage: await" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void what_is_sent_later_is_judged(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/early\nexpect violation \"before the interaction was answered\"", NULL },
+        { "/early", "PATCH of a message: sent before the interaction was answered" },
+        { "/clumsy\nawait violation \"allowed_mentions: is missing\"\nexpect thinking", NULL },
+        { "/clumsy\nawait \"Godot\" within 1s", "did not come" },
+        { "/hasty\nawait \"A follow-up instead\"\nexpect violation \"edit @original instead\"",
+          NULL },
+        { "/greedy\nawait violation \"Retry-After of a 429\"\nexpect \"5\"\n"
+          "expect not \"6\"",
+          NULL },
+        { "/think\nwait 16m\nawait violation \"15 minutes are over\"", NULL },
+        { "/think\nawait violation \"15 minutes\" within 600ms", "did not come" },
+        { "/think\nawait \"Thought\"\nexpect no violations", NULL },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void faults_are_survived_by_those_who_try_again(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "fault 3 edits status 502\n/think\nawait \"Thought it over\"\nexpect no violations",
+          NULL },
+        { "fault 1 edit status 429 after 300ms\n/think\nawait \"Thought\"\nexpect no violations",
+          NULL },
+        { "fault 2 edits reset before effect\nfault 1 edit reset after effect\n/think\n"
+          "await \"Thought\"",
+          NULL },
+        { "fault answers delay 700ms\n/think\nawait \"Thought\"\nexpect no violations", NULL },
+        { "fault edits delay 200ms\n/think\nexpect thinking\nawait \"Thought\"", NULL },
+        { "fault edits status 500\n/think\nawait \"Thought\" within 1s", "did not come" },
+        { "fault edits status 500\nfault none\n/think\nawait \"Thought\"", NULL },
+        { "fault 1 edit stall\n/think\nawait \"Thought\" within 1s", "did not come" },
+        { "fault 3 edits explode", "'explode' in a fault is not status, delay, reset or stall" },
+        { "fault", "usage: fault" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
+static void registered_commands_are_known_to_the_client(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/hello tone:Warm", "no option tone" },
+        { "/register\nawait \"registered\" within 1s", "did not come" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+    struct session session = { 0 };
+    struct err err = { 0 };
+    CLEANUP(script_free) struct script script = { 0 };
+    CLEANUP(buf_free) struct buf out = { 0 };
+    assert_int_equal(session_start(&session, getenv("FAKE_BOT"), *state, &err), 0);
+    assert_int_equal(script_parse(&script, "test", STR("/register"), &err), 0);
+    assert_int_equal(session_run(&session, &script, false, &out, NULL, &err), 0);
+    assert_true(rest_server_wait_arrivals(session.rest, 1, 5000));
+    session_take_changes(&session, 0);
+    script_free(&script);
+    assert_int_equal(
+        script_parse(&script, "test", STR("/hello tone:Warm\nexpect \"Hello dear\""), &err), 0);
+    if (session_run(&session, &script, false, &out, NULL, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_null(catalogue_command(session.catalogue, STR("think")));
+    assert_int_equal(session_end(&session, &err), 0);
+}
+
 static void the_language_explains_its_errors(void **state)
 {
     static const struct scene_case scenes[] = {
@@ -309,6 +403,10 @@ int main(void)
         cmocka_unit_test(forms_are_checked_before_they_go),
         cmocka_unit_test(broken_rules_fail_a_scene_unless_expected),
         cmocka_unit_test(replays_must_not_differ),
+        cmocka_unit_test(late_answers_arrive),
+        cmocka_unit_test(what_is_sent_later_is_judged),
+        cmocka_unit_test(faults_are_survived_by_those_who_try_again),
+        cmocka_unit_test(registered_commands_are_known_to_the_client),
         cmocka_unit_test(the_language_explains_its_errors),
         cmocka_unit_test(texts_are_shown_as_people_read_them),
         cmocka_unit_test(the_prompt_knows_what_could_come_next),
