@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const char *const verbs[] = {
-    "as",   "click",  "select", "type",    "check", "uncheck", "choose",   "submit", "cancel",
-    "wait", "replay", "expect", "restart", "kill",  "help",    "complete", "quit",
+    "as",     "click",    "select", "type",   "check",  "uncheck", "choose",
+    "submit", "cancel",   "wait",   "replay", "expect", "restart", "kill",
+    "help",   "complete", "quit",   "await",  "fault",  "record",
 };
 
 struct completer {

@@ -17,7 +17,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LATER(name) "{\"name\":\"" name "\",\"description\":\"d\"},"
+#define PLAIN(name) "{\"name\":\"" name "\",\"description\":\"d\"},"
+
+#define LATE_COMMANDS                                                                              \
+    PLAIN("think")                                                                                 \
+    PLAIN("whisper") PLAIN("chain") PLAIN("early") PLAIN("vanish") PLAIN("clumsy") PLAIN("hasty")  \
+        PLAIN("greedy") PLAIN("register") PLAIN("offer") PLAIN("chance")
 
 static const char commands[] =
     "[{\"name\":\"hello\",\"description\":\"d\",\"options\":[{\"name\":\"who\",\"description\":"
@@ -25,19 +30,17 @@ static const char commands[] =
     "\"max_value\":5}]},"
     "{\"name\":\"secret\",\"description\":\"d\"},{\"name\":\"form\",\"description\":\"d\"},"
     "{\"name\":\"slow\",\"description\":\"d\"},{\"name\":\"count\",\"description\":\"d\"},"
-    "{\"name\":\"fault\",\"description\":\"d\"},{\"name\":\"later\",\"description\":\"d\"}," LATER(
-        "think") LATER("whisper") LATER("chain") LATER("early") LATER("vanish") LATER("clumsy")
-        LATER("hasty") LATER("greedy") LATER("register") LATER(
-            "offer") "{\"name\":\"bad\",\"description\":\"d\"},{\"name\":\"silent\","
-                     "\"description\":\"d\"},"
-                     "{\"name\":\"set\",\"description\":\"d\",\"options\":[{\"name\":\"colour\","
-                     "\"description\":"
-                     "\"d\",\"type\":1,\"options\":[{\"name\":\"value\",\"description\":\"d\","
-                     "\"type\":3,"
-                     "\"required\":true,\"choices\":[{\"name\":\"Dark red\",\"value\":\"r\"}]}]}]},"
-                     "{\"name\":\"find\",\"description\":\"d\",\"options\":[{\"name\":\"word\","
-                     "\"description\":"
-                     "\"d\",\"type\":3,\"required\":true,\"autocomplete\":true}]}]";
+    "{\"name\":\"fault\",\"description\":\"d\"},{\"name\":\"later\",\"description\":\"d\"}"
+    "," LATE_COMMANDS "{\"name\":\"bad\",\"description\":\"d\"},{\"name\":\"silent\","
+    "\"description\":\"d\"},"
+    "{\"name\":\"set\",\"description\":\"d\",\"options\":[{\"name\":\"colour\","
+    "\"description\":"
+    "\"d\",\"type\":1,\"options\":[{\"name\":\"value\",\"description\":\"d\","
+    "\"type\":3,"
+    "\"required\":true,\"choices\":[{\"name\":\"Dark red\",\"value\":\"r\"}]}]}]},"
+    "{\"name\":\"find\",\"description\":\"d\",\"options\":[{\"name\":\"word\","
+    "\"description\":"
+    "\"d\",\"type\":3,\"required\":true,\"autocomplete\":true}]}]";
 
 #define MESSAGE(flags, components)                                                                 \
     "{'type':4,'data':{'flags':" flags                                                             \
@@ -45,8 +48,8 @@ static const char commands[] =
 #define TEXT(content) "{'type':10,'content':'" content "'}"
 #define ROW(children) "{'type':1,'components':[" children "]}"
 
-/* ' stands for ", % for the person's id, # for how many requests there were, ~ for the first value
- * that was given. */
+/* ' stands for ", % for the person's id, # for how many requests there were, ^ for the bot's
+ * process id, ~ for the first value that was given. */
 static const struct {
     const char *name; /* of the command, or custom_id; "auto" for autocompletion */
     int status;
@@ -79,6 +82,7 @@ static const struct {
               TEXT("Soon?") "," ROW("{'type':2,'style':1,'label':'Soon','custom_id':'soon'}")) },
     { "soon", 200, "{'type':6}" },
     { "register", 200, MESSAGE("32832", TEXT("Registering")) },
+    { "chance", 200, MESSAGE("32768", TEXT("Rolled ^")) },
     { "count", 200, MESSAGE("32768", TEXT("request #")) },
     { "fault", 200, MESSAGE("32832", TEXT("Something broke (error 7f3a-91)")) },
     { "set", 200, MESSAGE("32768", TEXT("set to ~")) },
@@ -152,6 +156,8 @@ static void fill_in(const char *answer, json_object *interaction, struct buf *ou
             buf_append(out, str_from(json_object_get_string(field(user, "id"))));
         else if (*answer == '~')
             buf_append(out, str_from(first_value(field(interaction, "data"))));
+        else if (*answer == '^')
+            buf_append_format(out, "%d", (int)getpid());
         else if (*answer == '#' && answer[1] != ' ')
             buf_append_format(out, "%u", request_count);
         else
@@ -290,5 +296,5 @@ int main(int count, char **words)
     sigwait(&wanted, &got);
     MHD_stop_daemon(listen_daemon);
     MHD_stop_daemon(admin);
-    return 0;
+    _exit(0); /* threads that still send end here */
 }

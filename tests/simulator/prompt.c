@@ -4,6 +4,7 @@
 #include "simulator/prompt.h"
 
 #include "harness/memory.h"
+#include "simulator/record.h"
 
 #include <editline/readline.h>
 #include <stdio.h>
@@ -13,6 +14,13 @@
 #include <unistd.h>
 
 #define HISTORY_MAX 500
+#define WATCH_MS    15000 /* how long a deferred answer is waited for */
+
+struct prompt {
+    struct session *session;
+    struct recorder recorder;
+    bool is_over;
+};
 
 static struct session *prompted;
 
@@ -32,6 +40,8 @@ static const char help[] =
     "  as alice with manage_guild     have a permission; `as owner` owns the bot\n"
     "  wait 24h                       let time pass (s, m, h, d)\n"
     "  restart, kill                  stop or crash the bot and start it again\n"
+    "  fault 2 edits status 502       break what the bot sends to Discord; `fault none` ends that\n"
+    "  record FILE ... record end     write what you do as a scene, from a fresh bot on\n"
     "  expect \"text\"                  check the newest answer, as scenes do; quit or Ctrl-D "
     "ends\n";
 
@@ -107,28 +117,91 @@ static void print_hint(struct session *session)
     fputs(hint.data, stdout);
 }
 
+/* A scene begins with an empty database: so does what is recorded. */
+static int begin_recording(struct prompt *prompt, const char *path, struct err *err)
+{
+    struct session *session = prompt->session;
+    const char *binary = session->bot.options.binary;
+    const struct catalogue *offered = session->offered;
+    bool has_colour = session->has_colour;
+    int result = session->sequence > 0 ? session_end(session, err) : 0;
+    if (result == 0 && !session->offered)
+        result = session_start(session, binary, offered, err);
+    session->has_colour = has_colour;
+    if (result == 0)
+        result = record_begin(&prompt->recorder, session, path, err);
+    if (result == 0)
+        printf("(recording, with a fresh bot and an empty database; `record end` ends it)\n");
+    return result;
+}
+
+static int end_recording(struct prompt *prompt, struct err *err)
+{
+    char *path = must_copy(str_from(prompt->recorder.path));
+    printf("(playing it once more on a fresh bot)\n");
+    int result = record_end(&prompt->recorder, prompt->session, err);
+    if (result == 0)
+        printf("(%s is written, and passes)\n", path);
+    free(path);
+    return result;
+}
+
+static int run_record(struct prompt *prompt, const struct step *step, struct err *err)
+{
+    bool is_end = step->count == 2 && word_is(&step->words[1], "end");
+    if (step->count != 2)
+        return err_set(err, ERR_INVALID, "usage: record FILE, record end");
+    if (is_end != (prompt->recorder.path != NULL))
+        return err_set(err, ERR_INVALID,
+                       is_end ? "nothing is being recorded"
+                              : "a recording is under way: `record end` ends it");
+    return is_end ? end_recording(prompt, err) : begin_recording(prompt, step->words[1].text, err);
+}
+
+/* What came since the last line, and what the newest answer still owes. */
+static void watch(struct prompt *prompt, int timeout_ms)
+{
+    CLEANUP(buf_free) struct buf shown = { 0 };
+    session_watch(prompt->session, timeout_ms, &shown);
+    record_changes(&prompt->recorder, prompt->session);
+    if (shown.length > 0)
+        fputs(shown.data, stdout);
+}
+
+static int run_step(struct prompt *prompt, const struct step *step, struct err *err)
+{
+    CLEANUP(buf_free) struct buf shown = { 0 };
+    int result = session_step(prompt->session, step, &shown, err);
+    if (result == 0)
+        record_step(&prompt->recorder, prompt->session, step->source);
+    if (shown.length == 0)
+        return result;
+    fputs(shown.data, stdout);
+    fflush(stdout);
+    watch(prompt, WATCH_MS);
+    print_hint(prompt->session);
+    return result;
+}
+
 /* False when the line could not be done; the reason has been printed. */
-static bool run_line(struct session *session, const char *line, bool *is_over, struct err *err)
+static bool run_line(struct prompt *prompt, const char *line, struct err *err)
 {
     struct step step = { 0 };
-    CLEANUP(buf_free) struct buf shown = { 0 };
     int result = step_parse(&step, str_from(line), err);
-    if (result == 0 && step.count > 0 && word_is(&step.words[0], "help")) {
+    watch(prompt, 0);
+    if (result == 0 && step.count > 0 && word_is(&step.words[0], "help"))
         fputs(help, stdout);
-    } else if (result == 0 && step.count > 0 && word_is(&step.words[0], "quit")) {
-        *is_over = true;
-    } else if (result == 0 && step.count > 0) {
-        result = session_step(session, &step, &shown, err);
-        if (shown.length > 0) {
-            fputs(shown.data, stdout);
-            print_hint(session);
-        }
-    }
+    else if (result == 0 && step.count > 0 && word_is(&step.words[0], "quit"))
+        prompt->is_over = true;
+    else if (result == 0 && step.count > 0 && word_is(&step.words[0], "record"))
+        result = run_record(prompt, &step, err);
+    else if (result == 0 && step.count > 0)
+        result = run_step(prompt, &step, err);
     step_free(&step);
     if (result != 0)
         printf("%s\n", err->message);
     /* Whoever sits at the prompt has seen what was broken. */
-    violations_expect(&session->violations, STR_NONE);
+    violations_expect(&prompt->session->violations, STR_NONE);
     fflush(stdout);
     return result == 0;
 }
@@ -156,26 +229,25 @@ static char *history_path(void)
     return path;
 }
 
-static void run_terminal(struct session *session)
+static void run_terminal(struct prompt *prompt)
 {
     static char separators[] = " ";
     char *history = history_path(), text[96];
-    bool is_over = false;
     using_history();
     stifle_history(HISTORY_MAX);
     if (history)
         read_history(history);
     rl_attempted_completion_function = complete_word;
     rl_completer_word_break_characters = separators;
-    while (!is_over) {
+    while (!prompt->is_over) {
         struct err err = { 0 };
-        prompt_text(session, text, sizeof(text));
+        prompt_text(prompt->session, text, sizeof(text));
         char *line = readline(text);
         if (!line)
             break;
         if (*line)
             add_history(line);
-        run_line(session, line, &is_over, &err);
+        run_line(prompt, line, &err);
         free(line);
     }
     if (history)
@@ -184,15 +256,15 @@ static void run_terminal(struct session *session)
     putchar('\n');
 }
 
-static int run_pipe(struct session *session, struct err *err)
+static int run_pipe(struct prompt *prompt, struct err *err)
 {
     char *line = NULL;
     size_t size = 0;
-    bool is_over = false, is_good = true;
-    while (!is_over && is_good && getline(&line, &size, stdin) > 0) {
+    bool is_good = true;
+    while (!prompt->is_over && is_good && getline(&line, &size, stdin) > 0) {
         line[strcspn(line, "\n")] = '\0';
-        printf("%s> %s\n", session->actor.person->name, line);
-        is_good = run_line(session, line, &is_over, err);
+        printf("%s> %s\n", prompt->session->actor.person->name, line);
+        is_good = run_line(prompt, line, err);
     }
     free(line);
     return is_good ? 0 : err->code;
@@ -200,14 +272,18 @@ static int run_pipe(struct session *session, struct err *err)
 
 int prompt_run(struct session *session, struct err *err)
 {
+    struct prompt prompt = { .session = session };
     prompted = session;
     fputs(greeting, stdout);
     fflush(stdout);
     int result = 0;
     if (isatty(STDIN_FILENO))
-        run_terminal(session);
+        run_terminal(&prompt);
     else
-        result = run_pipe(session, err);
+        result = run_pipe(&prompt, err);
+    if (result == 0 && prompt.recorder.path)
+        result = end_recording(&prompt, err);
+    record_free(&prompt.recorder);
     prompted = NULL;
     return result;
 }

@@ -27,7 +27,7 @@ int session_start(struct session *session, const char *bot_binary,
                   const struct catalogue *catalogue, struct err *err)
 {
     static const unsigned char seed[HARNESS_SEED_BYTES] = "a fixed key pair for the scenes";
-    *session = (struct session){ .catalogue = catalogue };
+    *session = (struct session){ .offered = catalogue, .catalogue = catalogue };
     const struct person *owner = world_person(&session->world, STR(OWNER_NAME));
     const struct guild *guild = world_guild(&session->world, STR("harlem"));
     snprintf(session->owner_line, sizeof(session->owner_line), "OWNER_IDS=%" PRId64, owner->id);

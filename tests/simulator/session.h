@@ -62,7 +62,8 @@ struct variable {
 };
 
 struct session {
-    const struct catalogue *catalogue; /* what the bot would register, or `registered` */
+    const struct catalogue *offered;   /* what the bot would register */
+    const struct catalogue *catalogue; /* `offered`, or `registered` once there is something */
     struct catalogue registered;       /* what it has registered */
     unsigned registered_version;
     struct rest_server *rest; /* what the bot calls */
