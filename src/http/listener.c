@@ -169,7 +169,7 @@ int listener_address(int fd, struct listen_address *address, struct err *err)
 
 static struct str_view environment_text(const char *name)
 {
-    const char *value = getenv(name);
+    const char *value = secure_getenv(name);
     return value ? str_from(value) : STR_NONE;
 }
 

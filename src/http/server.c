@@ -182,7 +182,7 @@ bool server_drain(struct server *server, int64_t deadline_ms)
     const struct clock *clock = server->settings.clock;
     int64_t now_us = clock_monotonic_us(clock);
     int64_t until_us = now_us + deadline_ms * 1000;
-    int64_t expecting_until_us = now_us + DRAIN_UNSPOKEN_MS * 1000;
+    int64_t expecting_until_us = now_us + DRAIN_UNSPOKEN_MS * INT64_C(1000);
     for (;;) {
         /* In this order: a connection is counted as in flight before it is no longer expected. */
         bool must_wait = is_expecting(server) && now_us < expecting_until_us;
