@@ -73,8 +73,8 @@ static void everything_a_table_says_is_registered(void **state)
         "\"description_localizations\":{\"es-ES\":\"hola\"}",
         "\"default_member_permissions\":\"32\"",
         "\"required\":true",
-        "\"choices\":[{\"name\":\"A\",\"name_localizations\":{\"es-ES\":\"hola\"},\"value\":\"a\"}"
-        "]",
+        "\"choices\":[{\"name\":\"A\",\"name_localizations\":{\"es-ES\":\"hola\"},",
+        "\"value\":\"a\"}]",
         "\"min_value\":-1,\"max_value\":5",
         "{\"name\":\"Half\",\"value\":0.5}",
         "{\"name\":\"One\",\"value\":1}",
