@@ -49,7 +49,7 @@ int64_t snowflake_at(int64_t now_ms, unsigned sequence);
 /* The token that an interaction without one of its own gets. */
 void interaction_token(int64_t id, char *token, size_t size);
 
-/* --- Parts ------------------------------------------------------------------------------------ */
+/* --- Parts --- */
 
 json_object *user_json(const struct person *person);
 /* `with_user` is false in `resolved`, where members come without. */

@@ -74,7 +74,7 @@ void session_take_violations(struct session *session, struct buf *out)
     must_hold(out);
 }
 
-/* --- Follow-ups ------------------------------------------------------------------------------- */
+/* --- Follow-ups --- */
 
 /* The newest answer with this interaction; NULL when it answers none of them. */
 static const struct delivery *answer_of(const struct session *session, int64_t interaction_id)
@@ -128,7 +128,7 @@ static bool find_follow_up(struct session *session, const struct actor *actor, c
     return false;
 }
 
-/* --- Awaiting --------------------------------------------------------------------------------- */
+/* --- Awaiting --- */
 
 static void show_newest(const struct session *session, struct buf *out)
 {
@@ -207,7 +207,7 @@ int session_await(struct session *session, const struct actor *actor, const stru
     return 0;
 }
 
-/* --- Watching --------------------------------------------------------------------------------- */
+/* --- Watching --- */
 
 static bool is_any_thinking(const struct session *session)
 {

@@ -21,8 +21,9 @@
 
 #define LATE_COMMANDS                                                                              \
     PLAIN("think")                                                                                 \
-    PLAIN("whisper") PLAIN("chain") PLAIN("early") PLAIN("vanish") PLAIN("clumsy") PLAIN("hasty")  \
-        PLAIN("greedy") PLAIN("register") PLAIN("offer") PLAIN("chance")
+    PLAIN("whisper")                                                                               \
+    PLAIN("chain") PLAIN("early") PLAIN("vanish") PLAIN("clumsy") PLAIN("hasty") PLAIN("greedy")   \
+        PLAIN("register") PLAIN("offer") PLAIN("chance")
 
 static const char commands[] =
     "[{\"name\":\"hello\",\"description\":\"d\",\"options\":[{\"name\":\"who\",\"description\":"

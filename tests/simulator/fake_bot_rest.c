@@ -77,7 +77,7 @@ bool later_knows(const char *name)
     return find_later(name) != NULL;
 }
 
-/* --- One request ------------------------------------------------------------------------------ */
+/* --- One request --- */
 
 static bool api_address(struct listen_address *address)
 {
@@ -147,7 +147,7 @@ static void send_all(const struct later *later, const char *token)
     }
 }
 
-/* --- When ------------------------------------------------------------------------------------- */
+/* --- When --- */
 
 struct task {
     const struct later *later;

@@ -39,7 +39,7 @@ static void add_quoted(struct recorder *recorder, const char *before, struct str
     add_line(recorder, true, must_copy(buf_view(&line)));
 }
 
-/* --- What is seen ----------------------------------------------------------------------------- */
+/* --- What is seen --- */
 
 /* The first line of the message below its author. */
 static struct str_view telling_line(const struct session *session,
@@ -194,7 +194,7 @@ void record_changes(struct recorder *recorder, struct session *session)
     look(recorder, session);
 }
 
-/* --- Playing it again ------------------------------------------------------------------------- */
+/* --- Playing it again --- */
 
 static void scene_text(const struct recorder *recorder, struct buf *text)
 {

@@ -110,7 +110,7 @@ void rest_answer_error(struct rest_call *call, int status, int code)
     }
 }
 
-/* --- Form errors ------------------------------------------------------------------------------ */
+/* --- Form errors --- */
 
 static json_object *step_into(json_object *object, struct str_view name)
 {
@@ -160,7 +160,7 @@ void rest_answer_form_errors(struct rest_call *call, struct violations *findings
     violations_free(findings);
 }
 
-/* --- Sending ---------------------------------------------------------------------------------- */
+/* --- Sending --- */
 
 /* A reset reaches the client as ECONNRESET, not as an orderly end. */
 static enum MHD_Result cut(struct rest_call *call)

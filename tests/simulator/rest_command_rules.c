@@ -76,7 +76,7 @@ static const struct {
     { "required", ~(1U << KIND_SUB_COMMAND | 1U << KIND_GROUP) },
 };
 
-/* --- Names and texts -------------------------------------------------------------------------- */
+/* --- Names and texts --- */
 
 /* ^[-_'\p{L}\p{N}]{1,32}$ in lower case; of letters beyond ASCII only that they are UTF-8. */
 static void judge_name(struct judgement *judgement, json_object *owner)
@@ -140,7 +140,7 @@ static void judge_unique(struct judgement *judgement, json_object *list, const c
     }
 }
 
-/* --- Options ---------------------------------------------------------------------------------- */
+/* --- Options --- */
 
 static size_t judge_choices(struct judgement *judgement, json_object *option)
 {
@@ -247,7 +247,7 @@ static size_t judge_command_options(struct judgement *judgement, json_object *co
                         : judge_list(judgement, command, VALUE_TYPES, NULL);
 }
 
-/* --- Commands --------------------------------------------------------------------------------- */
+/* --- Commands --- */
 
 static void judge_numbers(struct judgement *judgement, json_object *command, const char *field,
                           int64_t max)

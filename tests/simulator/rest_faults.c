@@ -30,7 +30,7 @@ void rest_server_clear_faults(struct rest_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* --- Hitting a request ------------------------------------------------------------------------ */
+/* --- Hitting a request --- */
 
 /* Takes the oldest fault that fits, delays or others; false when there is none. */
 static bool take_fault(struct rest_call *call, bool is_delay, struct rest_fault *taken)
@@ -97,7 +97,7 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after)
     }
 }
 
-/* --- Reading ---------------------------------------------------------------------------------- */
+/* --- Reading --- */
 
 #define WEBHOOK_BITS                                                                               \
     (ROUTE_BIT(ROUTE_FOLLOW_UP) | ROUTE_BIT(ROUTE_GET_MESSAGE) | ROUTE_BIT(ROUTE_EDIT) |           \

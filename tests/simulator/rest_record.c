@@ -103,7 +103,7 @@ void rest_server_first_violation(struct rest_server *server, struct buf *text)
     must_hold(text);
 }
 
-/* --- Changes ---------------------------------------------------------------------------------- */
+/* --- Changes --- */
 
 struct rest_change *rest_add_change(struct rest_server *server, enum rest_change_kind kind,
                                     int64_t message_id)
@@ -136,7 +136,7 @@ void rest_change_free(struct rest_change *change)
     *change = (struct rest_change){ 0 };
 }
 
-/* --- Commands --------------------------------------------------------------------------------- */
+/* --- Commands --- */
 
 json_object *rest_server_commands(struct rest_server *server, int64_t guild_id)
 {

@@ -51,7 +51,7 @@ const char *rest_route_name(enum rest_route route)
     return route_names[route];
 }
 
-/* --- Paths ------------------------------------------------------------------------------------ */
+/* --- Paths --- */
 
 struct path_parts {
     struct str_view application, guild, token, message;
@@ -132,7 +132,7 @@ static const struct route_rule *find_rule(struct rest_call *call)
     return NULL;
 }
 
-/* --- Gates ------------------------------------------------------------------------------------ */
+/* --- Gates --- */
 
 static const char *header_of(const struct rest_call *call, const char *name)
 {

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* --- Time and waiting ------------------------------------------------------------------------- */
+/* --- Time and waiting --- */
 
 static int64_t clock_us(clockid_t which)
 {
@@ -54,7 +54,7 @@ void rest_pause(struct rest_server *server, int64_t until_us)
     }
 }
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* --- Life --- */
 
 static enum MHD_Result take_request(void *context, struct MHD_Connection *connection,
                                     const char *url, const char *method, const char *version,

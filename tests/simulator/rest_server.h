@@ -59,7 +59,7 @@ void rest_server_release(struct rest_server **server); /* fit for CLEANUP */
 const char *rest_server_url(const struct rest_server *server);
 uint16_t rest_server_port(const struct rest_server *server);
 
-/* --- Interactions and their tokens ------------------------------------------------------------ */
+/* --- Interactions and their tokens --- */
 
 struct rest_interaction {
     int64_t id;        /* a snowflake; the token's 15 minutes begin with it */
@@ -88,7 +88,7 @@ void rest_server_unanswered(struct rest_server *server, int64_t interaction_id);
  * token gets 404 with code 10015. For answers from now on. */
 void rest_server_set_intake(struct rest_server *server, int delay_ms);
 
-/* --- What arrived ----------------------------------------------------------------------------- */
+/* --- What arrived --- */
 
 enum rest_route {
     ROUTE_UNKNOWN,
@@ -150,7 +150,7 @@ bool rest_server_take_change(struct rest_server *server, int timeout_ms,
                              struct rest_change *change);
 void rest_change_free(struct rest_change *change); /* fit for CLEANUP */
 
-/* --- Commands --------------------------------------------------------------------------------- */
+/* --- Commands --- */
 
 /* The set that was last PUT for this guild (0: global), with ids; the caller owns it. NULL when
  * there never was one. */
@@ -160,7 +160,7 @@ json_object *rest_server_commands(struct rest_server *server, int64_t guild_id);
  * else NULL. The caller owns it. */
 json_object *rest_server_registered(struct rest_server *server, unsigned *version);
 
-/* --- Faults ----------------------------------------------------------------------------------- */
+/* --- Faults --- */
 
 enum rest_fault_kind {
     FAULT_STATUS,       /* answered with a status, without effect */

@@ -46,7 +46,7 @@ static struct stored_message *find_message(struct rest_call *call, bool is_looku
     return NULL;
 }
 
-/* --- Bodies ----------------------------------------------------------------------------------- */
+/* --- Bodies --- */
 
 static bool are_files_small(struct rest_call *call)
 {
@@ -118,7 +118,7 @@ static void keep_attachments(struct rest_call *call, json_object *data)
     }
 }
 
-/* --- The routes ------------------------------------------------------------------------------- */
+/* --- The routes --- */
 
 static void edit_message(struct rest_call *call, struct stored_message *message, json_object *data)
 {

@@ -143,7 +143,7 @@ void delivery_show(const struct session *session, const struct delivery *deliver
 void session_take_newest(struct session *session, struct deliveries *deliveries);
 void deliveries_free(struct deliveries *deliveries); /* fit for CLEANUP */
 
-/* --- What the bot's requests changed (await.c) ------------------------------------------------ */
+/* --- What the bot's requests changed (await.c) --- */
 
 /* People see edits and follow-ups, and commands are known, from here on; what comes within
  * `timeout_ms` is waited for. False when nothing came. Steps other than `expect` begin with it. */
@@ -160,7 +160,7 @@ int session_await(struct session *session, const struct actor *actor, const stru
  * at most `timeout_ms`. */
 void session_watch(struct session *session, int timeout_ms, struct buf *out);
 
-/* --- Expectations (expect.c) ------------------------------------------------------------------ */
+/* --- Expectations (expect.c) --- */
 
 /* Whether a newest answer shows the text; `kind` is "text", "ephemeral" or "public". */
 bool session_shows(const struct session *session, const char *kind, struct str_view text);

@@ -326,7 +326,7 @@ static void registered_commands_keep_their_ids(void **state)
     finish(&fixture);
 }
 
-/* --- Tokens ----------------------------------------------------------------------------------- */
+/* --- Tokens --- */
 
 static void assert_violation(struct fixture *fixture, const char *text)
 {
@@ -423,7 +423,7 @@ static void edits_change_what_the_interaction_shows(void **state)
     finish(&fixture);
 }
 
-/* --- Limits ----------------------------------------------------------------------------------- */
+/* --- Limits --- */
 
 static void raw_edit(struct fixture *fixture, struct buf *answer)
 {
@@ -459,7 +459,7 @@ static void an_exhausted_bucket_answers_429(void **state)
     finish(&fixture);
 }
 
-/* --- Faults ----------------------------------------------------------------------------------- */
+/* --- Faults --- */
 
 /* Adds a fault by its words, sends an edit, looks whether it had its effect. */
 struct fault_case {
