@@ -17,31 +17,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PLAIN(name) "{\"name\":\"" name "\",\"description\":\"d\"},"
+static const char *const plain_commands[] = {
+    "secret",   "form",  "slow",   "count",  "fault",  "later", "think",
+    "whisper",  "chain", "early",  "vanish", "clumsy", "hasty", "greedy",
+    "register", "offer", "chance", "bad",    "silent",
+};
 
-#define LATE_COMMANDS                                                                              \
-    PLAIN("think")                                                                                 \
-    PLAIN("whisper")                                                                               \
-    PLAIN("chain") PLAIN("early") PLAIN("vanish") PLAIN("clumsy") PLAIN("hasty") PLAIN("greedy")   \
-        PLAIN("register") PLAIN("offer") PLAIN("chance")
-
-static const char commands[] =
-    "[{\"name\":\"hello\",\"description\":\"d\",\"options\":[{\"name\":\"who\",\"description\":"
-    "\"d\",\"type\":6},{\"name\":\"times\",\"description\":\"d\",\"type\":4,\"min_value\":1,"
-    "\"max_value\":5}]},"
-    "{\"name\":\"secret\",\"description\":\"d\"},{\"name\":\"form\",\"description\":\"d\"},"
-    "{\"name\":\"slow\",\"description\":\"d\"},{\"name\":\"count\",\"description\":\"d\"},"
-    "{\"name\":\"fault\",\"description\":\"d\"},{\"name\":\"later\",\"description\":\"d\"}"
-    "," LATE_COMMANDS "{\"name\":\"bad\",\"description\":\"d\"},{\"name\":\"silent\","
-    "\"description\":\"d\"},"
-    "{\"name\":\"set\",\"description\":\"d\",\"options\":[{\"name\":\"colour\","
-    "\"description\":"
-    "\"d\",\"type\":1,\"options\":[{\"name\":\"value\",\"description\":\"d\","
-    "\"type\":3,"
-    "\"required\":true,\"choices\":[{\"name\":\"Dark red\",\"value\":\"r\"}]}]}]},"
-    "{\"name\":\"find\",\"description\":\"d\",\"options\":[{\"name\":\"word\","
-    "\"description\":"
-    "\"d\",\"type\":3,\"required\":true,\"autocomplete\":true}]}]";
+/* Those with options; ' stands for ". */
+static const char other_commands[] =
+    "{'name':'hello','description':'d','options':[{'name':'who','description':'d','type':6},"
+    "{'name':'times','description':'d','type':4,'min_value':1,'max_value':5}]},"
+    "{'name':'set','description':'d','options':[{'name':'colour','description':'d','type':1,"
+    "'options':[{'name':'value','description':'d','type':3,'required':true,'choices':[{'name':"
+    "'Dark red','value':'r'}]}]}]},"
+    "{'name':'find','description':'d','options':[{'name':'word','description':'d','type':3,"
+    "'required':true,'autocomplete':true}]}";
 
 #define MESSAGE(flags, components)                                                                 \
     "{'type':4,'data':{'flags':" flags                                                             \
@@ -280,12 +270,25 @@ static struct MHD_Daemon *serve(const char *variable)
                             MHD_OPTION_END);
 }
 
+static void print_commands(void)
+{
+    putchar('[');
+    for (size_t i = 0; i < ARRAY_LENGTH(plain_commands); i++)
+        printf("{\"name\":\"%s\",\"description\":\"d\"},", plain_commands[i]);
+    for (const char *at = other_commands; *at; at++)
+        putchar(*at == '\'' ? '"' : *at);
+    puts("]");
+}
+
 int main(int count, char **words)
 {
     sigset_t wanted;
     int got;
     if (count >= 3 && strcmp(words[1], "commands") == 0) {
-        puts(count == 3 ? commands : "[]"); /* no owner's commands */
+        if (count == 3)
+            print_commands();
+        else
+            puts("[]"); /* no owner's commands */
         return 0;
     }
     sigemptyset(&wanted);

@@ -1,0 +1,135 @@
+/* The bot's own sender against the simulated REST API: whatever happens to the first tries, each
+ * edit arrives and no rule of Discord's is broken. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/system_clock.h"
+#include "harness/bot_process.h"
+#include "harness/memory.h"
+#include "outbox/outbox.h"
+#include "simulator/rest_server.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define EDITS      20
+#define ARRIVAL_MS 60000 /* far more than it takes: nothing is asserted on time */
+#define STOP_MS    1000
+
+struct sender {
+    struct rest_server *server;
+    struct system_clock clock;
+    struct log_sink *log;
+    struct outbox *outbox;
+    int log_fd;
+};
+
+static void start(struct sender *sender)
+{
+    struct err err = { 0 };
+    const struct rest_server_settings settings = { 0 };
+    *sender = (struct sender){ .log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC) };
+    assert_int_equal(system_clock_init(&sender->clock, NULL, &err), 0);
+    assert_int_equal(rest_server_start(&sender->server, &settings, &err), 0);
+    sender->log =
+        log_sink_new(sender->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &sender->clock.clock);
+    const struct outbox_settings outbox_settings = { .api_url = rest_server_url(sender->server),
+                                                     .clock = &sender->clock.clock,
+                                                     .log = sender->log };
+    assert_int_equal(outbox_new(&sender->outbox, &outbox_settings, &err), 0);
+}
+
+static void finish(struct sender *sender)
+{
+    outbox_free(sender->outbox, STOP_MS);
+    rest_server_stop(sender->server);
+    log_sink_free(sender->log);
+    system_clock_fini(&sender->clock);
+    close(sender->log_fd);
+}
+
+/* An interaction that was just answered "deferred", and its edit. */
+static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
+{
+    char token[64];
+    struct err err = { 0 };
+    const struct clock *clock = &sender->clock.clock;
+    const int64_t id = snowflake_at(clock_wall_ms(clock), sequence);
+    const struct rest_interaction asked = {
+        .id = id, .type = 2, .channel_id = 7, .person = { 5, "alice", false }
+    };
+    interaction_token(id, token, sizeof(token));
+    rest_server_ask(sender->server, &asked);
+    rest_server_answered(sender->server, id, STR("{\"type\":5}"));
+    const struct outbox_message message = {
+        .interaction_id = id,
+        .application_id = HARNESS_APPLICATION_ID,
+        .token = str_from(token),
+        .method = OUTBOX_EDIT_ORIGINAL,
+        .body = STR("{\"content\":\"done\",\"allowed_mentions\":{\"parse\":[]}}"),
+        .answered_us = clock_monotonic_us(clock),
+    };
+    assert_int_equal(outbox_send(sender->outbox, &message, &err), 0);
+    return id;
+}
+
+static void every_edit_arrives_at_each_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct rest_fault fault;
+        int intake_ms;
+    } cases[] = {
+        { "no fault", { .count = 1, .kind = FAULT_DELAY }, 0 },
+        { "404 until taken in", { .count = 1, .kind = FAULT_DELAY }, 400 },
+        { "404 code 10015",
+          { .count = EDITS, .kind = FAULT_STATUS, .status = 404, .code = 10015 },
+          0 },
+        { "429",
+          { .count = EDITS, .kind = FAULT_STATUS, .status = 429, .retry_after_ms = 300 },
+          0 },
+        { "global 429",
+          { .count = 1,
+            .kind = FAULT_STATUS,
+            .status = 429,
+            .retry_after_ms = 300,
+            .is_global = true },
+          0 },
+        { "502", { .count = EDITS, .kind = FAULT_STATUS, .status = 502 }, 0 },
+        { "reset before", { .count = EDITS, .kind = FAULT_RESET_BEFORE }, 0 },
+        { "reset after", { .count = EDITS, .kind = FAULT_RESET_AFTER }, 0 },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct sender sender;
+        int64_t ids[EDITS];
+        size_t arrived = 0;
+        CLEANUP(buf_free) struct buf violation = { 0 };
+        start(&sender);
+        rest_server_add_fault(sender.server, &cases[i].fault);
+        rest_server_set_intake(sender.server, cases[i].intake_ms);
+        for (unsigned n = 0; n < EDITS; n++)
+            ids[n] = defer_and_edit(&sender, n + 1);
+        for (unsigned n = 0; n < EDITS; n++)
+            arrived += rest_server_wait_edits(sender.server, ids[n], 1, ARRIVAL_MS);
+        rest_server_first_violation(sender.server, &violation);
+        bool is_tolerated = cases[i].fault.is_global; /* 20 were on their way */
+        print_message("%-20s %zu of %d edits in %zu requests\n", cases[i].name, arrived, EDITS,
+                      rest_server_arrivals(sender.server));
+        if (arrived != EDITS || (violation.length > 0 && !is_tolerated))
+            fail_msg("%s: %zu of %d edits arrived; %s", cases[i].name, arrived, EDITS,
+                     violation.data ? violation.data : "no violation");
+        finish(&sender);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_edit_arrives_at_each_fault) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
