@@ -95,8 +95,8 @@ static int run_serve(int argument_count, char **arguments)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN); /* NOLINT(concurrency-mt-unsafe): no other thread yet */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
     int result = serve(&config, &err);
     sodium_memzero(&config, sizeof(config));
     return result == 0 ? EXIT_CLEAN : complain(&err);
