@@ -58,7 +58,7 @@ void log_sink_free(struct log_sink *sink)
     free(sink);
 }
 
-int log_sink_hide(struct log_sink *sink, struct str_view secret)
+static int remember(struct log_sink *sink, struct str_view secret)
 {
     if (secret.length < SECRET_MIN_LENGTH)
         return 0;
@@ -69,6 +69,22 @@ int log_sink_hide(struct log_sink *sink, struct str_view secret)
         return ERR_MEMORY;
     sink->secrets[sink->secret_count++] = copy;
     return 0;
+}
+
+/* Lines are searched when they are finished, and quoted fields are escaped by then. */
+int log_sink_hide(struct log_sink *sink, struct str_view secret)
+{
+    CLEANUP(buf_free) struct buf quoted = { 0 };
+    struct json_out out = { .buf = &quoted };
+    json_text(&out, secret);
+    if (quoted.has_failed)
+        return ERR_MEMORY;
+    struct str_view escaped = { quoted.data + 1, quoted.length - 2 };
+    int result = remember(sink, secret);
+    if (result == 0 && !str_equal(escaped, secret))
+        result = remember(sink, escaped);
+    sodium_memzero(quoted.data, quoted.length);
+    return result;
 }
 
 /* What stands between the first ':' and the last '@' of scheme://user:password@host/path. */

@@ -34,6 +34,7 @@ static void line_of(enum log_format format, const char *event, const struct log_
     assert_int_equal(pipe(ends), 0);
     struct log_sink *sink = log_sink_new(ends[1], LOG_LEVEL_INFO, format, &fixed_clock);
     assert_int_equal(log_sink_hide(sink, STR("hunter22")), 0);
+    assert_int_equal(log_sink_hide(sink, STR("pass\"word\\1")), 0);
     assert_int_equal(log_sink_hide_url(sink, STR("postgresql://u:correct%2Fhorse@h:5432/b")), 0);
     assert_int_equal(log_sink_hide_url(sink, STR("redis://:cache-pass@h/0")), 0);
     assert_int_equal(log_sink_hide_url(sink, STR("unix:///run/redis.sock")), 0);
@@ -111,6 +112,16 @@ static void a_secret_that_looks_like_the_mark_ends_no_less(void **state)
     assert_non_null(strstr(line, "x=\"[hidde [hidde [hidden]\""));
 }
 
+static void a_secret_is_hidden_where_json_escapes_it(void **state)
+{
+    (void)state;
+    char line[512];
+    line_of(LOG_FORMAT_JSON, "e", LOG_FIELDS_(LOG_TEXT("x", STR("pass\"word\\1 hunter22"))), line,
+            sizeof(line));
+    assert_null(strstr(line, "word"));
+    assert_non_null(strstr(line, "\"x\":\"[hidden] [hidden]\""));
+}
+
 static void request_ids_differ_and_are_easy_to_read_out(void **state)
 {
     (void)state;
@@ -132,6 +143,7 @@ int main(void)
         cmocka_unit_test(secrets_and_tokens_are_hidden),
         cmocka_unit_test(the_password_of_a_url_is_hidden_alone_and_decoded_too),
         cmocka_unit_test(a_secret_that_looks_like_the_mark_ends_no_less),
+        cmocka_unit_test(a_secret_is_hidden_where_json_escapes_it),
         cmocka_unit_test(request_ids_differ_and_are_easy_to_read_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
