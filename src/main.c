@@ -35,10 +35,11 @@ struct sub_command {
     const char *help;
 };
 
-static int complain(const struct err *err)
+static int exit_code_of(int code)
 {
-    fprintf(stderr, "bronxbot: %s\n", err->message);
-    switch (err->code) {
+    switch (code) {
+    case 0:
+        return EXIT_CLEAN;
     case ERR_CONFIG:
     case ERR_INVALID:
         return EXIT_CONFIG;
@@ -49,6 +50,12 @@ static int complain(const struct err *err)
     default:
         return EXIT_SOFTWARE;
     }
+}
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "bronxbot: %s\n", err->message);
+    return exit_code_of(err->code);
 }
 
 /* The .env file of the working directory; an absent one leaves `text` empty. */
@@ -69,15 +76,23 @@ static int read_dotenv(struct buf *text, struct err *err)
     return 0;
 }
 
+/* `sources` borrows from `dotenv`. */
+static int read_sources(struct config_sources *sources, struct buf *dotenv, struct err *err)
+{
+    int result = read_dotenv(dotenv, err);
+    *sources = (struct config_sources){ .environment = (const char *const *)environ,
+                                        .dotenv = buf_view(dotenv) };
+    return result;
+}
+
 static int load_config(struct config *config, bool needs_discord, struct config_report *report,
                        struct err *err)
 {
     CLEANUP(buf_free) struct buf dotenv = { 0 };
-    int result = read_dotenv(&dotenv, err);
+    struct config_sources sources;
+    int result = read_sources(&sources, &dotenv, err);
     if (result != 0)
         return result;
-    const struct config_sources sources = { .environment = (const char *const *)environ,
-                                            .dotenv = buf_view(&dotenv) };
     return config_load(config, &sources, needs_discord, report, err);
 }
 
@@ -187,22 +202,12 @@ static int run_doctor(int argument_count, char **arguments)
     struct err err = { 0 };
     CLEANUP(buf_free) struct buf dotenv = { 0 };
     CLEANUP(buf_free) struct buf report = { 0 };
-    if (read_dotenv(&dotenv, &err) != 0)
+    struct config_sources sources;
+    if (read_sources(&sources, &dotenv, &err) != 0)
         return complain(&err);
-    const struct config_sources sources = { .environment = (const char *const *)environ,
-                                            .dotenv = buf_view(&dotenv) };
     int result = doctor_run(&sources, &options, &report);
     printf("%.*s", STR_ARGS(buf_view(&report)));
-    switch (result) {
-    case 0:
-        return EXIT_CLEAN;
-    case ERR_CONFIG:
-        return EXIT_CONFIG;
-    case ERR_UNAVAILABLE:
-        return EXIT_UNAVAILABLE;
-    default:
-        return EXIT_SOFTWARE;
-    }
+    return exit_code_of(result);
 }
 
 static int run_register(int argument_count, char **arguments)

@@ -48,6 +48,9 @@ size_t utf8_units(struct str_view text);
 /* The longest prefix of at most `max_units` UTF-16 code units that ends between characters. */
 struct str_view utf8_prefix(struct str_view text, size_t max_units);
 
+/* The longest prefix of at most `max_bytes` that ends between characters. */
+struct str_view utf8_prefix_bytes(struct str_view text, size_t max_bytes);
+
 /* Growing owned text. Failure is sticky: after an allocation failed or `limit` was passed, appends
  * do nothing and `has_failed` stays true, so a caller checks once at the end. */
 struct buf {

@@ -9,9 +9,7 @@
 static void store(struct err *err, int code, const char *text)
 {
     /* Half a character at the cut would make an invalid log line. */
-    struct str_view cut = str_from(text);
-    while (cut.length >= ERR_MESSAGE_SIZE)
-        cut = utf8_prefix(cut, utf8_units(cut) - 1);
+    struct str_view cut = utf8_prefix_bytes(str_from(text), ERR_MESSAGE_SIZE - 1);
     err->code = code;
     memmove(err->message, cut.data, cut.length);
     err->message[cut.length] = '\0';

@@ -159,6 +159,22 @@ struct str_view utf8_prefix(struct str_view text, size_t max_units)
     return (struct str_view){ text.data, text.length - rest.length };
 }
 
+struct str_view utf8_prefix_bytes(struct str_view text, size_t max_bytes)
+{
+    size_t taken = 0;
+    while (taken < text.length) {
+        struct str_view rest = { text.data + taken, text.length - taken };
+        size_t units;
+        size_t size = character_at(rest, &units);
+        if (size == 0)
+            size = 1;
+        if (size > max_bytes - taken)
+            break;
+        taken += size;
+    }
+    return (struct str_view){ text.data, taken };
+}
+
 size_t utf8_units(struct str_view text)
 {
     size_t total = 0;

@@ -97,10 +97,7 @@ static const struct json_field option_fields[] = {
 static int parse_option_head(const struct json_reader *reader, const struct json_place *place,
                              struct option_value *option)
 {
-    int code = json_need_object(reader, place);
-    return code < 0
-               ? code
-               : json_get_fields(reader, place, option_fields, ARRAY_LENGTH(option_fields), option);
+    return json_get_object(reader, place, option_fields, ARRAY_LENGTH(option_fields), option);
 }
 
 /* `*is_left_out`: the option counts as not given. While somebody still types, the options around

@@ -334,3 +334,10 @@ int json_get_fields(const struct json_reader *reader, const struct json_place *o
     }
     return 0;
 }
+
+int json_get_object(const struct json_reader *reader, const struct json_place *object,
+                    const struct json_field *fields, size_t count, void *target)
+{
+    int code = json_need_object(reader, object);
+    return code < 0 ? code : json_get_fields(reader, object, fields, count, target);
+}

@@ -127,4 +127,8 @@ struct json_field {
 int json_get_fields(const struct json_reader *reader, const struct json_place *object,
                     const struct json_field *fields, size_t count, void *target) MUST_CHECK;
 
+/* The same for an object that must be there. */
+int json_get_object(const struct json_reader *reader, const struct json_place *object,
+                    const struct json_field *fields, size_t count, void *target) MUST_CHECK;
+
 #endif

@@ -26,9 +26,7 @@ static int parse_owners(const struct json_reader *reader, const struct json_plac
     struct json_place owners = json_member(root, "authorizing_integration_owners");
     if (!owners.value)
         return 0;
-    int code = json_need_object(reader, &owners);
-    return code < 0 ? code
-                    : json_get_fields(reader, &owners, fields, ARRAY_LENGTH(fields), interaction);
+    return json_get_object(reader, &owners, fields, ARRAY_LENGTH(fields), interaction);
 }
 
 static int parse_entitlements(const struct json_reader *reader, const struct json_place *root,
@@ -52,9 +50,7 @@ static int parse_entitlements(const struct json_reader *reader, const struct jso
         return err_set(reader->err, ERR_MEMORY, "no memory for an interaction");
     for (size_t i = 0; i < count && code == 0; i++) {
         struct json_place place = json_item(&list, i);
-        code = json_need_object(reader, &place);
-        if (code == 0)
-            code = json_get_fields(reader, &place, fields, ARRAY_LENGTH(fields), &entitlements[i]);
+        code = json_get_object(reader, &place, fields, ARRAY_LENGTH(fields), &entitlements[i]);
     }
     interaction->entitlements = entitlements;
     interaction->entitlement_count = (int)count;

@@ -16,10 +16,7 @@ int interaction_parse_user(const struct json_reader *reader, const struct json_p
         JSON_NEEDED(struct user, username, JSON_TEXT),
         JSON_FIELD(struct user, global_name, JSON_TEXT),
     };
-    int code = json_need_object(reader, place);
-    if (code < 0)
-        return code;
-    return json_get_fields(reader, place, fields, ARRAY_LENGTH(fields), user);
+    return json_get_object(reader, place, fields, ARRAY_LENGTH(fields), user);
 }
 
 static int parse_role_ids(const struct json_reader *reader, const struct json_place *member_place,
@@ -76,8 +73,7 @@ int interaction_parse_channel(const struct json_reader *reader, const struct jso
         JSON_FIELD(struct channel, parent_id, JSON_ID),
         JSON_FIELD(struct channel, permissions, JSON_BITS),
     };
-    int code = json_need_object(reader, place);
-    return code < 0 ? code : json_get_fields(reader, place, fields, ARRAY_LENGTH(fields), channel);
+    return json_get_object(reader, place, fields, ARRAY_LENGTH(fields), channel);
 }
 
 /* The id at message.<key>.user.id, when all of it is there. */
@@ -109,9 +105,7 @@ int interaction_parse_message(const struct json_reader *reader, const struct jso
         JSON_FIELD(struct message, content, JSON_TEXT),
         JSON_FIELD(struct message, flags, JSON_FLAGS),
     };
-    int code = json_need_object(reader, place);
-    if (code == 0)
-        code = json_get_fields(reader, place, fields, ARRAY_LENGTH(fields), message);
+    int code = json_get_object(reader, place, fields, ARRAY_LENGTH(fields), message);
     if (code < 0)
         return code;
     struct json_place author = json_member(place, "author");

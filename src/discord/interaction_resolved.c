@@ -39,8 +39,7 @@ static int parse_role_entry(const struct json_reader *reader, const struct json_
         JSON_FIELD(struct role, permissions, JSON_BITS),
         JSON_FIELD(struct role, position, JSON_INT),
     };
-    int code = json_need_object(reader, place);
-    return code < 0 ? code : json_get_fields(reader, place, fields, ARRAY_LENGTH(fields), entry);
+    return json_get_object(reader, place, fields, ARRAY_LENGTH(fields), entry);
 }
 
 static int parse_attachment_entry(const struct json_reader *reader, const struct json_place *place,
@@ -53,8 +52,7 @@ static int parse_attachment_entry(const struct json_reader *reader, const struct
         JSON_NEEDED(struct attachment, url, JSON_TEXT),
         JSON_NEEDED(struct attachment, size, JSON_INT64),
     };
-    int code = json_need_object(reader, place);
-    return code < 0 ? code : json_get_fields(reader, place, fields, ARRAY_LENGTH(fields), entry);
+    return json_get_object(reader, place, fields, ARRAY_LENGTH(fields), entry);
 }
 
 enum kind { USERS, ROLES, CHANNELS, ATTACHMENTS, MESSAGES, KIND_COUNT };

@@ -131,9 +131,7 @@ static void copy_message(struct json_object *value, char message[REST_MESSAGE_SI
 {
     struct str_view text = { json_object_get_string(value),
                              (size_t)json_object_get_string_len(value) };
-    text = utf8_prefix(text, REST_MESSAGE_SIZE - 1);
-    while (text.length >= REST_MESSAGE_SIZE)
-        text = utf8_prefix(text, utf8_units(text) - 1);
+    text = utf8_prefix_bytes(text, REST_MESSAGE_SIZE - 1);
     memcpy(message, text.data, text.length);
 }
 

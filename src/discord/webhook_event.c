@@ -150,9 +150,7 @@ static int parse_event(const struct json_reader *reader, const struct json_place
     if (event->type != EVENT_HAPPENED)
         return json_fault(reader, &type, "events of type %d are not supported", event->type);
     struct json_place body = json_member(root, "event");
-    code = json_need_object(reader, &body);
-    if (code == 0)
-        code = json_get_fields(reader, &body, name_fields, ARRAY_LENGTH(name_fields), event);
+    code = json_get_object(reader, &body, name_fields, ARRAY_LENGTH(name_fields), event);
     if (code < 0)
         return code;
     event->kind = kind_of(event->name);

@@ -126,8 +126,7 @@ static void name_pending(struct pending *pending, const struct interaction *inte
 {
     struct str_view name =
         interaction->custom_id.length > 0 ? interaction->custom_id : interaction->command.path[0];
-    while (name.length >= PENDING_NAME_SIZE)
-        name = utf8_prefix(name, utf8_units(name) - 1);
+    name = utf8_prefix_bytes(name, PENDING_NAME_SIZE - 1);
     if (name.length > 0)
         memcpy(pending->name, name.data, name.length);
 }

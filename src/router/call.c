@@ -6,14 +6,13 @@
 #include "bronx/cooldown.h"
 
 #include "discord/interaction_parse.h"
+#include "router/route.h"
 
-/* An answer instead of the one the handler had begun. */
-static void start_over(struct call *call)
+void begin_reply(struct call *call)
 {
     reply_reset(call->reply);
     if (call->preface.length > 0)
         reply_text_view(call->reply, call->preface);
-    reply_ephemeral(call->reply);
 }
 
 int call_refuse(struct call *call, const char *format, ...)
@@ -28,7 +27,8 @@ int call_refuse(struct call *call, const char *format, ...)
         reply_suggest_nothing(call->reply);
         return 0;
     }
-    start_over(call);
+    begin_reply(call);
+    reply_ephemeral(call->reply);
     reply_text_view(call->reply, sentence);
     return 0;
 }

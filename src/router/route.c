@@ -22,28 +22,23 @@ static const struct fault_row faults[] = {
                                 LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_OLD_COMMAND] = { "command does not fit its table",
                             "This command has changed since Discord loaded it. Restart Discord, "
-                            "then "
-                            "try again.",
+                            "then try again.",
                             LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_UNKNOWN_COMPONENT] = { "unknown component",
                                   "This button belongs to something I no longer offer. Run the "
-                                  "command "
-                                  "again to get a fresh message.",
+                                  "command again to get a fresh message.",
                                   LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_OLD_COMPONENT] = { "component of another version",
                               "This message is from an older version of me. Run the command again "
-                              "to "
-                              "get a fresh one.",
+                              "to get a fresh one.",
                               LOG_LEVEL_INFO, OUTCOME_USER_ERROR },
     [FAULT_OTHERS_COMPONENT] = { "component of somebody else's message",
                                  "This message belongs to somebody else. Run the command yourself "
-                                 "to get "
-                                 "your own.",
+                                 "to get your own.",
                                  LOG_LEVEL_INFO, OUTCOME_USER_ERROR },
     [FAULT_HANDLER] = { "handler failed",
                         "Something went wrong on my side, and it has been noted. Please try again "
-                        "in a "
-                        "moment.",
+                        "in a moment.",
                         LOG_LEVEL_ERROR, OUTCOME_INTERNAL_ERROR },
     [FAULT_LATE_MODAL] = { "form came too late",
                            "Getting this form ready took longer than Discord waits. Please try "
@@ -143,6 +138,13 @@ static int run_handler(struct router *router, struct call *call, struct err *err
     }
 }
 
+void route(struct router *router, struct call *call)
+{
+    struct err err = { 0 };
+    if (run_handler(router, call, &err) < 0)
+        answer_fault(call, FAULT_HANDLER, &err);
+}
+
 int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data, struct err *err)
 {
     struct interaction *interaction = NULL;
@@ -155,23 +157,12 @@ int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data
     blocked.sub_command = NULL;
     blocked.effect_id = blocked_id;
     blocked.is_cooldown_used = false;
-    reply_reset(call->reply);
-    if (call->preface.length > 0)
-        reply_text_view(call->reply, call->preface);
-    result = run_handler(call->router, &blocked, err);
-    if (result < 0)
-        result = answer_fault(&blocked, FAULT_HANDLER, err);
+    begin_reply(call);
+    route(call->router, &blocked);
     /* A modal can't answer a modal: such a command is to be run by hand. */
     if (reply_callback_type(call->reply) == CALLBACK_MODAL)
         call_refuse(&blocked, "Now run `/%.*s` again.", STR_ARGS(interaction->command.path[0]));
     call->outcome = blocked.outcome;
     interaction_free(interaction);
-    return result;
-}
-
-void route(struct router *router, struct call *call)
-{
-    struct err err = { 0 };
-    if (run_handler(router, call, &err) < 0)
-        answer_fault(call, FAULT_HANDLER, &err);
+    return 0;
 }

@@ -24,6 +24,9 @@ struct router {
 /* Makes the call's reply, whatever happens: a handler's, a gate's or a fault's. */
 void route(struct router *router, struct call *call);
 
+/* Forgets what the reply has so far; the call's preface, if any, is its beginning again. */
+void begin_reply(struct call *call);
+
 /* The one sentence a person gets for `fault`, with the id under which the log has the cause.
  * Returns 0. */
 int answer_fault(struct call *call, enum fault fault, const struct err *err);

@@ -5,8 +5,9 @@
  * `state`:
  *
  *     PENDING -> ANSWERED   the handler was in time: its reply is the HTTP answer
- *     PENDING -> DEFERRED   the budget is used up, the command is known to be slow, or the reply
- * does not fit an HTTP answer: "deferred" is the answer, the reply becomes an edit
+ *     PENDING -> DEFERRED   the budget is used up, the command is known to be slow, or the
+ *                           reply does not fit an HTTP answer: "deferred" is the answer, the
+ *                           reply becomes an edit
  *
  * A deferred dispatch has two loose ends: the edit is made, and the answer was written out. Whoever
  * ties the second one hands the edit to the outbox. A dispatch is freed with its last reference:
@@ -285,12 +286,18 @@ static void give_up(struct dispatch *dispatch)
     metrics_add_by(dispatch->router->settings.metrics, METRIC_OUTCOMES, OUTCOME_INTERNAL_ERROR, 1);
 }
 
-static void run_dispatch(struct task *task)
+static void run_busy(struct router *router, struct call *call)
 {
-    struct dispatch *dispatch = CONTAINER_OF(task, struct dispatch, task);
+    (void)router;
+    answer_fault(call, FAULT_BUSY, NULL);
+}
+
+/* `make_reply` is route, or run_busy when no thread is free for it. */
+static void run(struct dispatch *dispatch, void (*make_reply)(struct router *, struct call *))
+{
     struct call call = call_of(dispatch);
     if (call.reply) {
-        route(dispatch->router, &call);
+        make_reply(dispatch->router, &call);
         finish(dispatch, &call);
     } else {
         give_up(dispatch);
@@ -298,16 +305,9 @@ static void run_dispatch(struct task *task)
     release(dispatch);
 }
 
-static void answer_busy(struct dispatch *dispatch)
+static void run_dispatch(struct task *task)
 {
-    struct call call = call_of(dispatch);
-    if (call.reply) {
-        answer_fault(&call, FAULT_BUSY, NULL);
-        finish(dispatch, &call);
-    } else {
-        give_up(dispatch);
-    }
-    release(dispatch);
+    run(CONTAINER_OF(task, struct dispatch, task), route);
 }
 
 /* --- The dispatch --- */
@@ -388,5 +388,5 @@ void router_dispatch(struct router *router, struct interaction *interaction,
     }
     start_budget(dispatch, command_of(router, interaction));
     if (executor_submit(router->settings.executor, &dispatch->task) != 0)
-        answer_busy(dispatch);
+        run(dispatch, run_busy);
 }

@@ -39,15 +39,21 @@ char *must_copy(struct str_view text)
     return copy;
 }
 
-char *must_format(const char *format, ...)
+char *must_format_list(const char *format, va_list arguments)
 {
     struct buf buf = { 0 };
-    va_list arguments;
-    va_start(arguments, format);
     buf_append_format_list(&buf, format, arguments);
-    va_end(arguments);
     must_hold(&buf);
     return buf.data ? buf.data : must_copy(STR(""));
+}
+
+char *must_format(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = must_format_list(format, arguments);
+    va_end(arguments);
+    return text;
 }
 
 json_object *must_object(void)

@@ -17,6 +17,7 @@ void must_grow(void *list, size_t count, size_t size);
 /* Zero-terminated copies; freed by the caller with free(). */
 char *must_copy(struct str_view text);
 char *must_format(const char *format, ...) PRINTF_LIKE(1, 2);
+char *must_format_list(const char *format, va_list arguments) PRINTF_LIKE(1, 0);
 
 /* json-c values; the caller owns one reference. */
 json_object *must_object(void);

@@ -20,13 +20,6 @@ static const struct field_rule choices_rules[] = {
     { NULL },
 };
 
-static const struct field_rule choice_rules[] = {
-    { "name", FIELD_TEXT, REQUIRED, 1, 100 },
-    { "name_localizations", FIELD_OBJECT, NULLABLE },
-    { "value", FIELD_ANY, REQUIRED },
-    { NULL },
-};
-
 static const struct field_rule modal_rules[] = {
     { "custom_id", FIELD_TEXT, REQUIRED, 1, 100 },
     { "title", FIELD_TEXT, REQUIRED, 1, 45 },
@@ -65,12 +58,12 @@ static void judge_choices(struct judgement *judgement, json_object *data)
     if (!judge_object(judgement, data, choices_rules))
         return;
     size_t mark = judge_enter(judgement, "choices");
-    json_object *list = field_of(data, "choices");
-    for (size_t i = 0; i < field_length(data, "choices"); i++) {
+    json_object *list = get(data, "choices");
+    for (size_t i = 0; i < list_length(get(data, "choices")); i++) {
         json_object *choice = json_object_array_get_idx(list, i);
         size_t item = judge_enter_index(judgement, i);
         if (judge_object(judgement, choice, choice_rules))
-            judge_choice_value(judgement, field_of(choice, "value"));
+            judge_choice_value(judgement, get(choice, "value"));
         judge_leave(judgement, item);
     }
     judge_leave(judgement, mark);
@@ -79,7 +72,7 @@ static void judge_choices(struct judgement *judgement, json_object *data)
 static void judge_modal(struct judgement *judgement, json_object *data)
 {
     if (judge_object(judgement, data, modal_rules))
-        judge_modal_components(judgement, field_of(data, "components"));
+        judge_modal_components(judgement, get(data, "components"));
 }
 
 static void judge_nothing(struct judgement *judgement, json_object *data)
@@ -132,14 +125,14 @@ static bool judge_callback(struct judgement *judgement, json_object *json)
 {
     if (!judge_object(judgement, json, callback_rules))
         return false;
-    judgement->callback_type = (int)field_integer(json, "type", 0);
+    judgement->callback_type = (int)get_integer(json, "type", 0);
     const struct callback_rule *callback = find_callback(judgement->callback_type);
     if (!callback || !fits(callback, judgement->question)) {
         judge_complain(judgement, "callback type %d can't answer an interaction of type %d",
                        judgement->callback_type, judgement->question->interaction_type);
         return false;
     }
-    json_object *data = field_of(json, "data");
+    json_object *data = get(json, "data");
     size_t mark = judge_enter(judgement, "data");
     if (data)
         callback->check(judgement, data);

@@ -49,7 +49,7 @@ static void note_custom_id(struct judgement *judgement, struct tree *tree, json_
 
 static void note_id(struct judgement *judgement, struct tree *tree, json_object *component)
 {
-    int64_t id = field_integer(component, "id", 0);
+    int64_t id = get_integer(component, "id", 0);
     if (id == 0) /* treated as absent by Discord */
         return;
     for (size_t i = 0; i < tree->id_count; i++)
@@ -63,7 +63,7 @@ static void note_id(struct judgement *judgement, struct tree *tree, json_object 
 static bool judge_component(struct judgement *judgement, struct tree *tree, json_object *component,
                             enum place_kind place)
 {
-    int64_t kind = field_integer(component, "type", 0);
+    int64_t kind = get_integer(component, "type", 0);
     tree->count++;
     const struct component_rule *rule = component_rule_of(kind);
     if (!rule) {
@@ -101,10 +101,10 @@ struct walk {
 
 static void walk_into(struct judgement *judgement, struct walk *walk, json_object *component)
 {
-    int64_t kind = field_integer(component, "type", 0);
+    int64_t kind = get_integer(component, "type", 0);
     enum place_kind inside = component_rule_of(kind)->inside;
-    json_object *children = field_of(component, "components");
-    json_object *single = field_of(component, kind == LABEL ? "component" : "accessory");
+    json_object *children = get(component, "components");
+    json_object *single = get(component, kind == LABEL ? "component" : "accessory");
     if (inside == IN_NOTHING)
         return;
     if (single)

@@ -161,12 +161,11 @@ static const struct field_rule gallery_item_rules[] = {
 
 static void judge_emoji(struct judgement *judgement, json_object *owner)
 {
-    json_object *emoji = field_of(owner, "emoji");
+    json_object *emoji = get(owner, "emoji");
     if (!emoji)
         return;
     size_t mark = judge_enter(judgement, "emoji");
-    if (judge_object(judgement, emoji, emoji_rules) && !field_of(emoji, "id") &&
-        !field_of(emoji, "name"))
+    if (judge_object(judgement, emoji, emoji_rules) && !get(emoji, "id") && !get(emoji, "name"))
         judge_complain(judgement, "has neither id nor name");
     judge_leave(judgement, mark);
 }
@@ -187,10 +186,10 @@ static void check_button(struct judgement *judgement, json_object *button, enum 
         { "emoji", 0, 1 << PREMIUM },
     };
     (void)place;
-    int64_t style = field_integer(button, "style", 1);
+    int64_t style = get_integer(button, "style", 1);
     unsigned bit = style >= 1 && style <= PREMIUM ? 1U << style : 0;
     for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
-        bool is_there = field_of(button, fields[i].name) != NULL;
+        bool is_there = get(button, fields[i].name) != NULL;
         if (!is_there && fields[i].needed & bit)
             judge_complain(judgement, "a button of style %" PRId64 " needs %s", style,
                            fields[i].name);
@@ -202,7 +201,7 @@ static void check_button(struct judgement *judgement, json_object *button, enum 
     if (url.data && !str_starts_with(url, STR("http://")) &&
         !str_starts_with(url, STR("https://")) && !str_starts_with(url, STR("discord://")))
         judge_complain(judgement, "the url is none of http, https, discord");
-    if (style != PREMIUM && !field_of(button, "label") && !field_of(button, "emoji"))
+    if (style != PREMIUM && !get(button, "label") && !get(button, "emoji"))
         judge_complain(judgement, "a button without label and emoji");
     judge_emoji(judgement, button);
 }
@@ -211,15 +210,15 @@ static void check_button(struct judgement *judgement, json_object *button, enum 
 static void judge_options(struct judgement *judgement, json_object *owner,
                           const struct field_rule *rules, int64_t max_chosen)
 {
-    json_object *options = field_of(owner, "options");
+    json_object *options = get(owner, "options");
     int64_t chosen = 0;
     size_t mark = judge_enter(judgement, "options");
-    for (size_t i = 0; i < field_length(owner, "options"); i++) {
+    for (size_t i = 0; i < list_length(get(owner, "options")); i++) {
         json_object *option = json_object_array_get_idx(options, i);
         size_t item = judge_enter_index(judgement, i);
         if (judge_object(judgement, option, rules)) {
             judge_emoji(judgement, option);
-            chosen += field_boolean(option, "default", false);
+            chosen += get_boolean(option, "default", false);
             for (size_t j = 0; j < i; j++)
                 if (str_equal(field_text(option, "value"),
                               field_text(json_object_array_get_idx(options, j), "value")))
@@ -238,14 +237,14 @@ static void judge_options(struct judgement *judgement, json_object *owner,
 static void judge_counts(struct judgement *judgement, json_object *component, int64_t standard_max,
                          int64_t available, bool is_in_modal)
 {
-    int64_t min = field_integer(component, "min_values", 1);
-    int64_t max = field_integer(component, "max_values", standard_max);
+    int64_t min = get_integer(component, "min_values", 1);
+    int64_t max = get_integer(component, "max_values", standard_max);
     if (min > max)
         judge_complain(judgement, "min_values %" PRId64 " is above max_values %" PRId64, min, max);
     if (available > 0 && max > available)
         judge_complain(judgement, "max_values %" PRId64 " is above the %" PRId64 " options", max,
                        available);
-    if (is_in_modal && min == 0 && field_boolean(component, "required", true))
+    if (is_in_modal && min == 0 && get_boolean(component, "required", true))
         judge_complain(judgement, "min_values 0 needs required false");
 }
 
@@ -256,12 +255,12 @@ static const char *default_value_word(int64_t kind)
 
 static void judge_default_values(struct judgement *judgement, json_object *select)
 {
-    int64_t kind = field_integer(select, "type", 0);
-    json_object *list = field_of(select, "default_values");
-    size_t count = field_length(select, "default_values"), mark;
+    int64_t kind = get_integer(select, "type", 0);
+    json_object *list = get(select, "default_values");
+    size_t count = list_length(get(select, "default_values")), mark;
     mark = judge_enter(judgement, "default_values");
-    if (count > 0 && ((int64_t)count > field_integer(select, "max_values", 1) ||
-                      (int64_t)count < field_integer(select, "min_values", 1)))
+    if (count > 0 && ((int64_t)count > get_integer(select, "max_values", 1) ||
+                      (int64_t)count < get_integer(select, "min_values", 1)))
         judge_complain(judgement, "%zu values are not within min_values..max_values", count);
     for (size_t i = 0; i < count; i++) {
         json_object *value = json_object_array_get_idx(list, i);
@@ -279,28 +278,28 @@ static void judge_default_values(struct judgement *judgement, json_object *selec
 
 static void check_select(struct judgement *judgement, json_object *select, enum place_kind place)
 {
-    bool is_string = field_integer(select, "type", 0) == STRING_SELECT;
-    if (place == IN_LABEL && field_of(select, "disabled"))
+    bool is_string = get_integer(select, "type", 0) == STRING_SELECT;
+    if (place == IN_LABEL && get(select, "disabled"))
         judge_complain(judgement, "disabled is an error in a modal");
-    judge_counts(judgement, select, 1, (int64_t)field_length(select, "options"), place == IN_LABEL);
+    judge_counts(judgement, select, 1, (int64_t)list_length(get(select, "options")),
+                 place == IN_LABEL);
     if (is_string)
-        judge_options(judgement, select, select_option_rules,
-                      field_integer(select, "max_values", 1));
+        judge_options(judgement, select, select_option_rules, get_integer(select, "max_values", 1));
     else
         judge_default_values(judgement, select);
-    json_object *types = field_of(select, "channel_types");
-    for (size_t i = 0; i < field_length(select, "channel_types"); i++)
+    json_object *types = get(select, "channel_types");
+    for (size_t i = 0; i < list_length(get(select, "channel_types")); i++)
         if (!json_object_is_type(json_object_array_get_idx(types, i), json_type_int))
             judge_complain(judgement, "channel_types[%zu] is not an integer", i);
 }
 
 static void check_row(struct judgement *judgement, json_object *row, enum place_kind place)
 {
-    json_object *children = field_of(row, "components");
-    size_t selects = 0, count = field_length(row, "components");
+    json_object *children = get(row, "components");
+    size_t selects = 0, count = list_length(get(row, "components"));
     (void)place;
     for (size_t i = 0; i < count; i++) {
-        int64_t kind = field_integer(json_object_array_get_idx(children, i), "type", 0);
+        int64_t kind = get_integer(json_object_array_get_idx(children, i), "type", 0);
         selects += kind > 0 && kind < KIND_COUNT && SELECTS & BIT(kind);
     }
     if (selects > 0 && count > 1)
@@ -310,8 +309,8 @@ static void check_row(struct judgement *judgement, json_object *row, enum place_
 static void check_text_input(struct judgement *judgement, json_object *input, enum place_kind place)
 {
     (void)place;
-    int64_t min = field_integer(input, "min_length", 0);
-    int64_t max = field_integer(input, "max_length", 4000);
+    int64_t min = get_integer(input, "min_length", 0);
+    int64_t max = get_integer(input, "max_length", 4000);
     int64_t units = (int64_t)utf8_units(field_text(input, "value"));
     if (min > max)
         judge_complain(judgement, "min_length %" PRId64 " is above max_length %" PRId64, min, max);
@@ -322,7 +321,7 @@ static void check_text_input(struct judgement *judgement, json_object *input, en
 
 static void judge_media(struct judgement *judgement, json_object *owner, const char *name)
 {
-    json_object *media = field_of(owner, name);
+    json_object *media = get(owner, name);
     size_t mark = judge_enter(judgement, name);
     if (media && judge_object(judgement, media, media_rules) &&
         str_starts_with(field_text(media, "url"), STR("attachment://")) &&
@@ -342,7 +341,7 @@ static void check_file(struct judgement *judgement, json_object *file, enum plac
 {
     (void)place;
     judge_media(judgement, file, "file");
-    if (!str_starts_with(field_text(field_of(file, "file"), "url"), STR("attachment://")))
+    if (!str_starts_with(field_text(get(file, "file"), "url"), STR("attachment://")))
         judge_complain(judgement, "a file component shows attachment:// only");
 }
 
@@ -350,8 +349,8 @@ static void check_gallery(struct judgement *judgement, json_object *gallery, enu
 {
     (void)place;
     size_t mark = judge_enter(judgement, "items");
-    for (size_t i = 0; i < field_length(gallery, "items"); i++) {
-        json_object *item = json_object_array_get_idx(field_of(gallery, "items"), i);
+    for (size_t i = 0; i < list_length(get(gallery, "items")); i++) {
+        json_object *item = json_object_array_get_idx(get(gallery, "items"), i);
         size_t inner = judge_enter_index(judgement, i);
         if (judge_object(judgement, item, gallery_item_rules))
             judge_media(judgement, item, "media");
@@ -376,9 +375,9 @@ static void check_checkbox_group(struct judgement *judgement, json_object *group
                                  enum place_kind place)
 {
     (void)place;
-    int64_t count = (int64_t)field_length(group, "options");
+    int64_t count = (int64_t)list_length(get(group, "options"));
     judge_counts(judgement, group, count, count, true);
-    judge_options(judgement, group, group_option_rules, field_integer(group, "max_values", count));
+    judge_options(judgement, group, group_option_rules, get_integer(group, "max_values", count));
 }
 
 static const struct component_rule component_rules[KIND_COUNT] = {

@@ -87,8 +87,8 @@ static const struct {
 static void judge_ids(struct judgement *judgement, json_object *mentions, const char *name)
 {
     size_t mark = judge_enter(judgement, name);
-    json_object *list = field_of(mentions, name);
-    for (size_t i = 0; i < field_length(mentions, name); i++)
+    json_object *list = get(mentions, name);
+    for (size_t i = 0; i < list_length(get(mentions, name)); i++)
         if (!is_snowflake(json_object_array_get_idx(list, i)))
             judge_complain(judgement, "item %zu is not a snowflake", i);
     judge_leave(judgement, mark);
@@ -98,8 +98,8 @@ static void judge_mentions(struct judgement *judgement, json_object *mentions)
 {
     size_t mark = judge_enter(judgement, "allowed_mentions");
     if (mentions && judge_object(judgement, mentions, mentions_rules)) {
-        json_object *parse = field_of(mentions, "parse");
-        for (size_t i = 0; i < field_length(mentions, "parse"); i++)
+        json_object *parse = get(mentions, "parse");
+        for (size_t i = 0; i < list_length(get(mentions, "parse")); i++)
             judge_complain(judgement, "parse allows a mass ping of %s",
                            json_object_to_json_string(json_object_array_get_idx(parse, i)));
         judge_ids(judgement, mentions, "users");
@@ -117,7 +117,7 @@ static size_t judge_embed_parts(struct judgement *judgement, json_object *embed)
 {
     size_t units = units_of(embed, "title") + units_of(embed, "description");
     for (size_t i = 0; i < ARRAY_LENGTH(embed_parts); i++) {
-        json_object *part = field_of(embed, embed_parts[i].name);
+        json_object *part = get(embed, embed_parts[i].name);
         size_t mark = judge_enter(judgement, embed_parts[i].name);
         if (part && judge_object(judgement, part, embed_parts[i].rules))
             units += units_of(part, embed_parts[i].text);
@@ -129,8 +129,8 @@ static size_t judge_embed_parts(struct judgement *judgement, json_object *embed)
 static size_t judge_embed_fields(struct judgement *judgement, json_object *embed)
 {
     size_t units = 0, mark = judge_enter(judgement, "fields");
-    for (size_t i = 0; i < field_length(embed, "fields"); i++) {
-        json_object *field = json_object_array_get_idx(field_of(embed, "fields"), i);
+    for (size_t i = 0; i < list_length(get(embed, "fields")); i++) {
+        json_object *field = json_object_array_get_idx(get(embed, "fields"), i);
         size_t item = judge_enter_index(judgement, i);
         if (judge_object(judgement, field, embed_field_rules))
             units += units_of(field, "name") + units_of(field, "value");
@@ -143,8 +143,8 @@ static size_t judge_embed_fields(struct judgement *judgement, json_object *embed
 static void judge_embeds(struct judgement *judgement, json_object *data)
 {
     size_t units = 0, mark = judge_enter(judgement, "embeds");
-    for (size_t i = 0; i < field_length(data, "embeds"); i++) {
-        json_object *embed = json_object_array_get_idx(field_of(data, "embeds"), i);
+    for (size_t i = 0; i < list_length(get(data, "embeds")); i++) {
+        json_object *embed = json_object_array_get_idx(get(data, "embeds"), i);
         size_t item = judge_enter_index(judgement, i);
         if (judge_object(judgement, embed, embed_rules))
             units += judge_embed_parts(judgement, embed) + judge_embed_fields(judgement, embed);
@@ -157,7 +157,7 @@ static void judge_embeds(struct judgement *judgement, json_object *data)
 
 static void judge_flags(struct judgement *judgement, json_object *data, int64_t allowed)
 {
-    int64_t flags = field_integer(data, "flags", 0);
+    int64_t flags = get_integer(data, "flags", 0);
     if (flags & ~allowed) {
         size_t mark = judge_enter(judgement, "flags");
         judge_complain(judgement, "%" PRId64 " has bits that can't be set here", flags & ~allowed);
@@ -174,18 +174,18 @@ static void judge_v2_only(struct judgement *judgement, json_object *data)
 {
     static const char *const refused[] = { "content", "embeds", "tts" };
     for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
-        if (field_of(data, refused[i]))
+        if (get(data, refused[i]))
             judge_complain(judgement, "%s can't be used with IS_COMPONENTS_V2", refused[i]);
     /* An edit leaves alone what it does not name. */
     bool is_kept = is_edit(judgement) && !json_object_object_get_ex(data, "components", NULL);
-    if (field_length(data, "components") == 0 && !is_kept)
+    if (list_length(get(data, "components")) == 0 && !is_kept)
         judge_complain(judgement, "an empty message: no components");
 }
 
 static void judge_legacy_only(struct judgement *judgement, json_object *data)
 {
     if (judgement->callback_type == CALLBACK_MESSAGE && field_text(data, "content").length == 0 &&
-        field_length(data, "embeds") == 0 && field_length(data, "components") == 0)
+        list_length(get(data, "embeds")) == 0 && list_length(get(data, "components")) == 0)
         judge_complain(judgement, "an empty message");
     if (judgement->question->message_is_v2 && judgement->callback_type == CALLBACK_UPDATE)
         judge_complain(judgement, "an update can't take IS_COMPONENTS_V2 away");
@@ -200,9 +200,9 @@ static int64_t flags_allowed(const struct judgement *judgement)
 
 static bool is_components_v2(const struct judgement *judgement, json_object *data)
 {
-    if (is_edit(judgement) && !field_of(data, "flags"))
+    if (is_edit(judgement) && !get(data, "flags"))
         return judgement->webhook->message_is_v2;
-    return field_integer(data, "flags", 0) & FLAG_COMPONENTS_V2;
+    return get_integer(data, "flags", 0) & FLAG_COMPONENTS_V2;
 }
 
 void judge_message(struct judgement *judgement, json_object *data)
@@ -215,13 +215,14 @@ void judge_message(struct judgement *judgement, json_object *data)
         judge_v2_only(judgement, data);
     else
         judge_legacy_only(judgement, data);
-    judge_mentions(judgement, field_of(data, "allowed_mentions"));
+    judge_mentions(judgement, get(data, "allowed_mentions"));
     judge_embeds(judgement, data);
     if (judgement->webhook)
         judge_attachments(judgement, data);
-    else if (field_length(data, "attachments") > 0 && judgement->callback_type == CALLBACK_MESSAGE)
+    else if (list_length(get(data, "attachments")) > 0 &&
+             judgement->callback_type == CALLBACK_MESSAGE)
         judge_complain(judgement, "attachments need a multipart body: defer and edit");
-    judge_message_components(judgement, field_of(data, "components"), is_v2);
+    judge_message_components(judgement, get(data, "components"), is_v2);
 }
 
 void judge_deferred(struct judgement *judgement, json_object *data)
@@ -229,5 +230,5 @@ void judge_deferred(struct judgement *judgement, json_object *data)
     if (!judge_object(judgement, data, deferred_rules))
         return;
     judge_flags(judgement, data, FLAG_EPHEMERAL);
-    judge_mentions(judgement, field_of(data, "allowed_mentions"));
+    judge_mentions(judgement, get(data, "allowed_mentions"));
 }

@@ -43,14 +43,12 @@ void judge_leave(struct judgement *judgement, size_t mark)
     judgement->path.data[mark] = '\0';
 }
 
-json_object *field_of(json_object *object, const char *name)
-{
-    json_object *value = NULL;
-    if (!json_object_is_type(object, json_type_object))
-        return NULL;
-    json_object_object_get_ex(object, name, &value);
-    return value;
-}
+const struct field_rule choice_rules[] = {
+    { "name", FIELD_TEXT, REQUIRED, 1, 100 },
+    { "name_localizations", FIELD_OBJECT, NULLABLE },
+    { "value", FIELD_ANY, REQUIRED },
+    { NULL },
+};
 
 static struct str_view text_of(json_object *value)
 {
@@ -60,27 +58,8 @@ static struct str_view text_of(json_object *value)
 
 struct str_view field_text(json_object *object, const char *name)
 {
-    json_object *value = field_of(object, name);
+    json_object *value = get(object, name);
     return json_object_is_type(value, json_type_string) ? text_of(value) : STR_NONE;
-}
-
-int64_t field_integer(json_object *object, const char *name, int64_t fallback)
-{
-    json_object *value = field_of(object, name);
-    return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : fallback;
-}
-
-bool field_boolean(json_object *object, const char *name, bool fallback)
-{
-    json_object *value = field_of(object, name);
-    return json_object_is_type(value, json_type_boolean) ? json_object_get_boolean(value)
-                                                         : fallback;
-}
-
-size_t field_length(json_object *object, const char *name)
-{
-    json_object *value = field_of(object, name);
-    return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
 }
 
 bool is_snowflake(json_object *value)

@@ -2,6 +2,7 @@
 #ifndef SIMULATOR_JUDGE_RULES_H
 #define SIMULATOR_JUDGE_RULES_H
 
+#include "simulator/json_read.h"
 #include "simulator/judge.h"
 
 #define SAFE_INTEGER_MAX INT64_C(9007199254740991) /* 2^53 - 1 */
@@ -47,12 +48,12 @@ void judge_leave(struct judgement *judgement, size_t mark);
  * violation, when `object` is no object at all. */
 bool judge_object(struct judgement *judgement, json_object *object, const struct field_rule *rules);
 
-/* Fields that may be absent. The type has been checked by judge_object. */
-json_object *field_of(json_object *object, const char *name); /* NULL when absent or null */
+/* One choice of an option: in autocomplete answers as in registered commands. */
+extern const struct field_rule choice_rules[];
+
+/* A field that may be absent, with zero bytes and all. The type has been checked by judge_object.
+ */
 struct str_view field_text(json_object *object, const char *name);
-int64_t field_integer(json_object *object, const char *name, int64_t fallback);
-bool field_boolean(json_object *object, const char *name, bool fallback);
-size_t field_length(json_object *object, const char *name); /* of a list; 0 when absent */
 
 /* A snowflake as text: 1-20 digits within 64 bits. */
 bool is_snowflake(json_object *value);

@@ -19,7 +19,7 @@ static const struct field_rule attachment_rules[] = {
 /* An id is a number or a snowflake; -1 for anything else. */
 static int64_t attachment_id(json_object *attachment)
 {
-    json_object *value = field_of(attachment, "id");
+    json_object *value = get(attachment, "id");
     int64_t id = -1;
     if (json_object_is_type(value, json_type_int))
         id = json_object_get_int64(value);
@@ -88,7 +88,7 @@ static int check_reference(json_object *value, int flags, json_object *parent, c
 
 void judge_attachments(struct judgement *judgement, json_object *data)
 {
-    json_object *list = field_of(data, "attachments");
+    json_object *list = get(data, "attachments");
     if (list && !json_object_is_type(list, json_type_array))
         return; /* judged already */
     size_t mark = judge_enter(judgement, "attachments");
@@ -104,7 +104,7 @@ void judge_attachments(struct judgement *judgement, json_object *data)
     }
     judge_leave(judgement, mark);
     struct search search = { judgement, list };
-    json_c_visit(field_of(data, "components"), 0, check_reference, &search);
+    json_c_visit(get(data, "components"), 0, check_reference, &search);
 }
 
 json_object *judge_webhook_body(const struct judge_webhook *webhook, struct str_view body,

@@ -53,13 +53,6 @@ static const struct field_rule option_rules[] = {
     { NULL },
 };
 
-static const struct field_rule choice_rules[] = {
-    { "name", FIELD_TEXT, REQUIRED, 1, 100 },
-    { "name_localizations", FIELD_OBJECT, NULLABLE },
-    { "value", FIELD_ANY, REQUIRED },
-    { NULL },
-};
-
 /* Which option types may have a field. */
 static const struct {
     const char *field;
@@ -99,7 +92,7 @@ static void judge_name(struct judgement *judgement, json_object *owner)
 static size_t longest(json_object *owner, const char *field, const char *translations)
 {
     size_t units = utf8_units(field_text(owner, field));
-    json_object *object = field_of(owner, translations);
+    json_object *object = get(owner, translations);
     if (!json_object_is_type(object, json_type_object))
         return units;
     json_object_object_foreach(object, locale, text)
@@ -130,7 +123,7 @@ static void judge_unique(struct judgement *judgement, json_object *list, const c
             json_object *other = json_object_array_get_idx(list, j);
             if (!field_text(item, field).data ||
                 !str_equal(field_text(item, field), field_text(other, field)) ||
-                field_integer(item, "type", 1) != field_integer(other, "type", 1))
+                get_integer(item, "type", 1) != get_integer(other, "type", 1))
                 continue;
             size_t mark = judge_enter_index(judgement, i);
             judge_complain(judgement, "the %s '%.*s' is used twice", field,
@@ -144,14 +137,14 @@ static void judge_unique(struct judgement *judgement, json_object *list, const c
 
 static size_t judge_choices(struct judgement *judgement, json_object *option)
 {
-    json_object *list = field_of(option, "choices");
-    int64_t type = field_integer(option, "type", 0);
+    json_object *list = get(option, "choices");
+    int64_t type = get_integer(option, "type", 0);
     size_t units = 0, mark = judge_enter(judgement, "choices");
-    for (size_t i = 0; i < field_length(option, "choices"); i++) {
+    for (size_t i = 0; i < list_length(get(option, "choices")); i++) {
         json_object *choice = json_object_array_get_idx(list, i);
         size_t item = judge_enter_index(judgement, i);
         if (judge_object(judgement, choice, choice_rules)) {
-            json_object *value = field_of(choice, "value");
+            json_object *value = get(choice, "value");
             bool is_text = json_object_is_type(value, json_type_string);
             bool is_integer = json_object_is_type(value, json_type_int);
             bool is_number = is_integer || json_object_is_type(value, json_type_double);
@@ -165,7 +158,7 @@ static size_t judge_choices(struct judgement *judgement, json_object *option)
         }
         judge_leave(judgement, item);
     }
-    if (field_length(option, "choices") > 0)
+    if (list_length(get(option, "choices")) > 0)
         judge_unique(judgement, list, "name");
     judge_leave(judgement, mark);
     return units;
@@ -175,18 +168,18 @@ static size_t judge_option(struct judgement *judgement, json_object *option, uns
 {
     if (!judge_object(judgement, option, option_rules))
         return 0;
-    int64_t type = field_integer(option, "type", 0);
+    int64_t type = get_integer(option, "type", 0);
     judge_name(judgement, option);
     if (!(types >> type & 1))
         judge_complain(judgement, "an option of type %" PRId64 " can't be here", type);
     for (size_t i = 0; i < ARRAY_LENGTH(field_types); i++)
-        if (field_of(option, field_types[i].field) && !(field_types[i].types >> type & 1) &&
-            (field_length(option, field_types[i].field) > 0 ||
-             field_boolean(option, field_types[i].field, false) ||
+        if (get(option, field_types[i].field) && !(field_types[i].types >> type & 1) &&
+            (list_length(get(option, field_types[i].field)) > 0 ||
+             get_boolean(option, field_types[i].field, false) ||
              strstr(field_types[i].field, "min") || strstr(field_types[i].field, "max")))
             judge_complain(judgement, "%s can't be on an option of type %" PRId64,
                            field_types[i].field, type);
-    if (field_boolean(option, "autocomplete", false) && field_length(option, "choices") > 0)
+    if (get_boolean(option, "autocomplete", false) && list_length(get(option, "choices")) > 0)
         judge_complain(judgement, "autocomplete and choices exclude each other");
     return text_units(option) + judge_choices(judgement, option);
 }
@@ -201,21 +194,21 @@ typedef size_t options_judge(struct judgement *judgement, json_object *owner);
 static size_t judge_list(struct judgement *judgement, json_object *owner, unsigned types,
                          options_judge *inner)
 {
-    json_object *list = field_of(owner, "options");
+    json_object *list = get(owner, "options");
     size_t units = 0, mark = judge_enter(judgement, "options");
     bool is_optional = false;
-    for (size_t i = 0; i < field_length(owner, "options"); i++) {
+    for (size_t i = 0; i < list_length(get(owner, "options")); i++) {
         json_object *option = json_object_array_get_idx(list, i);
         size_t item = judge_enter_index(judgement, i);
         units += judge_option(judgement, option, types);
         if (inner)
             units += inner(judgement, option);
-        if (field_boolean(option, "required", false) && is_optional)
+        if (get_boolean(option, "required", false) && is_optional)
             judge_complain(judgement, "required options must come first");
-        is_optional = !field_boolean(option, "required", false);
+        is_optional = !get_boolean(option, "required", false);
         judge_leave(judgement, item);
     }
-    if (field_length(owner, "options") > 0)
+    if (list_length(get(owner, "options")) > 0)
         judge_unique(judgement, list, "name");
     judge_leave(judgement, mark);
     return units;
@@ -229,19 +222,19 @@ static size_t judge_sub_command(struct judgement *judgement, json_object *option
 /* Within a command whose options are groups and sub-commands. */
 static size_t judge_branch(struct judgement *judgement, json_object *option)
 {
-    if (field_integer(option, "type", 0) != KIND_GROUP)
+    if (get_integer(option, "type", 0) != KIND_GROUP)
         return judge_sub_command(judgement, option);
-    if (field_length(option, "options") == 0)
+    if (list_length(get(option, "options")) == 0)
         judge_complain(judgement, "a group without sub-commands");
     return judge_list(judgement, option, SUB_TYPES, judge_sub_command);
 }
 
 static size_t judge_command_options(struct judgement *judgement, json_object *command)
 {
-    json_object *first = field_length(command, "options") > 0
-                             ? json_object_array_get_idx(field_of(command, "options"), 0)
+    json_object *first = list_length(get(command, "options")) > 0
+                             ? json_object_array_get_idx(get(command, "options"), 0)
                              : NULL;
-    int64_t type = field_integer(first, "type", KIND_STRING);
+    int64_t type = get_integer(first, "type", KIND_STRING);
     bool has_branches = type == KIND_SUB_COMMAND || type == KIND_GROUP;
     return has_branches ? judge_list(judgement, command, GROUP_TYPES, judge_branch)
                         : judge_list(judgement, command, VALUE_TYPES, NULL);
@@ -252,9 +245,9 @@ static size_t judge_command_options(struct judgement *judgement, json_object *co
 static void judge_numbers(struct judgement *judgement, json_object *command, const char *field,
                           int64_t max)
 {
-    json_object *list = field_of(command, field);
+    json_object *list = get(command, field);
     size_t mark = judge_enter(judgement, field);
-    for (size_t i = 0; i < field_length(command, field); i++) {
+    for (size_t i = 0; i < list_length(get(command, field)); i++) {
         json_object *item = json_object_array_get_idx(list, i);
         if (!json_object_is_type(item, json_type_int) || json_object_get_int64(item) < 0 ||
             json_object_get_int64(item) > max)
@@ -283,9 +276,10 @@ static void judge_command(struct judgement *judgement, json_object *command)
         judge_complain(judgement, "default_member_permissions is not a decimal string");
     judge_numbers(judgement, command, "contexts", 2);
     judge_numbers(judgement, command, "integration_types", 1);
-    if (field_integer(command, "type", CHAT_COMMAND) == CHAT_COMMAND)
+    if (get_integer(command, "type", CHAT_COMMAND) == CHAT_COMMAND)
         judge_chat_command(judgement, command);
-    else if (field_length(command, "options") > 0 || field_text(command, "description").length > 0)
+    else if (list_length(get(command, "options")) > 0 ||
+             field_text(command, "description").length > 0)
         judge_complain(judgement, "a menu command has neither options nor a description");
 }
 
@@ -300,7 +294,7 @@ void rest_judge_commands(json_object *list, struct violations *findings)
     struct judgement judgement = { .question = &question, .violations = findings };
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         json_object *command = json_object_array_get_idx(list, i);
-        int64_t type = field_integer(command, "type", CHAT_COMMAND);
+        int64_t type = get_integer(command, "type", CHAT_COMMAND);
         size_t mark = judge_enter_index(&judgement, i);
         judge_command(&judgement, command);
         judge_leave(&judgement, mark);

@@ -8,14 +8,12 @@
 
 void violations_add(struct violations *violations, const char *format, ...)
 {
-    struct buf text = { 0 };
     va_list arguments;
     va_start(arguments, format);
-    buf_append_format_list(&text, format, arguments);
+    char *text = must_format_list(format, arguments);
     va_end(arguments);
-    must_hold(&text);
     must_grow(&violations->items, violations->count, sizeof(struct violation));
-    violations->items[violations->count++].text = text.data;
+    violations->items[violations->count++].text = text;
 }
 
 size_t violations_expect(struct violations *violations, struct str_view text)

@@ -26,6 +26,18 @@ static void a_prefix_never_ends_inside_a_character(void **state)
     assert_int_equal(utf8_units(text), 6);
 }
 
+static void a_prefix_of_bytes_never_ends_inside_a_character(void **state)
+{
+    (void)state;
+    struct str_view text =
+        STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"); /* 1 + 2 + 3 + 4 + 1 bytes */
+    const size_t expected[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 };
+    for (size_t bytes = 0; bytes < ARRAY_LENGTH(expected); bytes++)
+        assert_int_equal(utf8_prefix_bytes(text, bytes).length, expected[bytes]);
+    assert_int_equal(utf8_prefix_bytes(STR("\xff\xff\xff"), 2).length, 2);
+    assert_int_equal(utf8_prefix_bytes(STR_NONE, 5).length, 0);
+}
+
 static void invalid_utf8_is_recognised(void **state)
 {
     (void)state;
@@ -108,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prefix_never_ends_inside_a_character),
+        cmocka_unit_test(a_prefix_of_bytes_never_ends_inside_a_character),
         cmocka_unit_test(invalid_utf8_is_recognised),
         cmocka_unit_test(numbers_are_whole_or_refused),
         cmocka_unit_test(splitting_keeps_empty_parts),
