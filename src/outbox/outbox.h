@@ -42,6 +42,14 @@ int outbox_new(struct outbox **outbox, const struct outbox_settings *settings,
  * NULL allowed. */
 void outbox_free(struct outbox *outbox, int64_t deadline_ms);
 
+/* Whether sending goes on, for /readyz. From any thread. */
+enum outbox_condition {
+    OUTBOX_WELL,
+    OUTBOX_LEASE_LOST, /* the database was away for too long: others may have the jobs */
+    OUTBOX_SHUT,       /* Discord or Cloudflare wants silence from this address */
+};
+enum outbox_condition outbox_condition(const struct outbox *outbox);
+
 /* --- Deferred commands: the router's side --- */
 
 /* A deferral is stored before Discord hears of it, but Discord's 3 seconds come first: when the
@@ -97,6 +105,11 @@ enum outbox_method {
 struct outbox_message {
     enum outbox_method method; /* of @original, or a follow-up */
     bool is_reposted;
+    /* FOLLOW_UP: @original is deleted first. A deferral's visibility can't be changed, and a
+     * follow-up to one that is still "thinking" would edit it.
+     * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
+     */
+    bool replaces_original;
     struct str_view body;                 /* JSON, of reply_serialize_edit or _follow_up */
     const struct reply_attachment *files; /* sent as multipart when there are any */
     int file_count;
