@@ -6,9 +6,10 @@
  *
  *   outbox_defer ----> journal: row stored ---> `stored`: the router answers "deferred"
  *   outbox_finish_run, outbox_answered -------> sender: PATCH or POST ---> journal: row done
- *   outbox_edit_frame ...: row stored by the caller, outbox_hand_over ---> journal: loads it --->
- * sender another process died, or this one started ---> journal: takes jobs over ---> sender a run
- * job ---> `run`: the router runs it
+ *   outbox_edit_frame ...: row stored by the caller
+ *   outbox_hand_over -------> journal: loads it ---> sender
+ *   another process died, or this one started ---> journal: takes jobs over ---> sender
+ *                                            a run job ---> `run`: the router runs it
  */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
