@@ -73,3 +73,18 @@ GAUGE(METRIC_OUTBOX_INVALID, "bronxbot_outbox_invalid_requests",
       "Answers 401, 403 and 429 in the last 10 minutes; at 10,000 Discord bans the address.")
 HISTOGRAM(METRIC_OUTBOX_DELAY, "bronxbot_outbox_delay_seconds",
           "Time from an edit or follow-up being known to the sender to Discord having taken it.")
+GAUGE(METRIC_OUTBOX_QUEUED, "bronxbot_outbox_queued",
+      "Jobs of the outbox that wait for a process to take them.")
+GAUGE(METRIC_OUTBOX_LEASED, "bronxbot_outbox_leased", "Jobs of the outbox that a process has.")
+GAUGE(METRIC_OUTBOX_DEAD, "bronxbot_outbox_dead",
+      "Jobs that were given up in the last days: see `bronxbot outbox list`.")
+GAUGE(METRIC_OUTBOX_OLDEST, "bronxbot_outbox_oldest_seconds",
+      "Age of the oldest job that is queued or leased.")
+COUNTER(METRIC_JOURNAL_BATCHES, "bronxbot_outbox_journal_batches_total",
+        "Transactions in which changes of jobs were written.")
+COUNTER(METRIC_JOURNAL_ENTRIES, "bronxbot_outbox_journal_entries_total",
+        "Changes of jobs that were written.")
+HISTOGRAM(METRIC_JOURNAL_WRITE, "bronxbot_outbox_journal_write_seconds",
+          "Time to write one transaction of changes of jobs.")
+COUNTER(METRIC_LEASES_LOST, "bronxbot_outbox_leases_lost_total",
+        "Times this process was silent for so long that others may have taken its jobs.")
