@@ -2,7 +2,7 @@
 #ifndef OUTBOX_OUTBOX_INTERNAL_H
 #define OUTBOX_OUTBOX_INTERNAL_H
 
-#include "outbox/outbox_gate.h"
+#include "discord/rate_limiter_gate.h"
 #include "outbox/outbox_item.h"
 #include "outbox/outbox_queue.h"
 #include "outbox/outbox_rules.h"
