@@ -30,6 +30,7 @@ static void on_loaded(void *context, struct outbox_record *record)
     struct outbox *outbox = context;
     record->next = NULL;
     pthread_mutex_lock(&outbox->lock);
+    record->order = outbox->order++;
     *outbox->loaded_end = record;
     outbox->loaded_end = &record->next;
     pthread_mutex_unlock(&outbox->lock);
@@ -210,6 +211,9 @@ int outbox_new_with_rules(struct outbox **out, const struct outbox_settings *set
                                            .total_ms = rules->total_ms,
                                            .body_max = ANSWER_MAX,
                                            .idle = &outbox->idle };
+    uint64_t first_id;
+    randombytes_buf(&first_id, sizeof(first_id));
+    atomic_init(&outbox->next_id, first_id);
     outbox->news_end = &outbox->news;
     outbox->loaded_end = &outbox->loaded;
     job_list_init(&outbox->unstored);
@@ -266,6 +270,7 @@ void outbox_tell(struct outbox *outbox, struct job *job, unsigned news)
     pthread_mutex_lock(&outbox->lock);
     if (job->news == 0) {
         job->next_news = NULL;
+        job->news_order = outbox->order++;
         *outbox->news_end = job;
         outbox->news_end = &job->next_news;
     }
@@ -291,7 +296,7 @@ static int make_record(struct outbox *outbox, const struct outbox_deferral *defe
 {
     const struct interaction *interaction = deferral->interaction;
     struct outbox_record row = {
-        .id = outbox_random_id(),
+        .id = outbox_next_id(outbox),
         .kind = OUTBOX_KIND_RUN,
         .subject = interaction->id,
         .interaction_id = interaction->id,

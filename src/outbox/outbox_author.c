@@ -11,14 +11,16 @@
 
 #define TARGET_TEXT_SIZE 160 /* six integers in decimal */
 
-int64_t outbox_random_id(void)
+int64_t outbox_next_id(struct outbox *outbox)
 {
-    int64_t id;
-    do {
-        randombytes_buf(&id, sizeof(id));
-        id &= INT64_MAX;
-    } while (id == 0);
-    return id;
+    return (int64_t)(atomic_fetch_add(&outbox->next_id, 1) & INT64_MAX);
+}
+
+static int64_t random_version(void)
+{
+    uint64_t version;
+    randombytes_buf(&version, sizeof(version));
+    return (int64_t)(version & INT64_MAX);
 }
 
 int64_t outbox_key_of_original(const struct interaction *interaction)
@@ -110,17 +112,17 @@ static const struct request final = { OUTBOX_KIND_EDIT, OUTBOX_EDIT, true };
 static const struct request deletion = { OUTBOX_KIND_EDIT, OUTBOX_DELETE, true };
 static const struct request follow_up = { OUTBOX_KIND_FOLLOW_UP, OUTBOX_FOLLOW_UP, false };
 
-static struct outbox_record make_row(const struct outbox *outbox, const struct request *request,
+static struct outbox_record make_row(struct outbox *outbox, const struct request *request,
                                      const struct outbox_target *target)
 {
     struct outbox_record row = {
-        .id = outbox_random_id(),
+        .id = outbox_next_id(outbox),
         .kind = request->kind,
         .subject = request->kind == OUTBOX_KIND_EDIT ? target->message_key : 0,
         .interaction_id = target->interaction_id,
         .application_id = target->application_id,
         .guild_id = target->guild_id,
-        .version = outbox_random_id(),
+        .version = random_version(),
         .is_final = request->is_final,
         .is_reposted = target->is_reposted && request->method == OUTBOX_EDIT,
         .expires_at_ms = outbox_token_end_ms(target->interaction_id),

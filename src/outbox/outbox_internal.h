@@ -25,12 +25,14 @@ struct outbox {
     atomic_size_t bytes;
     atomic_int changing; /* changes of rows and loads that the journal has not ended */
 
+    atomic_ullong next_id;
     atomic_llong delay_ms; /* the operator's pause between requests, as the journal last read it */
     atomic_bool is_shut;   /* the limiter lets nothing through */
 
     pthread_mutex_t lock; /* guards the following */
     struct job *news, **news_end;
     struct outbox_record *loaded, **loaded_end;
+    uint64_t order; /* counts both: they are taken in the order they came */
     int64_t missed[OUTBOX_MISSED_MAX];
     int missed_count;
     bool is_lost;  /* the lease was lost: forget what is not under way */
@@ -83,7 +85,8 @@ void outbox_free_records(struct outbox_record *record); /* a list of them */
 /* What the message is known by that the interaction's @original is, the same for all tokens that
  * reach it. */
 int64_t outbox_key_of_original(const struct interaction *interaction);
-int64_t outbox_random_id(void);
+/* For a row: counted up from a random start, so that rows of one millisecond keep their order. */
+int64_t outbox_next_id(struct outbox *outbox);
 
 /* --- outbox_sender.c --- */
 

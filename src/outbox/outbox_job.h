@@ -70,6 +70,7 @@ struct job {
 
     /* Guarded by the outbox's lock. */
     struct job *next_news;
+    uint64_t news_order;
     unsigned news; /* enum job_news; in the list when not 0 */
     enum journal_result result;
 };

@@ -455,16 +455,6 @@ static void take_loaded(struct outbox *outbox, struct outbox_record *record)
     }
 }
 
-/* In the order they were loaded, which is the order of each token's messages. */
-static void take_all_loaded(struct outbox *outbox, struct outbox_record *record)
-{
-    while (record) {
-        struct outbox_record *next = record->next;
-        take_loaded(outbox, record);
-        record = next;
-    }
-}
-
 static void forget_waiting(struct outbox *outbox)
 {
     for (size_t i = 0; i < JOB_TABLE_SLOTS; i++)
@@ -477,14 +467,39 @@ static void forget_waiting(struct outbox *outbox)
     outbox_free_records(STEAL(outbox->unborn));
 }
 
-/* What was loaded is looked at last, but taken first: the end of an earlier version is then always
- * known before the newer one that was loaded because of it. */
+/* The oldest thing that was told or loaded. */
+struct news {
+    struct job *job;
+    unsigned what; /* enum job_news */
+    enum journal_result result;
+    struct outbox_record *loaded;
+};
+
+static struct news take_oldest(struct outbox *outbox)
+{
+    struct news news = { 0 };
+    pthread_mutex_lock(&outbox->lock);
+    struct job *job = outbox->news;
+    struct outbox_record *loaded = outbox->loaded;
+    if (loaded && (!job || loaded->order < job->news_order)) {
+        news.loaded = loaded;
+        if (!(outbox->loaded = loaded->next))
+            outbox->loaded_end = &outbox->loaded;
+    } else if (job) {
+        news = (struct news){ .job = job, .what = job->news, .result = job->result };
+        job->news = 0;
+        if (!(outbox->news = job->next_news))
+            outbox->news_end = &outbox->news;
+    }
+    pthread_mutex_unlock(&outbox->lock);
+    return news;
+}
+
+/* In the order it came: that a version has ended is told before the newer one is loaded, and what
+ * was loaded before an end is of the version that has ended. */
 void jobs_take_news(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->lock);
-    struct outbox_record *loaded = outbox->loaded;
-    outbox->loaded = NULL;
-    outbox->loaded_end = &outbox->loaded;
     bool is_lost = outbox->is_lost;
     outbox->is_lost = false;
     outbox->is_woken = false;
@@ -492,20 +507,14 @@ void jobs_take_news(struct outbox *outbox)
     if (is_lost)
         forget_waiting(outbox);
     for (;;) {
-        pthread_mutex_lock(&outbox->lock);
-        struct job *job = outbox->news;
-        if (job && !(outbox->news = job->next_news))
-            outbox->news_end = &outbox->news;
-        unsigned news = job ? job->news : 0;
-        enum journal_result result = job ? job->result : JOURNAL_LOST;
-        if (job)
-            job->news = 0;
-        pthread_mutex_unlock(&outbox->lock);
-        if (!job)
-            break;
-        hear(outbox, job, news, result);
+        struct news news = take_oldest(outbox);
+        if (news.loaded)
+            take_loaded(outbox, news.loaded);
+        else if (news.job)
+            hear(outbox, news.job, news.what, news.result);
+        else
+            return;
     }
-    take_all_loaded(outbox, loaded);
 }
 
 /* --- Time --- */
@@ -549,7 +558,10 @@ void jobs_upkeep(struct outbox *outbox)
     int64_t now_ms = now_ms_of(outbox);
     end_expired_runs(outbox, &outbox->runnable, now_ms);
     end_expired_runs(outbox, &outbox->running, now_ms);
-    take_all_loaded(outbox, STEAL(outbox->unborn));
+    for (struct outbox_record *record = STEAL(outbox->unborn), *next; record; record = next) {
+        next = record->next;
+        take_loaded(outbox, record);
+    }
     load_missed(outbox);
 }
 

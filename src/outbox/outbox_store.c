@@ -18,7 +18,9 @@ static const char sql_run[] =
     "version, is_final, is_reposted, is_started, content, state, tries, owner, available_at, "
     "expires_at, created_at, changed_at) "
     "VALUES ($1, 'run', $2, $2, $3, $4, $5, 0, 1, 0, 0, $6, $7, 0, $8, $9, $10, $9, $9) "
-    "ON CONFLICT (kind, subject) DO UPDATE SET state = excluded.state, owner = excluded.owner, "
+    "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, "
+    "request_id = excluded.request_id, created_at = excluded.created_at, "
+    "state = excluded.state, owner = excluded.owner, "
     "content = excluded.content, reason = NULL, is_started = 0, tries = 0, "
     "available_at = excluded.available_at, changed_at = excluded.changed_at "
     "WHERE outbox.state IN ('dead', 'expired') RETURNING id";
@@ -158,7 +160,7 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
 
 #define CLAIMABLE                                                                                  \
     "((state = 'queued' AND available_at <= $2) OR (state = 'leased' AND owner NOT IN" ALIVE "$2)" \
-                                                                                             "))"
+    "))"
 
 /* Of an interaction only the oldest: the others follow when that is over. */
 static const char sql_claim[] =
