@@ -148,7 +148,7 @@ void route(struct router *router, struct call *call)
 int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data, struct err *err)
 {
     struct interaction *interaction = NULL;
-    int result = interaction_parse_data(data, call->interaction, blocked_id, &interaction, err);
+    int result = interaction_parse_data(data, call->interaction, &interaction, err);
     if (result != 0)
         return err_wrap(err, "a blocked command");
     struct call blocked = *call;
