@@ -243,7 +243,7 @@ static int start_services(struct bot *bot, struct err *err)
     if (result != 0)
         return result;
     chance_init(&bot->chance, key);
-    server_key_derive(key, KEY_OUTBOX, bot->outbox_key);
+    outbox_key_derive(bot->outbox_key, key);
     sodium_memzero(key, sizeof(key));
     bot->services = (struct services){
         .db = bot->db,
