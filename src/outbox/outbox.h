@@ -6,9 +6,10 @@
  *
  *   outbox_defer ----> journal: row stored ---> `stored`: the router answers "deferred"
  *   outbox_finish_run, outbox_answered -------> sender: PATCH or POST ---> journal: row done
- *   outbox_edit_frame ...: row stored by the caller ---> journal: loads it ---> sender
+ *   outbox_edit_frame ...: row stored by the caller
+ *   outbox_hand_over -------> journal: loads it ---> sender
  *   another process died, or this one started ---> journal: takes jobs over ---> sender
- *                                                         a run job ---> `run`: the router runs it
+ *                                            a run job ---> `run`: the router runs it
  */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
@@ -38,8 +39,17 @@ int outbox_new(struct outbox **outbox, const struct outbox_settings *settings,
                struct err *err) MUST_CHECK;
 
 /* Takes no more, sends what is due for at most `deadline_ms`, hands back the rest as queued, ends.
- * Only what no row holds is lost, and logged. NULL allowed. */
+ * Only what no row holds is lost, and logged. Every struct outbox_deferred must have met its ends.
+ * NULL allowed. */
 void outbox_free(struct outbox *outbox, int64_t deadline_ms);
+
+/* Whether sending goes on, for /readyz. From any thread. */
+enum outbox_condition {
+    OUTBOX_WELL,
+    OUTBOX_LEASE_LOST, /* the database was away for too long: others may have the jobs */
+    OUTBOX_SHUT,       /* Discord or Cloudflare wants silence from this address */
+};
+enum outbox_condition outbox_condition(const struct outbox *outbox);
 
 /* --- Deferred commands: the router's side --- */
 
@@ -65,18 +75,26 @@ struct outbox_deferral {
     enum outbox_run_mode mode;
     char request_id[REQUEST_ID_SIZE];
     /* Called exactly once, at the latest after OUTBOX_STORE_PATIENCE_MS, from a thread of the
-     * outbox; must not block. */
+     * outbox or, NOT_STORED, before outbox_defer returns; must not block. */
     void (*stored)(void *context, enum outbox_stored stored);
     void *context;
 };
 
-/* Stores a `run` job. From any thread; never blocks. */
-void outbox_defer(struct outbox *outbox, const struct outbox_deferral *deferral);
+/* One deferral, in the hands of whoever made it until its ends are met, each exactly once:
+ * outbox_answered and, when the caller runs the command itself, outbox_finish_run; in any order and
+ * from any thread. Two requests of one interaction have one each. */
+struct outbox_deferred;
 
-/* The answer of this interaction was written out, or it turned out that it can't be (another
- * instance may have answered, so the edit is tried all the same): what belongs to it may be sent.
- * For deferred interactions, and those whose call stored messages (call->has_messages). */
-void outbox_answered(struct outbox *outbox, int64_t interaction_id);
+/* Stores a `run` job. `*deferred` is set before `stored` can be called; NULL without memory, which
+ * outbox_answered and outbox_finish_run take. From any thread; never blocks. */
+void outbox_defer(struct outbox *outbox, const struct outbox_deferral *deferral,
+                  struct outbox_deferred **deferred);
+
+/* The answer was written out, or it turned out that it can't be (another instance may have
+ * answered, so the edit is tried all the same): the job may go on. Of messages the call has stored
+ * (call->has_messages) it says nothing: outbox_hand_over, after the answer and, for a deferred
+ * call, after outbox_finish_run. From any thread; never blocks. */
+void outbox_answered(struct outbox *outbox, struct outbox_deferred *deferred);
 
 enum outbox_method {
     OUTBOX_EDIT,      /* PATCH .../messages/...: repeated freely */
@@ -88,20 +106,26 @@ enum outbox_method {
 struct outbox_message {
     enum outbox_method method; /* of @original, or a follow-up */
     bool is_reposted;
+    /* FOLLOW_UP: @original is deleted first. A deferral's visibility can't be changed, and a
+     * follow-up to one that is still "thinking" would edit it.
+     * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
+     */
+    bool replaces_original;
     struct str_view body;                 /* JSON, of reply_serialize_edit or _follow_up */
     const struct reply_attachment *files; /* sent as multipart when there are any */
     int file_count;
 };
 
-/* The run of this interaction has ended; `message` NULL: there is nothing to send. Of a DUPLICATE
- * nothing is sent. From any thread; never blocks. */
-void outbox_finish_run(struct outbox *outbox, int64_t interaction_id,
+/* The run has ended; `message` NULL: there is nothing to send. Of a DUPLICATE nothing is sent. From
+ * any thread; never blocks. */
+void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *deferred,
                        const struct outbox_message *message);
 
-/* A run job whose first run never ended. `json` is borrowed until the return. Must not block; ends
- * with outbox_finish_run. ERR_BUSY: asked again a little later. Other errors: the job is dead. */
-typedef int outbox_run(void *context, struct str_view json, const char request_id[REQUEST_ID_SIZE],
-                       struct err *err);
+/* A run job whose first run never ended, or never began. `json` is borrowed until the return. Must
+ * not block; after a 0, outbox_finish_run with `deferred` is due (outbox_answered is not).
+ * ERR_BUSY: asked again a little later. Other errors: the job is dead. */
+typedef int outbox_run(void *context, struct outbox_deferred *deferred, struct str_view json,
+                       const char request_id[REQUEST_ID_SIZE], struct err *err);
 
 /* From now on / no longer run jobs may be handed to `run`. Before the first call they wait. When
  * outbox_close_runs has returned, `run` is not called any more. */

@@ -18,9 +18,6 @@
 #define JOURNAL_HEARTBEAT_MS 4000
 /* How often jobs are looked for that nobody announced: retries handed back, another's leftovers. */
 #define JOURNAL_POLL_MS      1000
-/* Rows of jobs that are over: kept so that a late replay of their interaction finds them. */
-#define JOURNAL_KEEP_DONE_MS (1 * MS_PER_HOUR)
-#define JOURNAL_KEEP_DEAD_MS (7 * MS_PER_DAY)
 
 struct journal;
 
@@ -68,6 +65,9 @@ struct journal_settings {
     int64_t lease_ms, heartbeat_ms, poll_ms; /* 0: the constants above */
     /* A job this instance now holds; taken. On the journal's thread; must not block. */
     void (*loaded)(void *context, struct outbox_record *record);
+    /* At each heartbeat, the operator's extra pause between requests: bot_state 'rate_limit_delay',
+     * in seconds there. */
+    void (*delay_read)(void *context, int64_t delay_ms);
     /* The lease was lost: forget all jobs that are not under way, without a change of rows. */
     void (*lost)(void *context);
     void *context;

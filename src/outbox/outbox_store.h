@@ -6,6 +6,20 @@
 
 #include "outbox/outbox_record.h"
 
+/* Rows of jobs that are over: kept so that a late replay of their interaction finds them, and so
+ * that operators can look. */
+#define OUTBOX_KEEP_DONE_MS (1 * MS_PER_HOUR)
+#define OUTBOX_KEEP_DEAD_MS (7 * MS_PER_DAY)
+
+/* A process at work on the outbox. */
+struct outbox_instance {
+    int64_t id;
+    const char *role; /* "serve", "worker" */
+    char host[256];
+    int64_t process_id;
+    int64_t started_at_ms;
+};
+
 /* --- By the journal, in batches. `now_ms` is UTC. Each returns the row's id when it did something,
  * no row when not. --- */
 
@@ -51,13 +65,19 @@ void outbox_store_read_row(const struct db_rows *rows, int row, struct outbox_re
 
 /* --- Upkeep --- */
 
+/* The instance lives until `lease_until_ms`. */
+struct db_statement outbox_store_heartbeat(const struct outbox_instance *instance,
+                                           int64_t lease_until_ms);
+struct db_statement outbox_store_leave(int64_t instance_id); /* it is no more */
+struct db_statement outbox_store_bury(int64_t before_ms);    /* those dead since before then */
 struct db_statement outbox_store_release_all(int64_t owner, int64_t now_ms); /* leased -> queued */
 /* queued or of a dead owner, and over -> expired. Returns (id, request_id). */
 struct db_statement outbox_store_expire(int64_t now_ms);
-struct db_statement outbox_store_purge_content(
-    int64_t now_ms);                                         /* of dead rows whose token is over */
+/* Of dead rows whose token is over. */
+struct db_statement outbox_store_purge_content(int64_t now_ms);
 struct db_statement outbox_store_purge_rows(int64_t now_ms); /* over for long */
-struct db_statement outbox_store_census(
-    void); /* (state, count, oldest created_at) of those waiting */
+/* (state, count, oldest created_at) of those queued, leased and dead; what a dead owner holds
+ * counts as queued. */
+struct db_statement outbox_store_census(int64_t now_ms);
 
 #endif
