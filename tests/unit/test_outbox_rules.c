@@ -1,5 +1,4 @@
-/* The rules of the outbox by themselves: what becomes of a message after each kind of answer, and
- * the gate all sending goes through. */
+/* The rules of the outbox by themselves: what becomes of a message after each kind of answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "outbox/outbox_gate.h"
 #include "outbox/outbox_rules.h"
 
 #include <sodium.h>
@@ -159,65 +157,6 @@ static void a_token_ends_fifteen_minutes_after_its_snowflake(void **state)
                      INT64_C(1462015105796) + 15 * 60 * 1000);
 }
 
-/* --- The gate --- */
-
-static void an_open_gate_lets_all_pass(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe = true;
-    for (int i = 0; i < 3; i++) {
-        assert_true(gate_pass(&gate, 5, &is_probe));
-        assert_false(is_probe);
-    }
-}
-
-static void a_shut_gate_lets_one_probe_pass_and_opens_when_it_is_heard(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 100);
-    assert_int_equal(gate_opens_us(&gate), 100);
-    assert_false(gate_pass(&gate, 99, &is_probe));
-    assert_true(gate_pass(&gate, 100, &is_probe));
-    assert_true(is_probe);
-    assert_false(gate_pass(&gate, 1000, &is_probe));
-    gate_probe_ended(&gate, true);
-    assert_true(gate_pass(&gate, 1000, &is_probe));
-    assert_false(is_probe);
-}
-
-static void an_unheard_probe_is_followed_by_another(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 100);
-    assert_true(gate_pass(&gate, 100, &is_probe));
-    gate_probe_ended(&gate, false);
-    assert_true(gate_pass(&gate, 101, &is_probe));
-    assert_true(is_probe);
-    assert_false(gate_pass(&gate, 102, &is_probe));
-}
-
-static void bans_that_arrive_together_shut_the_gate_for_the_longest(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 200);
-    gate_shut(&gate, 100);
-    assert_false(gate_pass(&gate, 199, &is_probe));
-    assert_true(gate_pass(&gate, 200, &is_probe));
-    /* The probe meets a ban again, a shorter one. */
-    gate_shut(&gate, 150);
-    gate_probe_ended(&gate, true);
-    assert_false(gate_pass(&gate, 149, &is_probe));
-    assert_true(gate_pass(&gate, 150, &is_probe));
-    assert_true(is_probe);
-}
-
 static int start_sodium(void **state)
 {
     (void)state;
@@ -233,10 +172,6 @@ int main(void)
         cmocka_unit_test(a_429_waits_as_long_as_it_says),
         cmocka_unit_test(a_global_limit_and_a_ban_stop_all_sending),
         cmocka_unit_test(a_token_ends_fifteen_minutes_after_its_snowflake),
-        cmocka_unit_test(an_open_gate_lets_all_pass),
-        cmocka_unit_test(a_shut_gate_lets_one_probe_pass_and_opens_when_it_is_heard),
-        cmocka_unit_test(an_unheard_probe_is_followed_by_another),
-        cmocka_unit_test(bans_that_arrive_together_shut_the_gate_for_the_longest),
     };
     return cmocka_run_group_tests(tests, start_sodium, NULL);
 }
