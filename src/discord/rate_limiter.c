@@ -313,7 +313,7 @@ static void read_headers(struct bucket *account, const struct rest_response *res
     if (account->limit != response->limit) { /* another bucket, or another rule for it */
         account->counted = 0;
         account->reset_us = now_us;
-        others = account->under_way;
+        others = later(others, account->under_way);
     }
     account->is_known = true;
     account->limit = response->limit;

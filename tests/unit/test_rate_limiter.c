@@ -225,11 +225,11 @@ static void two_hashes_that_alternate_are_two_buckets(void **state)
     CLEANUP(free_limiter) struct limiter *limiter = make_limiter((struct limiter_settings){ 0 });
     exchange(limiter, &edit, counted("long", 30, 28, 120000), START);
     exchange(limiter, &edit, counted("short", 3, 2, 1000), START + 1);
+    exchange(limiter, &edit, counted("long", 30, 27, 119000), START + 2);
     int64_t now_us = START + 2;
-    exchange(limiter, &edit, counted("long", 30, 27, 119000), now_us);
     for (int i = 0; i < 20; i++) {
-        exchange(limiter, &edit, counted(i % 2 ? "long" : "short", i % 2 ? 30 : 3, 2, 1000),
-                 now_us);
+        exchange(limiter, &edit,
+                 i % 2 ? counted("long", 30, 15, 100000) : counted("short", 3, 2, 1000), now_us);
         now_us += 2 * SECOND; /* not the long bucket's two minutes */
     }
 }
