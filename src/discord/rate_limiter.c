@@ -310,6 +310,11 @@ static struct bucket *account_named(struct limiter *limiter, const struct limite
 static void read_headers(struct bucket *account, const struct rest_response *response,
                          int64_t others, int64_t now_us)
 {
+    if (account->limit != response->limit) { /* another bucket, or another rule for it */
+        account->counted = 0;
+        account->reset_us = now_us;
+        others = later(others, account->under_way);
+    }
     account->is_known = true;
     account->limit = response->limit;
     int64_t used = response->limit - response->remaining + others;
