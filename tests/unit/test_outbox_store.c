@@ -86,7 +86,56 @@ static void a_run_that_was_given_up_may_come_again(void **state)
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
     assert_int_equal(run(*state, outbox_store_end(&row, "token_dead", 1, ME, NOW)), 1);
     assert_int_equal(store_run(*state, 1, 12, OTHER), 1);
-    assert_true(is_in(*state, 11, "leased"));
+    row = row_of(12, 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+    assert_true(is_in(*state, 12, "done"));
+}
+
+static void a_run_whose_commit_was_not_heard_of_is_still_ours(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(store_run(*state, 2, 12, 0), 1);
+    assert_int_equal(store_run(*state, 2, 12, 0), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW)), 2);
+    assert_int_equal(store_run(*state, 1, 11, ME), 0);
+    assert_int_equal(store_run(*state, 2, 12, 0), 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+}
+
+static void a_job_its_owner_forgot_expires_a_little_later(void **state)
+{
+    alive(*state, ME, INT64_MAX);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 60000)), 0);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 60000 + OUTBOX_FORGOTTEN_MS)), 1);
+    assert_true(is_in(*state, 11, "expired"));
+}
+
+static void what_is_held_is_read_in_order_and_piece_by_piece(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record last = { .created_at_ms = INT64_MIN };
+    for (int64_t i = 0; i < 5; i++) {
+        struct outbox_record record = outbox_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+        record.id = 20 + i;
+        assert_int_equal(run(fixture, outbox_store_follow_up(&record, buf_view(&sealed),
+                                                             i == 2 ? OTHER : ME, NOW + i / 2)),
+                         1);
+    }
+    const int64_t expected[] = { 20, 21, 23, 24 };
+    for (size_t i = 0; i < ARRAY_LENGTH(expected); i++) {
+        CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+        struct db_statement held = outbox_store_held(ME, &last, 1);
+        struct str_view unread;
+        assert_int_equal(db_query(fixture->db, &held, &rows, NULL), 0);
+        assert_int_equal(db_rows_count(rows), 1);
+        outbox_store_read_row(rows, 0, &last, &unread);
+        assert_int_equal(last.id, expected[i]);
+    }
+    assert_int_equal(run(fixture, outbox_store_held(ME, &last, 1)), 0);
 }
 
 static void a_finished_run_stays_finished(void **state)
@@ -374,6 +423,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DATABASE(a_run_is_stored_once),
         IN_DATABASE(a_run_that_was_given_up_may_come_again),
+        IN_DATABASE(a_run_whose_commit_was_not_heard_of_is_still_ours),
+        IN_DATABASE(a_job_its_owner_forgot_expires_a_little_later),
+        IN_DATABASE(what_is_held_is_read_in_order_and_piece_by_piece),
         IN_DATABASE(a_finished_run_stays_finished),
         IN_DATABASE(nothing_is_left_of_what_was_sent),
         IN_DATABASE(only_the_owner_ends_a_job),
