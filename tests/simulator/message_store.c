@@ -63,6 +63,11 @@ struct stored_message *store_numbered(const struct message_store *store, int64_t
     return NULL;
 }
 
+void store_number(json_object *components)
+{
+    components_number(components);
+}
+
 json_object *store_message_json(const struct stored_message *message)
 {
     const struct bot_message described = {

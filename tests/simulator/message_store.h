@@ -47,6 +47,9 @@ struct stored_message *store_newest(const struct message_store *store, int64_t c
 struct stored_message *store_numbered(const struct message_store *store, int64_t channel_id,
                                       int64_t person_id, size_t number);
 
+/* Numbers components as store_add and store_edit do; NULL allowed. */
+void store_number(json_object *components);
+
 /* As Discord sends it along with a click; the caller owns it. */
 json_object *store_message_json(const struct stored_message *message);
 

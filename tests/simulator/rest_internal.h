@@ -49,7 +49,7 @@ struct rest_server {
     char *bot_token, *verify_key;
     int64_t application_id;
     const int64_t *shift_ms;
-    int burst, burst_ms;
+    int burst, burst_ms, close_ms;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything: an answer, an arrival, the end */

@@ -8,8 +8,6 @@
 #include <string.h>
 
 #define API_PREFIX "/api/v10"
-/* Whose bytes came first can't be told from outside when they are this close. */
-#define CLOSE_US   INT64_C(100000)
 
 /* {application}, {guild}, {token}, {message} stand for a part of the path. */
 static const struct route_rule {
@@ -209,7 +207,8 @@ static bool is_token_good(struct rest_call *call)
         rest_complain(call, "a token that was never given");
         return refuse_token(call, 404, 10015);
     }
-    while (token->state == TOKEN_ASKED && rest_wait(server, now_us + CLOSE_US)) {
+    while (token->state == TOKEN_ASKED &&
+           rest_wait(server, now_us + (int64_t)server->close_ms * 1000)) {
     }
     if (token->state == TOKEN_ASKED) {
         if (!token->is_in_doubt)

@@ -115,6 +115,7 @@ int rest_server_start(struct rest_server **server_out, const struct rest_server_
     server->shift_ms = settings->shift_ms;
     server->burst = settings->burst ? settings->burst : REST_SERVER_BURST;
     server->burst_ms = settings->burst_ms ? settings->burst_ms : REST_SERVER_BURST_MS;
+    server->close_ms = settings->close_ms ? settings->close_ms : REST_SERVER_CLOSE_MS;
     pthread_mutex_init(&server->lock, NULL);
     thread_cond_init(&server->changed);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -139,12 +139,11 @@ void rest_server_unanswered(struct rest_server *server, int64_t interaction_id)
     pthread_mutex_unlock(&server->lock);
 }
 
-void rest_server_in_doubt(struct rest_server *server, int64_t interaction_id)
+void rest_server_in_doubt(struct rest_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    struct rest_token *token = rest_find_interaction(server, interaction_id);
-    if (token)
-        token->is_in_doubt = true;
+    for (size_t i = 0; i < server->token_count; i++)
+        server->tokens[i]->is_in_doubt |= server->tokens[i]->state == TOKEN_ASKED;
     pthread_mutex_unlock(&server->lock);
 }
 
