@@ -98,8 +98,9 @@ static void lose(struct outbox *outbox, struct job *job, enum outbox_loss loss,
                  const struct rest_error *error)
 {
     report_loss(outbox, job, loss, error);
-    job->change.reason = outbox_loss_word(loss);
-    end(outbox, job, loss == OUTBOX_LOSS_EXPIRED ? JOURNAL_EXPIRED : JOURNAL_DEAD);
+    bool is_expired = loss == OUTBOX_LOSS_EXPIRED;
+    job->change.reason = is_expired ? NULL : outbox_loss_word(loss);
+    end(outbox, job, is_expired ? JOURNAL_EXPIRED : JOURNAL_DEAD);
 }
 
 /* --- Dead tokens --- */
