@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "outbox_fixture.h"
+#include "sender_fixture.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -22,41 +22,41 @@
 static void of_a_burst_of_frames_few_are_sent_and_the_last_one_is(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char text[32];
-    outbox_begin(&fixture, no_fault);
+    sender_begin(&fixture, no_fault);
     fixture.edit_floor_ms = 1000;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < FRAMES; i++) {
         snprintf(text, sizeof(text), "frame %03d", i);
         assert_int_equal(act(&fixture, 0, FRAME, text), 0);
     }
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_string_equal(fixture.tokens[0].last, "frame 099");
     assert_in_range(fixture.tokens[0].effects, 1, FRAMES / 4);
     assert_false(fixture.tokens[0].is_disordered);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void edits_of_a_message_never_arrive_closer_than_the_floor(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char text[32];
-    outbox_begin(&fixture, no_fault);
+    sender_begin(&fixture, no_fault);
     fixture.edit_floor_ms = FLOOR_MS;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < 300; i++) {
         snprintf(text, sizeof(text), "frame %03d", i);
         assert_int_equal(act(&fixture, i % 3, FRAME, text), 0);
     }
-    outbox_close(&fixture);
+    sender_close(&fixture);
     for (int token = 0; token < 3; token++) {
         assert_true(fixture.tokens[token].closest_us >= FLOOR_MS * 1000);
         assert_true(fixture.tokens[token].effects >= 1);
     }
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- The final edit --- */
@@ -64,21 +64,21 @@ static void edits_of_a_message_never_arrive_closer_than_the_floor(void **state)
 static void a_frame_after_the_final_edit_is_dropped(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     assert_int_equal(act(&fixture, 0, FRAME, "a frame"), 0);
     assert_int_equal(act(&fixture, 0, FINAL, "the result"), 0);
     assert_int_equal(act(&fixture, 0, FRAME, "too late"), 0);
     AWAIT_ROWS(&fixture, "state = 'done'", 1);
     assert_int_equal(act(&fixture, 0, FRAME, "much too late"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_string_equal(fixture.tokens[0].last, "the result");
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 struct racer {
-    struct outbox_fixture *fixture;
+    struct sender_fixture *fixture;
     int token;
     int failures;
 };
@@ -112,12 +112,12 @@ static void bad_gateway_now_and_then(struct token *token, struct script_answer *
 static void the_final_edit_is_last_whoever_races_with_it(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     pthread_t threads[RACERS];
     struct racer racers[RACERS];
-    outbox_begin(&fixture, bad_gateway_now_and_then);
+    sender_begin(&fixture, bad_gateway_now_and_then);
     fixture.edit_floor_ms = 2;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < RACERS; i++) {
         racers[i] = (struct racer){ .fixture = &fixture, .token = i };
         assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
@@ -126,11 +126,11 @@ static void the_final_edit_is_last_whoever_races_with_it(void **state)
         pthread_join(threads[i], NULL);
         assert_int_equal(racers[i].failures, 0);
     }
-    outbox_close(&fixture);
+    sender_close(&fixture);
     for (int token = 0; token < RACE_TOKENS; token++)
         assert_string_equal(fixture.tokens[token].last, "z final");
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'done' AND is_final = 1"), RACE_TOKENS);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Deleting, and what was deleted --- */
@@ -138,19 +138,19 @@ static void the_final_edit_is_last_whoever_races_with_it(void **state)
 static void a_deleted_message_gets_no_more_edits(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
     fixture.edit_floor_ms = 1000;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     assert_int_equal(act(&fixture, 0, FRAME, "a frame"), 0);
     AWAIT_ROWS(&fixture, "state = 'done'", 1);
     assert_int_equal(act(&fixture, 0, FRAME, "it waits"), 0);
     assert_int_equal(act(&fixture, 0, DELETE, ""), 0);
     assert_int_equal(act(&fixture, 0, FRAME, "too late"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].deletes, 1);
     assert_string_equal(fixture.tokens[0].last, "a frame");
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void gone(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -162,21 +162,21 @@ static void gone(struct token *token, struct script_answer *answer, bool *has_ef
 static void a_message_somebody_has_deleted_is_sent_anew_where_wanted(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char name[16];
-    outbox_begin(&fixture, gone);
-    outbox_open(&fixture);
+    sender_begin(&fixture, gone);
+    sender_open(&fixture);
     struct outbox_target target = target_of_token(&fixture, 0, name);
     target.is_reposted = true;
     assert_int_equal(act_on(&fixture, &target, FINAL, "the result"), 0);
     assert_int_equal(act(&fixture, 1, FINAL, "the result"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].posts, 1);
     assert_string_equal(fixture.tokens[0].last, "the result");
     assert_int_equal(fixture.tokens[1].posts, 0);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_MESSAGE_GONE), 1);
     assert_int_equal(ROWS_WHERE(&fixture, "reason = 'message_gone'"), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Targets --- */
@@ -184,12 +184,12 @@ static void a_message_somebody_has_deleted_is_sent_anew_where_wanted(void **stat
 static void a_target_comes_back_from_its_seal_as_it_was(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     struct outbox_target opened;
     struct str_view sealed;
     struct arena arena = { 0 };
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     const struct outbox_target target = {
         .interaction_id = 11,
         .application_id = 22,
@@ -216,7 +216,7 @@ static void a_target_comes_back_from_its_seal_as_it_was(void **state)
     assert_int_equal(outbox_target_open(fixture.outbox, forged, &arena, &opened, NULL),
                      ERR_INVALID);
     arena_free(&arena);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_message_is_known_by_one_key_to_all_tokens_that_reach_it(void **state)
@@ -233,7 +233,7 @@ static void a_message_is_known_by_one_key_to_all_tokens_that_reach_it(void **sta
 
 /* --- In calls and transactions --- */
 
-static int stage(struct outbox_fixture *fixture, const struct outbox_target *target,
+static int stage(struct sender_fixture *fixture, const struct outbox_target *target,
                  struct arena *arena, struct db_statement statements[2])
 {
     static const struct interaction interaction = { .type = INTERACTION_COMMAND };
@@ -249,12 +249,12 @@ static int stage(struct outbox_fixture *fixture, const struct outbox_target *tar
 static void staged_messages_are_sent_when_their_transaction_commits(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char name[16];
     struct arena arena = { 0 };
     struct db_statement statements[3] = { { 0 } };
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     const struct outbox_target target = target_of_token(&fixture, 0, name);
     assert_int_equal(stage(&fixture, &target, &arena, statements), 0);
     statements[2] = (struct db_statement){ .sql = "UPDATE outbox SET state = 'nonsense'" };
@@ -264,21 +264,21 @@ static void staged_messages_are_sent_when_their_transaction_commits(void **state
     assert_int_equal(fixture.requests, 0);
     assert_int_equal(db_atomic(fixture.base.db, statements, 2, NULL, NULL), 0);
     outbox_hand_over(fixture.outbox, target.interaction_id);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].effects, 2);
     assert_int_equal(fixture.tokens[0].posts, 1);
     arena_free(&arena);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void what_a_call_stores_waits_for_its_answer(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char name[16];
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
-    const struct interaction interaction = outbox_interaction(&fixture, 0, name);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    const struct interaction interaction = sender_interaction(&fixture, 0, name);
     struct call call = { .interaction = &interaction, .log.request_id = "request-000" };
     const struct outbox_target target = outbox_target_of(&call);
     assert_int_equal(act_on(&fixture, &target, FOLLOW, "text"), 0);
@@ -288,9 +288,9 @@ static void what_a_call_stores_waits_for_its_answer(void **state)
     assert_int_equal(fixture.tokens[0].tries, 0);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND request_id = 'request-000'"), 1);
     outbox_hand_over(fixture.outbox, interaction.id);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].posts, 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static int start_sodium(void **state)

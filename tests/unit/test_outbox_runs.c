@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "outbox_fixture.h"
+#include "sender_fixture.h"
 
 #include <sched.h>
 #include <sodium.h>
@@ -17,14 +17,14 @@
 #define MESSAGES 20
 #define LEASE_MS 150
 
-static void finish(struct outbox_fixture *fixture, struct outbox_deferred *deferred,
+static void finish(struct sender_fixture *fixture, struct outbox_deferred *deferred,
                    const char *body)
 {
     const struct outbox_message message = { .method = OUTBOX_EDIT, .body = str_from(body) };
     outbox_finish_run(fixture->outbox, deferred, body ? &message : NULL);
 }
 
-static void await_told(struct outbox_fixture *fixture, enum outbox_stored stored, int count)
+static void await_told(struct sender_fixture *fixture, enum outbox_stored stored, int count)
 {
     while (atomic_load(&fixture->told[stored]) < count)
         sched_yield();
@@ -35,9 +35,9 @@ static void await_told(struct outbox_fixture *fixture, enum outbox_stored stored
 static void a_reply_is_sent_when_the_run_has_ended_and_the_answer_is_out(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     struct outbox_deferred *unanswered = defer(&fixture, 0, OUTBOX_RUNS_HERE);
     struct outbox_deferred *unfinished = defer(&fixture, 1, OUTBOX_RUNS_HERE);
     finish(&fixture, unanswered, "{}");
@@ -47,32 +47,32 @@ static void a_reply_is_sent_when_the_run_has_ended_and_the_answer_is_out(void **
     assert_int_equal(fixture.requests, 1);
     outbox_answered(fixture.outbox, unanswered);
     finish(&fixture, unfinished, "{}");
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.requests, 3);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_run_with_nothing_to_say_is_done(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     struct outbox_deferred *deferred = defer(&fixture, 0, OUTBOX_RUNS_HERE);
     outbox_answered(fixture.outbox, deferred);
     finish(&fixture, deferred, NULL);
     AWAIT_ROWS(&fixture, "state = 'done' AND content IS NULL", 1);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.requests, 0);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void of_a_repeated_request_nothing_is_sent_and_the_first_goes_on(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     struct outbox_deferred *first = defer(&fixture, 0, OUTBOX_RUNS_HERE);
     await_told(&fixture, OUTBOX_STORED, 1);
     struct outbox_deferred *second = defer(&fixture, 0, OUTBOX_RUNS_HERE);
@@ -85,19 +85,19 @@ static void of_a_repeated_request_nothing_is_sent_and_the_first_goes_on(void **s
     struct outbox_deferred *third = defer(&fixture, 0, OUTBOX_RUNS_HERE);
     outbox_answered(fixture.outbox, third);
     finish(&fixture, third, "{\"of\":\"the third\"}");
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.requests, 1);
     assert_string_equal(fixture.tokens[0].last, "{\"of\":\"the first\"}");
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void what_can_not_be_kept_is_said_at_once(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
     fixture.rules.count_max = 1;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     struct outbox_deferred *kept[2];
     for (int i = 0; i < 2; i++)
         kept[i] = defer(&fixture, i, OUTBOX_RUNS_HERE);
@@ -111,14 +111,14 @@ static void what_can_not_be_kept_is_said_at_once(void **state)
         outbox_answered(fixture.outbox, kept[i]);
         finish(&fixture, kept[i], NULL);
     }
-    outbox_close(&fixture);
-    outbox_end(&fixture);
+    sender_close(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Runs that are handed on --- */
 
 struct runner {
-    struct outbox_fixture *fixture;
+    struct sender_fixture *fixture;
     atomic_int calls;
     int busy_calls; /* so many first calls are refused */
     int result;
@@ -141,10 +141,10 @@ static int run_now(void *context, struct outbox_deferred *deferred, struct str_v
 static void a_run_for_later_is_handed_on_once_it_is_answered(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     struct runner runner = { .fixture = &fixture, .busy_calls = 2 };
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     outbox_open_runs(fixture.outbox, run_now, &runner);
     struct outbox_deferred *later = defer(&fixture, 0, OUTBOX_RUN_LATER);
     send_reply(&fixture, 1, OUTBOX_EDIT, "{}");
@@ -153,25 +153,25 @@ static void a_run_for_later_is_handed_on_once_it_is_answered(void **state)
     outbox_answered(fixture.outbox, later);
     AWAIT_ROWS(&fixture, "state = 'done'", 2);
     outbox_close_runs(fixture.outbox);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(atomic_load(&runner.calls), 3);
     assert_string_equal(fixture.tokens[0].last, "token-0 of request-000");
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_run_nobody_understands_is_dead(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     struct runner runner = { .fixture = &fixture, .result = ERR_INVALID };
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     outbox_answered(fixture.outbox, defer(&fixture, 0, OUTBOX_RUN_LATER));
     outbox_open_runs(fixture.outbox, run_now, &runner);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'run_failed'", 1);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_RUN_FAILED), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- The next process --- */
@@ -179,24 +179,24 @@ static void a_run_nobody_understands_is_dead(void **state)
 static void all_that_was_stored_arrives_after_a_restart(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     struct runner runner = { .fixture = &fixture };
-    outbox_begin(&fixture, no_fault);
+    sender_begin(&fixture, no_fault);
     fixture.rules.poll_ms = 10;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < MESSAGES; i++)
         assert_int_equal(act(&fixture, i, FINAL, "text"), 0);
     outbox_answered(fixture.outbox, defer(&fixture, MESSAGES, OUTBOX_RUN_LATER));
     await_told(&fixture, OUTBOX_STORED, 1);
     outbox_free(STEAL(fixture.outbox), 0);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased'"), 0);
-    outbox_open(&fixture);
+    sender_open(&fixture);
     outbox_open_runs(fixture.outbox, run_now, &runner);
     AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES + 1);
     for (int i = 0; i <= MESSAGES; i++)
         assert_true(fixture.tokens[i].effects >= 1);
-    outbox_close(&fixture);
-    outbox_end(&fixture);
+    sender_close(&fixture);
+    sender_end(&fixture);
 }
 
 static void stall_first(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -206,11 +206,11 @@ static void stall_first(struct token *token, struct script_answer *answer, bool 
 }
 
 /* An outbox that never beats again, as if its process had been killed. */
-static struct outbox *open_mortal(struct outbox_fixture *fixture)
+static struct outbox *open_mortal(struct sender_fixture *fixture)
 {
     fixture->rules.lease_ms = LEASE_MS;
     fixture->rules.heartbeat_ms = FREE_MS;
-    outbox_open(fixture);
+    sender_open(fixture);
     fixture->rules.lease_ms = 0;
     fixture->rules.heartbeat_ms = 20;
     fixture->rules.poll_ms = 10;
@@ -226,9 +226,9 @@ static void await_death(const struct outbox *outbox)
 static void what_a_killed_process_had_is_taken_over(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     struct runner runner = { .fixture = &fixture };
-    outbox_begin(&fixture, stall_first);
+    sender_begin(&fixture, stall_first);
     struct outbox *killed = open_mortal(&fixture);
     fixture.outbox = killed;
     assert_int_equal(act(&fixture, 0, FINAL, "an edit"), 0);
@@ -237,7 +237,7 @@ static void what_a_killed_process_had_is_taken_over(void **state)
     outbox_answered(fixture.outbox, running);
     await_death(killed);
     fixture.tokens[1].tries = 1; /* only the edit's first request stalls */
-    outbox_open(&fixture);
+    sender_open(&fixture);
     outbox_open_runs(fixture.outbox, run_now, &runner);
     AWAIT_ROWS(&fixture, "state = 'done'", 2);
     assert_string_equal(fixture.tokens[0].last, "an edit");
@@ -248,47 +248,47 @@ static void what_a_killed_process_had_is_taken_over(void **state)
     finish(&fixture, running, "{\"of\":\"the dead\"}");
     outbox_free(killed, 0);
     fixture.outbox = successor;
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[1].effects, 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static bool first_token_was_tried(void *context)
 {
-    return ((const struct outbox_fixture *)context)->tokens[0].tries == 1;
+    return ((const struct sender_fixture *)context)->tokens[0].tries == 1;
 }
 
 static void a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, stall_first);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_first);
     struct outbox *killed = open_mortal(&fixture);
     fixture.outbox = killed;
     assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
     script_server_wait(fixture.server, first_token_was_tried);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
     await_death(killed);
-    outbox_open(&fixture);
+    sender_open(&fixture);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
     outbox_free(killed, 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].tries, 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_follow_up_under_way_at_the_end_is_reported(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, stall_first);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_first);
+    sender_open(&fixture);
     assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
     script_server_wait(fixture.server, first_token_was_tried);
     outbox_free(STEAL(fixture.outbox), 0);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN), 1);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static int start_sodium(void **state)
