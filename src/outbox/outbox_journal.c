@@ -33,6 +33,7 @@ void journal_submit(struct journal *journal, struct journal_entry *entry)
     pthread_mutex_lock(&journal->lock);
     *journal->end = entry;
     journal->end = &entry->next;
+    journal->submitted++;
     pthread_cond_signal(&journal->changed);
     pthread_mutex_unlock(&journal->lock);
 }
@@ -87,8 +88,10 @@ static struct db_statement statement_of(const struct journal *journal,
     }
 }
 
-static void end_entry(struct journal_entry *entry, enum journal_result result)
+static void end_entry(struct journal *journal, struct journal_entry *entry,
+                      enum journal_result result)
 {
+    journal->ended++;
     buf_free(&entry->sealed);
     if (entry->ended)
         entry->ended(entry, result);
@@ -115,7 +118,7 @@ static void end_written(struct journal *journal, struct journal_entry *entry,
 {
     if (entry->change == JOURNAL_LOAD) {
         journal_load_rows(journal, rows);
-        end_entry(entry, JOURNAL_WRITTEN);
+        end_entry(journal, entry, JOURNAL_WRITTEN);
         return;
     }
     bool is_refused = db_rows_count(rows) == 0;
@@ -123,7 +126,7 @@ static void end_written(struct journal *journal, struct journal_entry *entry,
                   entry->change == JOURNAL_DEAD;
     bool may_be_newer = is_refused && is_end && entry->record->kind == OUTBOX_KIND_EDIT;
     int64_t id = may_be_newer ? entry->record->id : 0;
-    end_entry(entry, is_refused ? JOURNAL_REFUSED : JOURNAL_WRITTEN);
+    end_entry(journal, entry, is_refused ? JOURNAL_REFUSED : JOURNAL_WRITTEN);
     if (may_be_newer)
         reload(journal, id);
 }
@@ -137,10 +140,10 @@ static void end_batch(struct journal *journal, struct batch *batch)
     batch->count = 0;
 }
 
-static void lose_batch(struct batch *batch)
+static void lose_batch(struct journal *journal, struct batch *batch)
 {
     for (int i = 0; i < batch->count; i++)
-        end_entry(batch->entries[i], JOURNAL_LOST);
+        end_entry(journal, batch->entries[i], JOURNAL_LOST);
     batch->count = 0;
 }
 
@@ -169,7 +172,7 @@ static int write_singly(struct journal *journal, struct batch *batch, struct err
         log_error(&log, "a change of a job can't be written",
                   LOG_INT("change", batch->entries[i]->change),
                   LOG_TEXT("reason", str_from(err->message)));
-        end_entry(batch->entries[i], JOURNAL_LOST);
+        end_entry(journal, batch->entries[i], JOURNAL_LOST);
     }
     batch->count = 0;
     return 0;
@@ -195,7 +198,7 @@ static int write_batch(struct journal *journal, struct batch *batch, struct err 
         return result;
     if (result != ERR_STOPPED)
         return write_singly(journal, batch, err);
-    lose_batch(batch);
+    lose_batch(journal, batch);
     return 0;
 }
 
@@ -266,7 +269,7 @@ static void report_outage(struct journal *journal, int failures, const struct er
 static void lose_rest(struct journal *journal, struct batch *batch)
 {
     do {
-        lose_batch(batch);
+        lose_batch(journal, batch);
         take_entries(journal, batch);
     } while (batch->count > 0);
 }

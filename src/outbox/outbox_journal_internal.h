@@ -18,12 +18,15 @@ struct journal {
     pthread_mutex_t lock; /* guards the following */
     pthread_cond_t changed;
     struct journal_entry *first, **end;
+    uint64_t submitted; /* entries, ever */
     bool is_stopping;
     int64_t stop_us; /* monotonic: when what is left is given up */
 
     /* The thread's own. */
     bool has_lost_lease; /* since the last heartbeat that succeeded */
-    bool needs_reclaim;  /* the lease came back: what we held is to be taken anew */
+    bool needs_reclaim;  /* the lease came back: what we hold is to be loaded anew ... */
+    uint64_t reclaim_at; /* ... when so many entries have ended: they tell what is left of it */
+    uint64_t ended;      /* entries, ever */
     bool has_queued;     /* somebody's or nobody's jobs wait */
     int64_t heartbeat_due_us, poll_due_us, sweep_due_us; /* monotonic */
 };

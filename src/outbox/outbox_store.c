@@ -13,17 +13,19 @@
     "id, kind, subject, interaction_id, application_id, guild_id, request_id, version, is_final, " \
     "is_reposted, is_started, tries, expires_at, created_at, sent_at, content"
 
+/* The same row once more, after a commit whose answer was lost, is no second one. */
 static const char sql_run[] =
     "INSERT INTO outbox (id, kind, subject, interaction_id, application_id, guild_id, request_id, "
     "version, is_final, is_reposted, is_started, content, state, tries, owner, available_at, "
     "expires_at, created_at, changed_at) "
     "VALUES ($1, 'run', $2, $2, $3, $4, $5, 0, 1, 0, 0, $6, $7, 0, $8, $9, $10, $9, $9) "
-    "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, "
-    "request_id = excluded.request_id, created_at = excluded.created_at, "
-    "state = excluded.state, owner = excluded.owner, "
-    "content = excluded.content, reason = NULL, is_started = 0, tries = 0, "
-    "available_at = excluded.available_at, changed_at = excluded.changed_at "
-    "WHERE outbox.state IN ('dead', 'expired') RETURNING id";
+    "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, state = excluded.state, "
+    "owner = excluded.owner, request_id = excluded.request_id, content = excluded.content, "
+    "reason = NULL, is_started = 0, tries = 0, available_at = excluded.available_at, "
+    "created_at = excluded.created_at, changed_at = excluded.changed_at "
+    "WHERE outbox.state IN ('dead', 'expired') "
+    "OR (outbox.id = excluded.id AND outbox.state = excluded.state "
+    "AND COALESCE(outbox.owner, 0) = COALESCE(excluded.owner, 0)) RETURNING id";
 
 struct db_statement outbox_store_run(const struct outbox_record *record, struct str_view sealed,
                                      int64_t owner, int64_t now_ms)
@@ -193,6 +195,20 @@ struct db_statement outbox_store_load(int64_t owner, int64_t interaction_id)
     };
 }
 
+static const char sql_held[] =
+    "SELECT " ROW " FROM outbox WHERE state = 'leased' AND owner = $1 AND (created_at > $2 "
+    "OR (created_at = $2 AND id > $3)) ORDER BY created_at, id LIMIT $4";
+
+struct db_statement outbox_store_held(int64_t owner, const struct outbox_record *after, int limit)
+{
+    return (struct db_statement){
+        .sql = sql_held,
+        .parameters = { DB_INT(owner), DB_INT(after->created_at_ms), DB_INT(after->id),
+                        DB_INT(limit) },
+        .parameter_count = 4,
+    };
+}
+
 static const char sql_reload[] =
     "SELECT " ROW " FROM outbox WHERE id = $1 AND state = 'leased' AND owner = $2";
 
@@ -296,14 +312,14 @@ struct db_statement outbox_store_release_all(int64_t owner, int64_t now_ms)
 static const char sql_expire[] =
     "UPDATE outbox SET state = 'expired', owner = NULL, content = NULL, changed_at = $1 "
     "WHERE expires_at <= $1 AND (state = 'queued' OR (state = 'leased' "
-    "AND owner NOT IN" ALIVE "$1))) RETURNING id, request_id";
+    "AND (expires_at <= $2 OR owner NOT IN" ALIVE "$1)))) RETURNING id, request_id";
 
 struct db_statement outbox_store_expire(int64_t now_ms)
 {
     return (struct db_statement){
         .sql = sql_expire,
-        .parameters = { DB_INT(now_ms) },
-        .parameter_count = 1,
+        .parameters = { DB_INT(now_ms), DB_INT(now_ms - OUTBOX_FORGOTTEN_MS) },
+        .parameter_count = 2,
     };
 }
 

@@ -10,6 +10,9 @@
  * that operators can look. */
 #define OUTBOX_KEEP_DONE_MS (1 * MS_PER_HOUR)
 #define OUTBOX_KEEP_DEAD_MS (7 * MS_PER_DAY)
+/* Its owner ends a job when its token is over; one that is leased for so long after was forgotten:
+ * stored for a transaction that nobody announced. */
+#define OUTBOX_FORGOTTEN_MS MS_PER_MINUTE
 
 /* A process at work on the outbox. */
 struct outbox_instance {
@@ -23,8 +26,8 @@ struct outbox_instance {
 /* --- By the journal, in batches. `now_ms` is UTC. Each returns the row's id when it did something,
  * no row when not. --- */
 
-/* A new run, leased by `owner` or, with owner 0, queued. No row: the interaction has one already,
- * unless that is dead or expired: then it is this one's. */
+/* A new run, leased by `owner` or, with owner 0, queued. No row: the interaction has another
+ * already, unless that is dead or expired: then this one takes its place. */
 struct db_statement outbox_store_run(const struct outbox_record *record, struct str_view sealed,
                                      int64_t owner, int64_t now_ms);
 /* leased -> done, unless an edit has got a newer version meanwhile. Wipes the content. */
@@ -57,6 +60,8 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
 struct db_statement outbox_store_claim(int64_t owner, int limit, int64_t now_ms);
 /* What `owner` holds of an interaction, oldest first. */
 struct db_statement outbox_store_load(int64_t owner, int64_t interaction_id);
+/* All that `owner` holds, oldest first, at most `limit` after `after` (created_at_ms and id). */
+struct db_statement outbox_store_held(int64_t owner, const struct outbox_record *after, int limit);
 /* The one row, if `owner` holds it. */
 struct db_statement outbox_store_reload(int64_t owner, int64_t id);
 /* `*sealed` is borrowed from `rows`. */
@@ -71,7 +76,7 @@ struct db_statement outbox_store_heartbeat(const struct outbox_instance *instanc
 struct db_statement outbox_store_leave(int64_t instance_id); /* it is no more */
 struct db_statement outbox_store_bury(int64_t before_ms);    /* those dead since before then */
 struct db_statement outbox_store_release_all(int64_t owner, int64_t now_ms); /* leased -> queued */
-/* queued or of a dead owner, and over -> expired. Returns (id, request_id). */
+/* queued, of a dead owner or forgotten, and over -> expired. Returns (id, request_id). */
 struct db_statement outbox_store_expire(int64_t now_ms);
 /* Of dead rows whose token is over. */
 struct db_statement outbox_store_purge_content(int64_t now_ms);

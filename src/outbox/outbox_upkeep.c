@@ -72,20 +72,32 @@ void journal_load_rows(struct journal *journal, const struct db_rows *rows)
     }
 }
 
+/* `*limit` is halved when so many rows at once are more than a result may hold. */
+static bool is_too_much(int code, int *limit)
+{
+    if (code != ERR_LIMIT || *limit == 1)
+        return false;
+    *limit /= 2;
+    return true;
+}
+
 static void claim(struct journal *journal)
 {
-    int room = atomic_load(&journal->room);
-    while (room > 0) {
+    int limit = CLAIM_MAX, taken = 0;
+    for (int room = atomic_load(&journal->room); room > 0; room -= taken) {
         CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
         struct err err = { 0 };
-        int limit = room < CLAIM_MAX ? room : CLAIM_MAX;
-        if (run_statement(journal, outbox_store_claim(journal->instance.id, limit, now_ms(journal)),
-                          &rows, &err) != 0) {
+        limit = room < limit ? room : limit;
+        int result = run_statement(
+            journal, outbox_store_claim(journal->instance.id, limit, now_ms(journal)), &rows, &err);
+        taken = db_rows_count(rows);
+        if (is_too_much(result, &limit))
+            continue;
+        if (result != 0)
             report(journal, "waiting jobs could not be taken", &err);
-            return;
-        }
         journal_load_rows(journal, rows);
-        room = db_rows_count(rows) < limit ? 0 : room - limit;
+        if (taken < limit)
+            return;
     }
 }
 
@@ -103,6 +115,19 @@ static void notice_loss(struct journal *journal)
     journal->settings.lost(journal->settings.context);
 }
 
+/* Whoever else lost its lease as well, because the database was away, comes back about now: its
+ * jobs are its own for a heartbeat longer. */
+static void begin_anew(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->reclaim_at = journal->submitted;
+    pthread_mutex_unlock(&journal->lock);
+    journal->needs_reclaim = true;
+    journal->has_lost_lease = false;
+    journal->poll_due_us = now_us(journal) + journal->settings.heartbeat_ms * 1000;
+    journal->sweep_due_us = journal->poll_due_us;
+}
+
 static int beat(struct journal *journal, struct err *err)
 {
     int64_t started_us = now_us(journal);
@@ -112,22 +137,37 @@ static int beat(struct journal *journal, struct err *err)
     if (result != 0)
         return result;
     atomic_store(&journal->lease_until_us, started_us + journal->settings.lease_ms * 1000);
-    journal->needs_reclaim |= journal->has_lost_lease;
-    journal->has_lost_lease = false;
+    if (journal->has_lost_lease)
+        begin_anew(journal);
     return 0;
 }
 
-/* What we held when the lease was lost, others may have taken; the rest becomes anybody's. */
+/* What we held when the lease was lost, others may have taken; the rest is still ours, but
+ * forgotten. */
 static void reclaim(struct journal *journal)
 {
-    struct err err = { 0 };
-    if (run_statement(journal, outbox_store_release_all(journal->instance.id, now_ms(journal)),
-                      NULL, &err) != 0) {
-        report(journal, "jobs could not be taken anew", &err);
-        return;
-    }
+    struct outbox_record last = { .created_at_ms = INT64_MIN };
+    int limit = CLAIM_MAX, count = 0;
+    do {
+        CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+        struct err err = { 0 };
+        int result = run_statement(journal, outbox_store_held(journal->instance.id, &last, limit),
+                                   &rows, &err);
+        count = db_rows_count(rows);
+        if (is_too_much(result, &limit)) {
+            count = limit;
+            continue;
+        }
+        if (result != 0) {
+            report(journal, "jobs could not be loaded anew", &err);
+            return;
+        }
+        journal_load_rows(journal, rows);
+        struct str_view unread;
+        if (count > 0)
+            outbox_store_read_row(rows, count - 1, &last, &unread);
+    } while (count == limit);
     journal->needs_reclaim = false;
-    journal->has_queued = true;
 }
 
 /* --- Counting and sweeping --- */
@@ -242,7 +282,7 @@ void upkeep(struct journal *journal)
         keep_lease(journal);
     if (journal->has_lost_lease)
         return;
-    if (journal->needs_reclaim)
+    if (journal->needs_reclaim && journal->ended >= journal->reclaim_at)
         reclaim(journal);
     bool is_poll_due = is_due(journal, &journal->poll_due_us, journal->settings.poll_ms);
     if (is_poll_due && journal->has_queued) {

@@ -1,4 +1,4 @@
-#include "outbox_fixture.h"
+#include "outbox_store_fixture.h"
 
 #include "db/migrate.h"
 
@@ -7,9 +7,9 @@
 
 #define DISCORD_EPOCH_MS INT64_C(1420070400000)
 
-const unsigned char outbox_fixture_key[OUTBOX_KEY_BYTES] = "a key of thirty-two bytes";
+const unsigned char outbox_store_fixture_key[OUTBOX_KEY_BYTES] = "a key of thirty-two bytes";
 
-int outbox_fixture_setup(void **state)
+int outbox_store_fixture_setup(void **state)
 {
     struct migration_result migrated;
     int result = db_fixture_setup(state);
@@ -20,13 +20,13 @@ int outbox_fixture_setup(void **state)
     return result;
 }
 
-int64_t outbox_fixture_snowflake(int64_t at_ms, int64_t number)
+int64_t outbox_store_fixture_snowflake(int64_t at_ms, int64_t number)
 {
     return (at_ms - DISCORD_EPOCH_MS) << 22 | number;
 }
 
-struct outbox_record outbox_fixture_record(const struct db_fixture *fixture, enum outbox_kind kind,
-                                           int64_t number)
+struct outbox_record outbox_store_fixture_record(const struct db_fixture *fixture,
+                                                 enum outbox_kind kind, int64_t number)
 {
     int64_t now_ms = clock_wall_ms(&fixture->clock.clock);
     struct outbox_record record = {
@@ -44,10 +44,10 @@ struct outbox_record outbox_fixture_record(const struct db_fixture *fixture, enu
     return record;
 }
 
-struct buf outbox_fixture_seal(const struct outbox_content *content)
+struct buf outbox_store_fixture_seal(const struct outbox_content *content)
 {
     struct buf sealed = { 0 };
-    if (outbox_content_seal(outbox_fixture_key, content, &sealed, NULL) != 0)
+    if (outbox_content_seal(outbox_store_fixture_key, content, &sealed, NULL) != 0)
         abort();
     return sealed;
 }
