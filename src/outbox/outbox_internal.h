@@ -1,5 +1,6 @@
 /* The outbox's parts that share its struct: outbox.c, where other threads come in; outbox_sender.c,
- * the loop around libcurl; outbox_jobs.c, what becomes of each job; outbox_author.c. */
+ * the loop around libcurl; outbox_jobs.c, outbox_runs.c, outbox_news.c and outbox_verdict.c, what
+ * becomes of each job; outbox_author.c. */
 #ifndef OUTBOX_OUTBOX_INTERNAL_H
 #define OUTBOX_OUTBOX_INTERNAL_H
 
@@ -95,26 +96,63 @@ void *outbox_send_all(void *argument);
 /* Begins the request of a taken job whose ticket is there. */
 void outbox_start_request(struct outbox *outbox, struct job *job);
 
-/* --- outbox_jobs.c, for the sender's thread --- */
+/* --- outbox_jobs.c; this and all below is for the sender's thread --- */
 
-/* Takes in all that was told and loaded. */
-void jobs_take_news(struct outbox *outbox);
-/* Hands runs to whoever runs them. */
-void jobs_hand_on_runs(struct outbox *outbox, int64_t now_us);
-/* Gives up what is over; calls the `stored` of those who have waited long enough. */
-void jobs_end_expired(struct outbox *outbox);
-void jobs_end_patience(struct outbox *outbox, int64_t now_us);
-/* What needs no hurry: runs that are over, and what found no memory. */
-void jobs_upkeep(struct outbox *outbox);
+/* A run whose reply found no room here is left to others for so long before it is run again. */
+#define RERUN_PAUSE_MS 1000
+
+int64_t jobs_now_us(const struct outbox *outbox);
+int64_t jobs_now_ms(const struct outbox *outbox);
+void jobs_enter(struct outbox *outbox, struct job *job);
+bool jobs_are_too_many(const struct outbox *outbox);
+/* Into the schedule, unless its token is dead or there are too many. */
+void jobs_enqueue(struct outbox *outbox, struct job *job);
 /* When the message of the job may be edited; `now_us` or earlier for at once. */
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);
 /* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows. */
 void jobs_mark(struct outbox *outbox, struct job *job);
-/* The request of a job has ended; job->transfer has the response. */
-void jobs_judge(struct outbox *outbox, struct job *job);
+/* A taken job goes back into the schedule; first the mark of a POST is taken back. */
+void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us);
+void jobs_end(struct outbox *outbox, struct job *job, enum journal_change change);
+/* To whoever has room, this process later included. */
+void jobs_release(struct outbox *outbox, struct job *job, int64_t pause_ms);
+/* `error` is what Discord said in the end; NULL when the reason is another. */
+void jobs_report_loss(struct outbox *outbox, const struct job *job, enum outbox_loss loss,
+                      const struct rest_error *error);
+void jobs_lose(struct outbox *outbox, struct job *job, enum outbox_loss loss,
+               const struct rest_error *error);
+/* With all that waits for the same token. */
+void jobs_lose_token(struct outbox *outbox, struct job *job, const struct rest_error *error);
+/* No change of its row may be under way. */
+void jobs_forget(struct outbox *outbox, struct job *job);
+void jobs_free_when_done(struct outbox_deferred *deferred);
+void jobs_end_expired(struct outbox *outbox);
 /* The sender stops: a POST under way may arrive. */
 void jobs_abandon(struct outbox *outbox, struct job *job);
 /* At the very end: the sender has stopped, the journal has ended. */
 void jobs_free_all(struct outbox *outbox);
+
+/* --- outbox_runs.c --- */
+
+void jobs_move_to(struct outbox_deferred *deferred, struct job_link *list, enum job_phase phase);
+/* Does what can be done next for a stored run that nobody sends yet. */
+void jobs_advance(struct outbox *outbox, struct outbox_deferred *deferred);
+/* Hands runs to whoever runs them. */
+void jobs_hand_on_runs(struct outbox *outbox, int64_t now_us);
+/* Calls the `stored` of those who have waited long enough. */
+void jobs_end_patience(struct outbox *outbox, int64_t now_us);
+void jobs_end_expired_runs(struct outbox *outbox);
+
+/* --- outbox_news.c --- */
+
+/* Takes in all that was told and loaded. */
+void jobs_take_news(struct outbox *outbox);
+/* What needs no hurry: runs that are over, and what found no memory. */
+void jobs_upkeep(struct outbox *outbox);
+
+/* --- outbox_verdict.c --- */
+
+/* The request of a job has ended; job->transfer has the response. */
+void jobs_judge(struct outbox *outbox, struct job *job);
 
 #endif

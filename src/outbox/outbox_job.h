@@ -56,6 +56,7 @@ struct job {
     struct journal_entry change;
     struct job *next_by_id, *next_by_token; /* in the table */
 
+    bool is_stale;     /* the lease was lost since it was loaded */
     bool is_marked;    /* its row says that a POST was started */
     bool is_reposted;  /* when the message is gone, it is sent anew ... */
     bool is_reposting; /* ... and it is gone */

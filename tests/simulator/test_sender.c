@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/system_clock.h"
+#include "db/migrate.h"
 #include "harness/bot_process.h"
 #include "harness/memory.h"
 #include "outbox/outbox.h"
@@ -15,6 +16,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define EDITS      20
@@ -26,8 +29,39 @@ struct sender {
     struct system_clock clock;
     struct log_sink *log;
     struct outbox *outbox;
+    struct db *db;
+    char folder[32];
     int log_fd;
 };
+
+static void open_database(struct sender *sender)
+{
+    struct err err = { 0 };
+    struct migration_result migrated;
+    char url[64];
+    memcpy(sender->folder, "/tmp/bronxbot-test-XXXXXX", sizeof("/tmp/bronxbot-test-XXXXXX"));
+    assert_non_null(mkdtemp(sender->folder));
+    snprintf(url, sizeof(url), "sqlite:%s/bot.db", sender->folder);
+    const struct clock *clock = &sender->clock.clock;
+    const struct db_settings settings = {
+        .url = url, .pool_min = 1, .pool_max = 4, .clock = clock, .log = sender->log
+    };
+    assert_int_equal(db_open(&sender->db, &settings, &err), 0);
+    assert_int_equal(
+        db_migrate(sender->db, built_in_migrations, clock_wall_ms(clock), &migrated, &err), 0);
+}
+
+static void remove_database(struct sender *sender)
+{
+    static const char *const files[] = { "bot.db", "bot.db-wal", "bot.db-shm", "bot.db.lock" };
+    char path[64];
+    db_close(sender->db);
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", sender->folder, files[i]);
+        unlink(path);
+    }
+    rmdir(sender->folder);
+}
 
 static void start(struct sender *sender)
 {
@@ -38,7 +72,10 @@ static void start(struct sender *sender)
     assert_int_equal(rest_server_start(&sender->server, &settings, &err), 0);
     sender->log =
         log_sink_new(sender->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &sender->clock.clock);
-    const struct outbox_settings outbox_settings = { .api_url = rest_server_url(sender->server),
+    open_database(sender);
+    const struct outbox_settings outbox_settings = { .db = sender->db,
+                                                     .role = "test",
+                                                     .api_url = rest_server_url(sender->server),
                                                      .clock = &sender->clock.clock,
                                                      .log = sender->log };
     assert_int_equal(outbox_new(&sender->outbox, &outbox_settings, &err), 0);
@@ -48,16 +85,22 @@ static void finish(struct sender *sender)
 {
     outbox_free(sender->outbox, STOP_MS);
     rest_server_stop(sender->server);
+    remove_database(sender);
     log_sink_free(sender->log);
     system_clock_fini(&sender->clock);
     close(sender->log_fd);
+}
+
+static void ignore_stored(void *context, enum outbox_stored stored)
+{
+    (void)context;
+    assert_int_not_equal(stored, OUTBOX_NOT_STORED);
 }
 
 /* An interaction that was just answered "deferred", and its edit. */
 static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
 {
     char token[64];
-    struct err err = { 0 };
     const struct clock *clock = &sender->clock.clock;
     const int64_t id = snowflake_at(clock_wall_ms(clock), sequence);
     const struct rest_interaction asked = {
@@ -66,15 +109,20 @@ static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
     interaction_token(id, token, sizeof(token));
     rest_server_ask(sender->server, &asked);
     rest_server_answered(sender->server, id, STR("{\"type\":5}"));
+    const struct interaction interaction = { .id = id,
+                                             .application_id = HARNESS_APPLICATION_ID,
+                                             .token = str_from(token) };
+    const struct outbox_deferral deferral = { .interaction = &interaction,
+                                              .json = STR("{}"),
+                                              .stored = ignore_stored };
     const struct outbox_message message = {
-        .interaction_id = id,
-        .application_id = HARNESS_APPLICATION_ID,
-        .token = str_from(token),
-        .method = OUTBOX_EDIT_ORIGINAL,
+        .method = OUTBOX_EDIT,
         .body = STR("{\"content\":\"done\",\"allowed_mentions\":{\"parse\":[]}}"),
-        .answered_us = clock_monotonic_us(clock),
     };
-    assert_int_equal(outbox_send(sender->outbox, &message, &err), 0);
+    struct outbox_deferred *deferred;
+    outbox_defer(sender->outbox, &deferral, &deferred);
+    outbox_answered(sender->outbox, deferred);
+    outbox_finish_run(sender->outbox, deferred, &message);
     return id;
 }
 

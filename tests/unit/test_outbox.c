@@ -11,7 +11,7 @@
 #include "harness/bot_process.h"
 #include "harness/interaction_json.h"
 #include "harness/memory.h"
-#include "outbox_fixture.h"
+#include "sender_fixture.h"
 
 #include <sched.h>
 #include <sodium.h>
@@ -104,7 +104,7 @@ static void always_wrong(struct token *token, struct script_answer *answer, bool
     refuse_with(answer, has_effect, 400, "{\"message\":\"Invalid Form Body\",\"code\":50035}");
 }
 
-static void send_all(struct outbox_fixture *fixture, enum outbox_method method)
+static void send_all(struct sender_fixture *fixture, enum outbox_method method)
 {
     for (int i = 0; i < MESSAGES; i++)
         send_reply(fixture, i, method, "{}");
@@ -135,13 +135,13 @@ static void all_edits_arrive_at_each_fault(void **state)
         { "stall", stall_first, 1, OUTBOX_RETRY_NETWORK, 500 },
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct outbox_fixture fixture;
-        outbox_begin(&fixture, cases[i].fault);
+        struct sender_fixture fixture;
+        sender_begin(&fixture, cases[i].fault);
         if (cases[i].total_ms)
             fixture.rules.total_ms = cases[i].total_ms;
-        outbox_open(&fixture);
+        sender_open(&fixture);
         send_all(&fixture, OUTBOX_EDIT);
-        outbox_close(&fixture);
+        sender_close(&fixture);
         print_message("%s: %d of %d edits arrived, %d requests\n", cases[i].name,
                       (int)sent(&fixture), MESSAGES, fixture.requests);
         assert_int_equal(sent(&fixture), MESSAGES);
@@ -154,37 +154,37 @@ static void all_edits_arrive_at_each_fault(void **state)
         assert_int_equal(atomic_load(&fixture.told[OUTBOX_STORED]) +
                              atomic_load(&fixture.told[OUTBOX_LATE]),
                          MESSAGES);
-        outbox_end(&fixture);
+        sender_end(&fixture);
     }
 }
 
 static void edits_arrive_when_discord_comes_back(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char url[64];
-    outbox_begin(&fixture, no_fault);
+    sender_begin(&fixture, no_fault);
     script_server_stop(fixture.server);
     uint16_t port = harness_free_port();
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/api", port);
-    outbox_open_at(&fixture, url);
+    sender_open_at(&fixture, url);
     send_all(&fixture, OUTBOX_EDIT);
     send_reply(&fixture, MESSAGES, OUTBOX_FOLLOW_UP, "{}");
     while (retried(&fixture, OUTBOX_RETRY_NETWORK) < 2 * MESSAGES)
         sched_yield();
-    fixture.server = script_server_start(port, outbox_discord, &fixture);
-    outbox_close(&fixture);
+    fixture.server = script_server_start(port, sender_discord, &fixture);
+    sender_close(&fixture);
     assert_int_equal(sent(&fixture), MESSAGES + 1);
     assert_int_equal(fixture.tokens[MESSAGES].effects, 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void files_arrive_with_their_message(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, bad_gateway_thrice);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, bad_gateway_thrice);
+    sender_open(&fixture);
     char bytes[] = "the file";
     const struct reply_attachment file = { STR("a.txt"), { bytes, 8 } };
     const struct outbox_message message = {
@@ -197,10 +197,10 @@ static void files_arrive_with_their_message(void **state)
     outbox_finish_run(fixture.outbox, deferred, &message);
     memset(bytes, 'x', sizeof(bytes)); /* what is sent is a copy */
     outbox_answered(fixture.outbox, deferred);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].effects, 1);
     assert_true(str_starts_with(str_from(fixture.tokens[0].last), STR("---")));
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Follow-ups --- */
@@ -223,12 +223,12 @@ static void no_follow_up_arrives_twice(void **state)
         { reset_after_the_effect, 1, 1, true },
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct outbox_fixture fixture;
-        outbox_begin(&fixture, cases[i].fault);
-        outbox_open(&fixture);
+        struct sender_fixture fixture;
+        sender_begin(&fixture, cases[i].fault);
+        sender_open(&fixture);
         for (int token = 0; token < MESSAGES; token++)
             assert_int_equal(act(&fixture, token, FOLLOW, "hello"), 0);
-        outbox_close(&fixture);
+        sender_close(&fixture);
         assert_int_equal(sent(&fixture), cases[i].is_lost ? 0 : MESSAGES);
         assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN),
                          cases[i].is_lost ? MESSAGES : 0);
@@ -238,7 +238,7 @@ static void no_follow_up_arrives_twice(void **state)
             assert_int_equal(fixture.tokens[token].effects, cases[i].effects);
             assert_int_equal(fixture.tokens[token].tries, cases[i].requests);
         }
-        outbox_end(&fixture);
+        sender_end(&fixture);
     }
 }
 
@@ -253,36 +253,36 @@ static void reset_a_second_message(struct token *token, struct script_answer *an
 static void a_follow_up_on_a_connection_that_dies_arrives_once(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, reset_a_second_message);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, reset_a_second_message);
+    sender_open(&fixture);
     assert_int_equal(act(&fixture, 0, FRAME, "edit"), 0);
     AWAIT_ROWS(&fixture, "state = 'done'", 1);
     assert_int_equal(act(&fixture, 0, FOLLOW, "follow-up"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].tries, 2);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_follow_up_can_take_the_place_of_the_deferred_answer(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, rate_limited_first);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, rate_limited_first);
+    sender_open(&fixture);
     struct outbox_deferred *deferred = defer(&fixture, 0, OUTBOX_RUNS_HERE);
     const struct outbox_message message = { .method = OUTBOX_FOLLOW_UP,
                                             .replaces_original = true,
                                             .body = STR("{}") };
     outbox_answered(fixture.outbox, deferred);
     outbox_finish_run(fixture.outbox, deferred, &message);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[0].deletes, 1);
     assert_int_equal(fixture.tokens[0].posts, 1);
     assert_string_equal(fixture.tokens[0].last, "{}");
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Order --- */
@@ -290,25 +290,25 @@ static void a_follow_up_can_take_the_place_of_the_deferred_answer(void **state)
 static void messages_of_a_token_arrive_in_their_order(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
+    struct sender_fixture fixture;
     char text[16];
-    outbox_begin(&fixture, not_yet_thrice);
-    outbox_open(&fixture);
+    sender_begin(&fixture, not_yet_thrice);
+    sender_open(&fixture);
     for (int i = 0; i < 10; i++) {
         snprintf(text, sizeof(text), "number %d", i);
         assert_int_equal(act(&fixture, 0, FOLLOW, text), 0);
     }
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(sent(&fixture), 10);
     assert_int_equal(fixture.tokens[0].effects, 10);
     assert_string_equal(fixture.tokens[0].last, "number 9");
     assert_false(fixture.tokens[0].is_disordered);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static bool second_token_is_done(void *context)
 {
-    const struct outbox_fixture *fixture = context;
+    const struct sender_fixture *fixture = context;
     return fixture->tokens[1].effects == 1;
 }
 
@@ -324,10 +324,10 @@ static void stall_the_first_token(struct token *token, struct script_answer *ans
 static void a_token_has_one_request_under_way_and_others_go_on(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, stall_the_first_token);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_the_first_token);
     snprintf(fixture.tokens[0].last, sizeof(fixture.tokens[0].last), "first");
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < 5; i++)
         assert_int_equal(act(&fixture, 0, i == 0 ? FRAME : FOLLOW, "text"), 0);
     assert_int_equal(act(&fixture, 1, FRAME, "text"), 0);
@@ -335,7 +335,7 @@ static void a_token_has_one_request_under_way_and_others_go_on(void **state)
     outbox_free(STEAL(fixture.outbox), 0);
     assert_in_range(fixture.tokens[0].tries, 0, 1);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued'"), 5); /* handed back */
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Dead tokens --- */
@@ -343,50 +343,50 @@ static void a_token_has_one_request_under_way_and_others_go_on(void **state)
 static void a_dead_token_is_never_tried_again(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, always_dead);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, always_dead);
+    sender_open(&fixture);
     for (int i = 0; i < 5; i++)
         assert_int_equal(act(&fixture, 7, i == 0 ? FRAME : FOLLOW, "text"), 0);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'token_dead'", 5);
     assert_int_equal(act(&fixture, 7, FOLLOW, "text"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(fixture.tokens[7].tries, 1);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_TOKEN_DEAD), 6);
     CLEANUP(cleanup_free) char *log = read_log(&fixture);
     assert_int_equal(count_lines_with(log, "given up", "reason=token_dead"), 6);
     assert_null(strstr(log, "token-"));
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_token_unknown_after_the_window_is_dead(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, never_known);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, never_known);
     fixture.rules.not_yet_window_ms = 0;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     send_all(&fixture, OUTBOX_EDIT);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_TOKEN_DEAD), MESSAGES);
     assert_int_equal(fixture.requests, MESSAGES);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void what_is_older_than_its_token_is_not_sent(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
     fixture.begun_ms -= 15 * MS_PER_MINUTE;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     send_reply(&fixture, 0, OUTBOX_EDIT, "{}");
     assert_int_equal(act(&fixture, 1, FOLLOW, "text"), 0);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_EXPIRED), 2);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'expired' AND content IS NULL"), 2);
     assert_int_equal(fixture.requests, 0);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void limited_for_long(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -398,14 +398,14 @@ static void limited_for_long(struct token *token, struct script_answer *answer, 
 static void a_wait_beyond_the_tokens_end_is_not_waited_for(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, limited_for_long);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, limited_for_long);
+    sender_open(&fixture);
     send_all(&fixture, OUTBOX_EDIT);
-    outbox_close(&fixture);
+    sender_close(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_EXPIRED), MESSAGES);
     assert_int_equal(fixture.requests, MESSAGES);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Bans --- */
@@ -415,8 +415,8 @@ static void a_wait_beyond_the_tokens_end_is_not_waited_for(void **state)
 static void banned_discord(void *context, const struct script_request *request,
                            struct script_answer *answer)
 {
-    struct outbox_fixture *fixture = context;
-    outbox_discord(context, request, answer);
+    struct sender_fixture *fixture = context;
+    sender_discord(context, request, answer);
     if (fixture->requests > BANS)
         return;
     bool has_effect;
@@ -427,29 +427,29 @@ static void banned_discord(void *context, const struct script_request *request,
 
 static bool is_banned_once(void *context)
 {
-    return ((const struct outbox_fixture *)context)->requests >= 1;
+    return ((const struct sender_fixture *)context)->requests >= 1;
 }
 
 static void a_ban_lets_one_probe_at_a_time_pass(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
     script_server_stop(fixture.server);
     fixture.server = script_server_start(0, banned_discord, &fixture);
-    outbox_open(&fixture);
+    sender_open(&fixture);
     send_reply(&fixture, 0, OUTBOX_EDIT, "{}");
     script_server_wait(fixture.server, is_banned_once);
     while (retried(&fixture, OUTBOX_RETRY_BANNED) < 1)
         sched_yield();
     for (int token = 1; token <= MESSAGES; token++)
         send_reply(&fixture, token, OUTBOX_EDIT, "{}");
-    outbox_close(&fixture);
+    sender_close(&fixture);
     /* Were the gate open, many would have met it at the same time. */
     assert_int_equal(retried(&fixture, OUTBOX_RETRY_BANNED), BANS);
     assert_int_equal(fixture.requests, BANS + MESSAGES + 1);
     assert_int_equal(sent(&fixture), MESSAGES + 1);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 /* --- Bounds and the end --- */
@@ -457,66 +457,66 @@ static void a_ban_lets_one_probe_at_a_time_pass(void **state)
 static void what_is_too_much_is_left_to_others(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, always_stalled);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, always_stalled);
     fixture.rules.count_max = 3;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < 10; i++)
         assert_int_equal(act(&fixture, i, FRAME, "text"), 0);
     AWAIT_ROWS(&fixture, "state = 'queued'", 7);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased'"), 3);
     outbox_free(STEAL(fixture.outbox), 0);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued'"), 10);
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void what_was_left_for_want_of_room_is_sent_later(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
     fixture.rules.count_max = 3;
     fixture.rules.poll_ms = 10;
     fixture.rules.heartbeat_ms = 50;
-    outbox_open(&fixture);
+    sender_open(&fixture);
     for (int i = 0; i < MESSAGES; i++)
         assert_int_equal(act(&fixture, i, FRAME, "text"), 0);
     AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES);
     for (int i = 0; i < MESSAGES; i++)
         assert_int_equal(fixture.tokens[i].effects, 1);
-    outbox_close(&fixture);
-    outbox_end(&fixture);
+    sender_close(&fixture);
+    sender_end(&fixture);
 }
 
 static void no_size_overflows(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, no_fault);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
     const struct reply_attachment endless = { STR("a"), { "x", SIZE_MAX - 10 } };
     struct outbox_message message = { .body = STR("{}"), .files = &endless, .file_count = 1 };
     size_t size;
     assert_null(job_copy_reply(&message, &size));
     message.file_count = -1;
     assert_null(job_copy_reply(&message, &size));
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static void a_refusal_is_logged_with_discords_reason(void **state)
 {
     (void)state;
-    struct outbox_fixture fixture;
-    outbox_begin(&fixture, always_wrong);
-    outbox_open(&fixture);
+    struct sender_fixture fixture;
+    sender_begin(&fixture, always_wrong);
+    sender_open(&fixture);
     send_reply(&fixture, 3, OUTBOX_EDIT, "{}");
-    outbox_close(&fixture);
+    sender_close(&fixture);
     CLEANUP(cleanup_free) char *log = read_log(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_REFUSED), 1);
     assert_int_equal(count_lines_with(log, "reason=refused", "Invalid Form Body"), 1);
     assert_int_equal(count_lines_with(log, "request-003", "code=50035"), 1);
     assert_null(strstr(log, "token-"));
-    outbox_end(&fixture);
+    sender_end(&fixture);
 }
 
 static int start_sodium(void **state)

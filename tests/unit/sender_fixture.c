@@ -1,5 +1,5 @@
 /* Sets up without asserting: a fixture that can't be made ends the program. */
-#include "outbox_fixture.h"
+#include "sender_fixture.h"
 
 #include "db/migrate.h"
 #include "harness/interaction_json.h"
@@ -24,7 +24,7 @@ static void must(bool is_true, const char *what)
 /* --- The fake Discord --- */
 
 /* A path is /api/webhooks/APPLICATION/token-N, with /messages/... for edits and deletions. */
-static struct token *token_of(struct outbox_fixture *fixture, const struct script_request *request)
+static struct token *token_of(struct sender_fixture *fixture, const struct script_request *request)
 {
     static const struct str_view before = { "/api/webhooks/4242/token-", 25 };
     int64_t number;
@@ -57,7 +57,7 @@ static void remember_text(struct token *token, struct str_view body)
     memcpy(token->last, text, sizeof(text));
 }
 
-static void take_effect(struct outbox_fixture *fixture, struct token *token,
+static void take_effect(struct sender_fixture *fixture, struct token *token,
                         const struct script_request *request)
 {
     token->effects++;
@@ -75,10 +75,10 @@ static void take_effect(struct outbox_fixture *fixture, struct token *token,
     token->last_us = now_us;
 }
 
-void outbox_discord(void *context, const struct script_request *request,
+void sender_discord(void *context, const struct script_request *request,
                     struct script_answer *answer)
 {
-    struct outbox_fixture *fixture = context;
+    struct sender_fixture *fixture = context;
     struct token *token = token_of(fixture, request);
     fixture->requests++;
     if (!token) {
@@ -109,10 +109,10 @@ void no_fault(struct token *token, struct script_answer *answer, bool *has_effec
 
 /* --- Beginning and end --- */
 
-void outbox_begin(struct outbox_fixture *fixture, fault *wrong)
+void sender_begin(struct sender_fixture *fixture, fault *wrong)
 {
     struct migration_result migrated;
-    *fixture = (struct outbox_fixture){ .fault = wrong, .rules = outbox_rules_default };
+    *fixture = (struct sender_fixture){ .fault = wrong, .rules = outbox_rules_default };
     for (int i = 0; i < OUTBOX_NOT_YET_TRIES; i++)
         fixture->rules.not_yet_ms[i] = 2 << i;
     fixture->rules.backoff_base_ms = 4;
@@ -129,10 +129,10 @@ void outbox_begin(struct outbox_fixture *fixture, fault *wrong)
     fixture->log =
         log_sink_new(fixture->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &fixture->base.clock.clock);
     must(fixture->log_fd >= 0 && fixture->log, "the log");
-    fixture->server = script_server_start(0, outbox_discord, fixture);
+    fixture->server = script_server_start(0, sender_discord, fixture);
 }
 
-void outbox_open_at(struct outbox_fixture *fixture, const char *url)
+void sender_open_at(struct sender_fixture *fixture, const char *url)
 {
     const struct outbox_settings settings = { .db = fixture->base.db,
                                               .api_url = url,
@@ -147,18 +147,18 @@ void outbox_open_at(struct outbox_fixture *fixture, const char *url)
          err.message);
 }
 
-void outbox_open(struct outbox_fixture *fixture)
+void sender_open(struct sender_fixture *fixture)
 {
-    outbox_open_at(fixture, script_server_url(fixture->server));
+    sender_open_at(fixture, script_server_url(fixture->server));
 }
 
-void outbox_close(struct outbox_fixture *fixture)
+void sender_close(struct sender_fixture *fixture)
 {
     outbox_free(STEAL(fixture->outbox), FREE_MS);
     must(metrics_read(fixture->base.metrics, METRIC_OUTBOX_WAITING, 0) == 0, "jobs are left");
 }
 
-void outbox_end(struct outbox_fixture *fixture)
+void sender_end(struct sender_fixture *fixture)
 {
     outbox_free(fixture->outbox, 0);
     script_server_stop(fixture->server);
@@ -170,12 +170,12 @@ void outbox_end(struct outbox_fixture *fixture)
 
 /* --- Deferrals --- */
 
-int64_t id_of_token(const struct outbox_fixture *fixture, int token)
+int64_t id_of_token(const struct sender_fixture *fixture, int token)
 {
     return snowflake_at(fixture->begun_ms, (unsigned)token);
 }
 
-struct interaction outbox_interaction(const struct outbox_fixture *fixture, int token,
+struct interaction sender_interaction(const struct sender_fixture *fixture, int token,
                                       char name[16])
 {
     snprintf(name, 16, "token-%d", token);
@@ -189,15 +189,15 @@ struct interaction outbox_interaction(const struct outbox_fixture *fixture, int 
 
 static void on_stored(void *context, enum outbox_stored stored)
 {
-    struct outbox_fixture *fixture = context;
+    struct sender_fixture *fixture = context;
     atomic_fetch_add(&fixture->told[stored], 1);
 }
 
-struct outbox_deferred *defer(struct outbox_fixture *fixture, int token, enum outbox_run_mode mode)
+struct outbox_deferred *defer(struct sender_fixture *fixture, int token, enum outbox_run_mode mode)
 {
     char name[16];
     struct outbox_deferred *deferred = NULL;
-    const struct interaction interaction = outbox_interaction(fixture, token, name);
+    const struct interaction interaction = sender_interaction(fixture, token, name);
     struct outbox_deferral deferral = {
         .interaction = &interaction,
         .json = str_from(name),
@@ -210,7 +210,7 @@ struct outbox_deferred *defer(struct outbox_fixture *fixture, int token, enum ou
     return deferred;
 }
 
-void send_reply(struct outbox_fixture *fixture, int token, enum outbox_method method,
+void send_reply(struct sender_fixture *fixture, int token, enum outbox_method method,
                 const char *body)
 {
     struct outbox_deferred *deferred = defer(fixture, token, OUTBOX_RUNS_HERE);
@@ -221,9 +221,9 @@ void send_reply(struct outbox_fixture *fixture, int token, enum outbox_method me
 
 /* --- Authors --- */
 
-struct outbox_target target_of_token(const struct outbox_fixture *fixture, int token, char name[16])
+struct outbox_target target_of_token(const struct sender_fixture *fixture, int token, char name[16])
 {
-    const struct interaction interaction = outbox_interaction(fixture, token, name);
+    const struct interaction interaction = sender_interaction(fixture, token, name);
     return (struct outbox_target){
         .interaction_id = interaction.id,
         .application_id = APPLICATION_ID,
@@ -232,7 +232,7 @@ struct outbox_target target_of_token(const struct outbox_fixture *fixture, int t
     };
 }
 
-int act_on(struct outbox_fixture *fixture, const struct outbox_target *target,
+int act_on(struct sender_fixture *fixture, const struct outbox_target *target,
            enum author_action action, const char *text)
 {
     static const struct interaction interaction = { .type = INTERACTION_COMMAND };
@@ -253,7 +253,7 @@ int act_on(struct outbox_fixture *fixture, const struct outbox_target *target,
     }
 }
 
-int act(struct outbox_fixture *fixture, int token, enum author_action action, const char *text)
+int act(struct sender_fixture *fixture, int token, enum author_action action, const char *text)
 {
     char name[16];
     const struct outbox_target target = target_of_token(fixture, token, name);
@@ -262,7 +262,7 @@ int act(struct outbox_fixture *fixture, int token, enum author_action action, co
 
 /* --- What came of it --- */
 
-int64_t sent(const struct outbox_fixture *fixture)
+int64_t sent(const struct sender_fixture *fixture)
 {
     int64_t total = 0;
     for (int method = 0; method <= OUTBOX_DELETE; method++)
@@ -270,24 +270,24 @@ int64_t sent(const struct outbox_fixture *fixture)
     return total;
 }
 
-int64_t given_up(const struct outbox_fixture *fixture, enum outbox_loss loss)
+int64_t given_up(const struct sender_fixture *fixture, enum outbox_loss loss)
 {
     return metrics_read(fixture->base.metrics, METRIC_OUTBOX_GIVEN_UP, (int)loss);
 }
 
-int64_t retried(const struct outbox_fixture *fixture, enum outbox_retry retry)
+int64_t retried(const struct sender_fixture *fixture, enum outbox_retry retry)
 {
     return metrics_read(fixture->base.metrics, METRIC_OUTBOX_RETRIES, (int)retry);
 }
 
-void await_number(const struct outbox_fixture *fixture, const char *sql, int64_t count)
+void await_number(const struct sender_fixture *fixture, const char *sql, int64_t count)
 {
     const struct timespec pause = { .tv_nsec = 2000000 };
     while (db_fixture_number(fixture->base.db, sql) < count)
         nanosleep(&pause, NULL);
 }
 
-char *read_log(const struct outbox_fixture *fixture)
+char *read_log(const struct sender_fixture *fixture)
 {
     struct buf text = { 0 };
     char bytes[4096];

@@ -1,6 +1,6 @@
 /* An outbox with a database of its own, and a Discord that misbehaves as a test says. */
-#ifndef TESTS_OUTBOX_FIXTURE_H
-#define TESTS_OUTBOX_FIXTURE_H
+#ifndef TESTS_SENDER_FIXTURE_H
+#define TESTS_SENDER_FIXTURE_H
 
 #include "db_fixture.h"
 #include "harness/script_server.h"
@@ -27,7 +27,7 @@ struct token {
 
 typedef void fault(struct token *token, struct script_answer *answer, bool *has_effect);
 
-struct outbox_fixture {
+struct sender_fixture {
     struct db_fixture base;
     struct log_sink *log;
     int log_fd;
@@ -43,50 +43,50 @@ struct outbox_fixture {
     atomic_int told[4];      /* how often each enum outbox_stored was heard */
 };
 
-void outbox_begin(struct outbox_fixture *fixture, fault *wrong);
-void outbox_end(struct outbox_fixture *fixture);
-void outbox_open_at(struct outbox_fixture *fixture, const char *url);
-void outbox_open(struct outbox_fixture *fixture);
+void sender_begin(struct sender_fixture *fixture, fault *wrong);
+void sender_end(struct sender_fixture *fixture);
+void sender_open_at(struct sender_fixture *fixture, const char *url);
+void sender_open(struct sender_fixture *fixture);
 /* Sends what waits. */
-void outbox_close(struct outbox_fixture *fixture);
+void sender_close(struct sender_fixture *fixture);
 
 /* The fake Discord, for scripts of one's own. */
-script outbox_discord;
+script sender_discord;
 void refuse_with(struct script_answer *answer, bool *has_effect, int status, const char *body);
 fault no_fault;
 
-int64_t id_of_token(const struct outbox_fixture *fixture, int token);
+int64_t id_of_token(const struct sender_fixture *fixture, int token);
 /* The interaction of a token whose message says `id`. */
-struct interaction outbox_interaction(const struct outbox_fixture *fixture, int token,
+struct interaction sender_interaction(const struct sender_fixture *fixture, int token,
                                       char name[16]);
 
 /* A deferral of the token's interaction: both its ends are the caller's. */
-struct outbox_deferred *defer(struct outbox_fixture *fixture, int token, enum outbox_run_mode mode);
+struct outbox_deferred *defer(struct sender_fixture *fixture, int token, enum outbox_run_mode mode);
 /* ... and its whole life: deferred, answered and finished with this. */
-void send_reply(struct outbox_fixture *fixture, int token, enum outbox_method method,
+void send_reply(struct sender_fixture *fixture, int token, enum outbox_method method,
                 const char *body);
 
 /* What authors do, from outside a call. */
 enum author_action { FRAME, FINAL, FOLLOW, DELETE };
-struct outbox_target target_of_token(const struct outbox_fixture *fixture, int token,
+struct outbox_target target_of_token(const struct sender_fixture *fixture, int token,
                                      char name[16]);
-int act(struct outbox_fixture *fixture, int token, enum author_action action, const char *text);
-int act_on(struct outbox_fixture *fixture, const struct outbox_target *target,
+int act(struct sender_fixture *fixture, int token, enum author_action action, const char *text);
+int act_on(struct sender_fixture *fixture, const struct outbox_target *target,
            enum author_action action, const char *text);
 
-int64_t sent(const struct outbox_fixture *fixture);
-int64_t given_up(const struct outbox_fixture *fixture, enum outbox_loss loss);
-int64_t retried(const struct outbox_fixture *fixture, enum outbox_retry retry);
+int64_t sent(const struct sender_fixture *fixture);
+int64_t given_up(const struct sender_fixture *fixture, enum outbox_loss loss);
+int64_t retried(const struct sender_fixture *fixture, enum outbox_retry retry);
 #define ROWS_WHERE(fixture, condition)                                                             \
     db_fixture_number((fixture)->base.db, "SELECT COUNT(*) FROM outbox WHERE " condition)
 
 /* Waits until the number a query gives is `count` or more. */
-void await_number(const struct outbox_fixture *fixture, const char *sql, int64_t count);
+void await_number(const struct sender_fixture *fixture, const char *sql, int64_t count);
 #define AWAIT_ROWS(fixture, condition, count)                                                      \
     await_number(fixture, "SELECT COUNT(*) FROM outbox WHERE " condition, count)
 
 /* The whole log; freed by the caller. */
-char *read_log(const struct outbox_fixture *fixture);
+char *read_log(const struct sender_fixture *fixture);
 int count_lines_with(const char *log, const char *first, const char *second);
 
 #endif

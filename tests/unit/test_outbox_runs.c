@@ -1,0 +1,315 @@
+/* Deferred commands, and what outlives a process: who runs them, when their reply is sent, and what
+ * the next process makes of what the last one left. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sender_fixture.h"
+
+#include <sched.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGES 20
+#define LEASE_MS 150
+
+static void finish(struct sender_fixture *fixture, struct outbox_deferred *deferred,
+                   const char *body)
+{
+    const struct outbox_message message = { .method = OUTBOX_EDIT, .body = str_from(body) };
+    outbox_finish_run(fixture->outbox, deferred, body ? &message : NULL);
+}
+
+static void await_told(struct sender_fixture *fixture, enum outbox_stored stored, int count)
+{
+    while (atomic_load(&fixture->told[stored]) < count)
+        sched_yield();
+}
+
+/* --- Deferrals --- */
+
+static void a_reply_is_sent_when_the_run_has_ended_and_the_answer_is_out(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    struct outbox_deferred *unanswered = defer(&fixture, 0, OUTBOX_RUNS_HERE);
+    struct outbox_deferred *unfinished = defer(&fixture, 1, OUTBOX_RUNS_HERE);
+    finish(&fixture, unanswered, "{}");
+    outbox_answered(fixture.outbox, unfinished);
+    send_reply(&fixture, 2, OUTBOX_EDIT, "{}");
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    assert_int_equal(fixture.requests, 1);
+    outbox_answered(fixture.outbox, unanswered);
+    finish(&fixture, unfinished, "{}");
+    sender_close(&fixture);
+    assert_int_equal(fixture.requests, 3);
+    sender_end(&fixture);
+}
+
+static void a_run_with_nothing_to_say_is_done(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    struct outbox_deferred *deferred = defer(&fixture, 0, OUTBOX_RUNS_HERE);
+    outbox_answered(fixture.outbox, deferred);
+    finish(&fixture, deferred, NULL);
+    AWAIT_ROWS(&fixture, "state = 'done' AND content IS NULL", 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.requests, 0);
+    sender_end(&fixture);
+}
+
+static void of_a_repeated_request_nothing_is_sent_and_the_first_goes_on(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    struct outbox_deferred *first = defer(&fixture, 0, OUTBOX_RUNS_HERE);
+    await_told(&fixture, OUTBOX_STORED, 1);
+    struct outbox_deferred *second = defer(&fixture, 0, OUTBOX_RUNS_HERE);
+    await_told(&fixture, OUTBOX_DUPLICATE, 1);
+    finish(&fixture, second, "{\"of\":\"the second\"}");
+    outbox_answered(fixture.outbox, second);
+    outbox_answered(fixture.outbox, first);
+    finish(&fixture, first, "{\"of\":\"the first\"}");
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    struct outbox_deferred *third = defer(&fixture, 0, OUTBOX_RUNS_HERE);
+    outbox_answered(fixture.outbox, third);
+    finish(&fixture, third, "{\"of\":\"the third\"}");
+    sender_close(&fixture);
+    assert_int_equal(fixture.requests, 1);
+    assert_string_equal(fixture.tokens[0].last, "{\"of\":\"the first\"}");
+    sender_end(&fixture);
+}
+
+static void what_can_not_be_kept_is_said_at_once(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    fixture.rules.count_max = 1;
+    sender_open(&fixture);
+    struct outbox_deferred *kept[2];
+    for (int i = 0; i < 2; i++)
+        kept[i] = defer(&fixture, i, OUTBOX_RUNS_HERE);
+    await_told(&fixture, OUTBOX_STORED, 2);
+    assert_null(defer(&fixture, 2, OUTBOX_RUNS_HERE));
+    assert_int_equal(atomic_load(&fixture.told[OUTBOX_NOT_STORED]), 1);
+    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_NOT_STORED), 1);
+    outbox_answered(fixture.outbox, NULL);
+    finish(&fixture, NULL, "{}");
+    for (int i = 0; i < 2; i++) {
+        outbox_answered(fixture.outbox, kept[i]);
+        finish(&fixture, kept[i], NULL);
+    }
+    sender_close(&fixture);
+    sender_end(&fixture);
+}
+
+/* --- Runs that are handed on --- */
+
+struct runner {
+    struct sender_fixture *fixture;
+    atomic_int calls;
+    int busy_calls; /* so many first calls are refused */
+    int result;
+};
+
+static int run_now(void *context, struct outbox_deferred *deferred, struct str_view json,
+                   const char request_id[REQUEST_ID_SIZE], struct err *err)
+{
+    struct runner *runner = context;
+    char body[64];
+    if (atomic_fetch_add(&runner->calls, 1) < runner->busy_calls)
+        return ERR_BUSY;
+    if (runner->result != 0)
+        return err_set(err, runner->result, "not understood");
+    snprintf(body, sizeof(body), "%.*s of %s", STR_ARGS(json), request_id);
+    finish(runner->fixture, deferred, body);
+    return 0;
+}
+
+static void a_run_for_later_is_handed_on_once_it_is_answered(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    struct runner runner = { .fixture = &fixture, .busy_calls = 2 };
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    outbox_open_runs(fixture.outbox, run_now, &runner);
+    struct outbox_deferred *later = defer(&fixture, 0, OUTBOX_RUN_LATER);
+    send_reply(&fixture, 1, OUTBOX_EDIT, "{}");
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    assert_int_equal(atomic_load(&runner.calls), 0);
+    outbox_answered(fixture.outbox, later);
+    AWAIT_ROWS(&fixture, "state = 'done'", 2);
+    outbox_close_runs(fixture.outbox);
+    sender_close(&fixture);
+    assert_int_equal(atomic_load(&runner.calls), 3);
+    assert_string_equal(fixture.tokens[0].last, "token-0 of request-000");
+    sender_end(&fixture);
+}
+
+static void a_run_nobody_understands_is_dead(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    struct runner runner = { .fixture = &fixture, .result = ERR_INVALID };
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    outbox_answered(fixture.outbox, defer(&fixture, 0, OUTBOX_RUN_LATER));
+    outbox_open_runs(fixture.outbox, run_now, &runner);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'run_failed'", 1);
+    sender_close(&fixture);
+    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_RUN_FAILED), 1);
+    sender_end(&fixture);
+}
+
+/* --- The next process --- */
+
+static void all_that_was_stored_arrives_after_a_restart(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    struct runner runner = { .fixture = &fixture };
+    sender_begin(&fixture, no_fault);
+    fixture.rules.poll_ms = 10;
+    sender_open(&fixture);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_int_equal(act(&fixture, i, FINAL, "text"), 0);
+    outbox_answered(fixture.outbox, defer(&fixture, MESSAGES, OUTBOX_RUN_LATER));
+    await_told(&fixture, OUTBOX_STORED, 1);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased'"), 0);
+    sender_open(&fixture);
+    outbox_open_runs(fixture.outbox, run_now, &runner);
+    AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES + 1);
+    for (int i = 0; i <= MESSAGES; i++)
+        assert_true(fixture.tokens[i].effects >= 1);
+    sender_close(&fixture);
+    sender_end(&fixture);
+}
+
+static void stall_first(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    *has_effect = token->tries > 1;
+    answer->fate = *has_effect ? SCRIPT_ANSWER : SCRIPT_STALL;
+}
+
+/* An outbox that never beats again, as if its process had been killed. */
+static struct outbox *open_mortal(struct sender_fixture *fixture)
+{
+    fixture->rules.lease_ms = LEASE_MS;
+    fixture->rules.heartbeat_ms = FREE_MS;
+    sender_open(fixture);
+    fixture->rules.lease_ms = 0;
+    fixture->rules.heartbeat_ms = 20;
+    fixture->rules.poll_ms = 10;
+    return STEAL(fixture->outbox);
+}
+
+static void await_death(const struct outbox *outbox)
+{
+    while (outbox_condition(outbox) != OUTBOX_LEASE_LOST)
+        sched_yield();
+}
+
+static void what_a_killed_process_had_is_taken_over(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    struct runner runner = { .fixture = &fixture };
+    sender_begin(&fixture, stall_first);
+    struct outbox *killed = open_mortal(&fixture);
+    fixture.outbox = killed;
+    assert_int_equal(act(&fixture, 0, FINAL, "an edit"), 0);
+    struct outbox_deferred *running = defer(&fixture, 1, OUTBOX_RUNS_HERE);
+    await_told(&fixture, OUTBOX_STORED, 1);
+    outbox_answered(fixture.outbox, running);
+    await_death(killed);
+    fixture.tokens[1].tries = 1; /* only the edit's first request stalls */
+    sender_open(&fixture);
+    outbox_open_runs(fixture.outbox, run_now, &runner);
+    AWAIT_ROWS(&fixture, "state = 'done'", 2);
+    assert_string_equal(fixture.tokens[0].last, "an edit");
+    assert_string_equal(fixture.tokens[1].last, "token-1 of request-001");
+    /* It was only asleep: what it still says is not heard. */
+    struct outbox *successor = fixture.outbox;
+    fixture.outbox = killed;
+    finish(&fixture, running, "{\"of\":\"the dead\"}");
+    outbox_free(killed, 0);
+    fixture.outbox = successor;
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[1].effects, 1);
+    sender_end(&fixture);
+}
+
+static bool first_token_was_tried(void *context)
+{
+    return ((const struct sender_fixture *)context)->tokens[0].tries == 1;
+}
+
+static void a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_first);
+    struct outbox *killed = open_mortal(&fixture);
+    fixture.outbox = killed;
+    assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
+    script_server_wait(fixture.server, first_token_was_tried);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
+    await_death(killed);
+    sender_open(&fixture);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
+    outbox_free(killed, 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[0].tries, 1);
+    sender_end(&fixture);
+}
+
+static void a_follow_up_under_way_at_the_end_is_reported(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_first);
+    sender_open(&fixture);
+    assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
+    script_server_wait(fixture.server, first_token_was_tried);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN), 1);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
+    sender_end(&fixture);
+}
+
+static int start_sodium(void **state)
+{
+    (void)state;
+    return sodium_init() < 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reply_is_sent_when_the_run_has_ended_and_the_answer_is_out),
+        cmocka_unit_test(a_run_with_nothing_to_say_is_done),
+        cmocka_unit_test(of_a_repeated_request_nothing_is_sent_and_the_first_goes_on),
+        cmocka_unit_test(what_can_not_be_kept_is_said_at_once),
+        cmocka_unit_test(a_run_for_later_is_handed_on_once_it_is_answered),
+        cmocka_unit_test(a_run_nobody_understands_is_dead),
+        cmocka_unit_test(all_that_was_stored_arrives_after_a_restart),
+        cmocka_unit_test(what_a_killed_process_had_is_taken_over),
+        cmocka_unit_test(a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process),
+        cmocka_unit_test(a_follow_up_under_way_at_the_end_is_reported),
+    };
+    return cmocka_run_group_tests(tests, start_sodium, NULL);
+}
