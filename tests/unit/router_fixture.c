@@ -19,6 +19,8 @@ int router_fixture_open(struct router_fixture *fixture, const struct command *co
         return 1;
     struct service_fixture *base = &fixture->base;
     base->services.commands = commands ? commands : all_commands;
+    fake_outbox_init(&fixture->outbox);
+    base->services.outbox = &fixture->outbox;
     fixture->log_fd = memfd_create("log", MFD_CLOEXEC);
     fixture->metrics = metrics_new();
     fixture->log =
@@ -53,6 +55,7 @@ void router_fixture_close(struct router_fixture *fixture)
 {
     executor_free(fixture->executor);
     router_free(fixture->router);
+    fake_outbox_fini(&fixture->outbox);
     log_sink_free(fixture->log);
     metrics_free(fixture->metrics);
     if (fixture->log_fd >= 0)
@@ -95,22 +98,13 @@ struct waiting {
     struct buf *body;
 };
 
-/* Takes the outbox's place: nothing here takes long enough to be deferred. */
-int outbox_send(struct outbox *outbox, const struct outbox_message *message, struct err *err)
-{
-    (void)outbox;
-    (void)message;
-    (void)err;
-    abort();
-}
-
 static void on_done(void *context, struct router_answer *answer)
 {
     struct waiting *waiting = context;
-    if (answer->sent)
-        abort();
     *waiting->body = answer->body;
     answer->body = (struct buf){ 0 };
+    if (answer->sent)
+        answer->sent(answer->ticket, true);
     sem_post(&waiting->is_answered);
 }
 
