@@ -188,7 +188,7 @@ static int write_batch(struct journal *journal, struct batch *batch, struct err 
         db_atomic(journal->settings.db, batch->statements, batch->count, batch->results, err);
     if (result == 0) {
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_BATCHES, 1);
-        metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, (uint64_t)batch->count);
+        metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, (int64_t)batch->count);
         metrics_observe_us(journal->settings.metrics, METRIC_JOURNAL_WRITE,
                            now_us(journal) - started_us);
         end_batch(journal, batch);
