@@ -10,6 +10,7 @@ void fake_outbox_init(struct outbox *outbox)
     pthread_mutex_init(&outbox->lock, NULL);
     sem_init(&outbox->has_run, 0, 0);
     sem_init(&outbox->has_sent, 0, 0);
+    pthread_cond_init(&outbox->has_end, NULL);
 }
 
 void fake_outbox_fini(struct outbox *outbox)
@@ -21,6 +22,7 @@ void fake_outbox_fini(struct outbox *outbox)
     pthread_mutex_destroy(&outbox->lock);
     sem_destroy(&outbox->has_run);
     sem_destroy(&outbox->has_sent);
+    pthread_cond_destroy(&outbox->has_end);
 }
 
 static struct outbox_deferred *add_run(struct outbox *outbox)
@@ -33,6 +35,15 @@ static struct outbox_deferred *add_run(struct outbox *outbox)
 void fake_outbox_store(struct outbox_deferred *run)
 {
     run->on_stored(run->context, run->stored);
+}
+
+void fake_outbox_await_ends(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    for (int i = 0; i < outbox->run_count; i++)
+        while (outbox->runs[i].mode == OUTBOX_RUNS_HERE && !outbox->runs[i].has_finished)
+            pthread_cond_wait(&outbox->has_end, &outbox->lock);
+    pthread_mutex_unlock(&outbox->lock);
 }
 
 struct outbox_deferred *fake_outbox_take_over(struct outbox *outbox)
@@ -106,6 +117,7 @@ void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *run,
         run->reply.files = NULL;
     }
     send_if_due(outbox, run);
+    pthread_cond_broadcast(&outbox->has_end);
     pthread_mutex_unlock(&outbox->lock);
 }
 

@@ -34,6 +34,7 @@ struct outbox {
     enum outbox_stored stores;    /* what becomes of a deferral */
     bool is_holding;              /* the test calls fake_outbox_store */
     sem_t has_run, has_sent;      /* one more of each */
+    pthread_cond_t has_end;       /* one more run has finished */
 };
 
 void fake_outbox_init(struct outbox *outbox);
@@ -41,6 +42,9 @@ void fake_outbox_fini(struct outbox *outbox);
 
 /* Tells whoever deferred `run` that it is stored. */
 void fake_outbox_store(struct outbox_deferred *run);
+
+/* Waits until all runs that the router runs itself have finished. */
+void fake_outbox_await_ends(struct outbox *outbox);
 
 /* A run that was stored by somebody who died: for router_run. */
 struct outbox_deferred *fake_outbox_take_over(struct outbox *outbox);

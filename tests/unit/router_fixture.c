@@ -11,6 +11,26 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int router_fixture_set_budget(struct router_fixture *fixture, int64_t defer_after_ms)
+{
+    const struct router_settings settings = {
+        .commands = fixture->base.services.commands,
+        .ask_for_terms = ask_for_terms,
+        .services = &fixture->base.services,
+        .owners = &fixture->owners,
+        .executor = fixture->executor,
+        .defer_after_ms = defer_after_ms,
+        .metrics = fixture->metrics,
+        .log = fixture->log,
+    };
+    struct err err = { 0 };
+    router_free(STEAL(fixture->router));
+    int result = router_new(&fixture->router, &settings, &err);
+    if (result != 0)
+        fprintf(stderr, "%s\n", err.message);
+    return result;
+}
+
 int router_fixture_open(struct router_fixture *fixture, const struct command *const *commands,
                         int threads, int queue)
 {
@@ -35,20 +55,7 @@ int router_fixture_open(struct router_fixture *fixture, const struct command *co
     if (fixture->log_fd < 0 || !fixture->metrics || !fixture->log ||
         executor_new(&fixture->executor, &executor, &err) != 0)
         return 1;
-    const struct router_settings settings = {
-        .commands = base->services.commands,
-        .ask_for_terms = ask_for_terms,
-        .services = &base->services,
-        .owners = &fixture->owners,
-        .executor = fixture->executor,
-        .defer_after_ms = 1000, /* of a clock that stands still */
-        .metrics = fixture->metrics,
-        .log = fixture->log,
-    };
-    int result = router_new(&fixture->router, &settings, &err);
-    if (result != 0)
-        fprintf(stderr, "%s\n", err.message);
-    return result;
+    return router_fixture_set_budget(fixture, 1000); /* of a clock that stands still */
 }
 
 void router_fixture_close(struct router_fixture *fixture)

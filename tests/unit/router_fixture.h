@@ -37,6 +37,8 @@ struct ask {
  * the test can't run. */
 int router_fixture_open(struct router_fixture *fixture, const struct command *const *commands,
                         int threads, int queue);
+/* Another reply budget, while nothing is asked. */
+int router_fixture_set_budget(struct router_fixture *fixture, int64_t defer_after_ms);
 void router_fixture_close(struct router_fixture *fixture);
 
 /* The JSON Discord would post. */
