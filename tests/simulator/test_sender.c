@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/system_clock.h"
+#include "db/migrate.h"
 #include "harness/bot_process.h"
 #include "harness/memory.h"
 #include "outbox/outbox.h"
@@ -15,6 +16,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define EDITS      20
@@ -22,12 +24,30 @@
 #define STOP_MS    1000
 
 struct sender {
+    char folder[32];
+    struct db *db;
     struct rest_server *server;
     struct system_clock clock;
     struct log_sink *log;
     struct outbox *outbox;
     int log_fd;
 };
+
+static void open_database(struct sender *sender)
+{
+    char url[64];
+    struct err err = { 0 };
+    struct migration_result migrated;
+    snprintf(sender->folder, sizeof(sender->folder), "/tmp/bronxbot-sender.XXXXXX");
+    assert_non_null(mkdtemp(sender->folder));
+    snprintf(url, sizeof(url), "sqlite:%s/bronxbot.db", sender->folder);
+    const struct db_settings settings = {
+        .url = url, .pool_min = 1, .pool_max = 4, .clock = &sender->clock.clock
+    };
+    if (db_open(&sender->db, &settings, &err) != 0 ||
+        db_migrate(sender->db, built_in_migrations, 1, &migrated, &err) != 0)
+        fail_msg("%s", err.message);
+}
 
 static void start(struct sender *sender)
 {
@@ -38,7 +58,10 @@ static void start(struct sender *sender)
     assert_int_equal(rest_server_start(&sender->server, &settings, &err), 0);
     sender->log =
         log_sink_new(sender->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &sender->clock.clock);
-    const struct outbox_settings outbox_settings = { .api_url = rest_server_url(sender->server),
+    open_database(sender);
+    const struct outbox_settings outbox_settings = { .db = sender->db,
+                                                     .api_url = rest_server_url(sender->server),
+                                                     .role = "test",
                                                      .clock = &sender->clock.clock,
                                                      .log = sender->log };
     assert_int_equal(outbox_new(&sender->outbox, &outbox_settings, &err), 0);
@@ -48,33 +71,46 @@ static void finish(struct sender *sender)
 {
     outbox_free(sender->outbox, STOP_MS);
     rest_server_stop(sender->server);
+    db_close(sender->db);
+    harness_remove_folder(sender->folder);
     log_sink_free(sender->log);
     system_clock_fini(&sender->clock);
     close(sender->log_fd);
+}
+
+static void on_stored(void *context, enum outbox_stored stored)
+{
+    (void)context;
+    (void)stored;
 }
 
 /* An interaction that was just answered "deferred", and its edit. */
 static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
 {
     char token[64];
-    struct err err = { 0 };
-    const struct clock *clock = &sender->clock.clock;
-    const int64_t id = snowflake_at(clock_wall_ms(clock), sequence);
+    struct outbox_deferred *deferred = NULL;
+    const int64_t id = snowflake_at(clock_wall_ms(&sender->clock.clock), sequence);
     const struct rest_interaction asked = {
         .id = id, .type = 2, .channel_id = 7, .person = { 5, "alice", false }
     };
     interaction_token(id, token, sizeof(token));
     rest_server_ask(sender->server, &asked);
     rest_server_answered(sender->server, id, STR("{\"type\":5}"));
+    const struct interaction interaction = { .id = id,
+                                             .type = INTERACTION_COMMAND,
+                                             .application_id = HARNESS_APPLICATION_ID,
+                                             .token = str_from(token) };
+    const struct outbox_deferral deferral = { .interaction = &interaction,
+                                              .json = STR("{}"),
+                                              .mode = OUTBOX_RUNS_HERE,
+                                              .stored = on_stored };
     const struct outbox_message message = {
-        .interaction_id = id,
-        .application_id = HARNESS_APPLICATION_ID,
-        .token = str_from(token),
-        .method = OUTBOX_EDIT_ORIGINAL,
+        .method = OUTBOX_EDIT,
         .body = STR("{\"content\":\"done\",\"allowed_mentions\":{\"parse\":[]}}"),
-        .answered_us = clock_monotonic_us(clock),
     };
-    assert_int_equal(outbox_send(sender->outbox, &message, &err), 0);
+    outbox_defer(sender->outbox, &deferral, &deferred);
+    outbox_answered(sender->outbox, deferred);
+    outbox_finish_run(sender->outbox, deferred, &message);
     return id;
 }
 
