@@ -247,8 +247,8 @@ int harness_bot_launch(struct harness_bot *bot, struct err *err)
     }
     struct environment environment = { 0 };
     char *listen_pid = build_environment(bot, &environment);
-    char name[] = "bronxbot", verb[] = "serve";
-    char *const arguments[] = { name, verb, NULL };
+    char name[] = "bronxbot", serve[] = "serve", worker[] = "worker";
+    char *const arguments[] = { name, bot->options.is_worker ? worker : serve, NULL };
     const struct harness_child child = {
         .binary = binary,
         .arguments = arguments,

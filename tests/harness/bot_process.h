@@ -22,6 +22,7 @@ struct harness_bot_options {
     bool uses_tcp;                  /* LISTEN on a free port of 127.0.0.1, else a unix socket */
     const char *const *environment; /* more "NAME=value" lines ended by NULL (may be NULL); they
                                        win over the harness's own */
+    bool is_worker;                 /* `bronxbot worker`: it has no LISTEN */
     bool keeps_socket;              /* the harness holds the listening unix socket and hands it to
                                        each start, as systemd does */
     bool keeps_folder;              /* leave the folder behind for a look */
@@ -44,8 +45,8 @@ struct harness_bot {
 int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *options,
                      struct err *err) MUST_CHECK;
 
-/* Starts `bronxbot serve` and waits until GET /readyz answers 200 on ADMIN_LISTEN. The reason of a
- * failure ends with the last lines of the bot's log. */
+/* Starts `bronxbot serve`, or `worker`, and waits until GET /readyz answers 200 on ADMIN_LISTEN.
+ * The reason of a failure ends with the last lines of the bot's log. */
 int harness_bot_launch(struct harness_bot *bot, struct err *err) MUST_CHECK;
 
 /* SIGTERM, then waits. `*exit_code` (may be NULL) gets the exit code, or 128 + the signal that

@@ -11,6 +11,7 @@ import tempfile
 # On systemd's scale of 0 to 10, times ten as --threshold takes it.
 EXPOSURE_MAX = 12
 SKIPPED = 77
+SERVICES = ("bronxbot.service", "bronxbot-worker.service")
 
 
 def analyze(*arguments):
@@ -27,7 +28,7 @@ def values(unit, key):
 
 def units_are_accepted(folder, binary):
     with tempfile.TemporaryDirectory() as copy:
-        for unit in folder.glob("bronxbot.s*"):
+        for unit in folder.glob("bronxbot*.s*"):
             text = unit.read_text().replace("/usr/local/bin/bronxbot", binary)
             (pathlib.Path(copy) / unit.name).write_text(text)
         code, output = analyze("verify", *map(str, sorted(pathlib.Path(copy).iterdir())))
@@ -36,11 +37,12 @@ def units_are_accepted(folder, binary):
 
 
 def exposure_is_low(folder, _):
-    code, output = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}",
-                           str(folder / "bronxbot.service"))
-    last = output.strip().splitlines()[-1]
-    print("    " + last)
-    assert code == 0, output
+    for service in SERVICES:
+        code, output = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}",
+                               str(folder / service))
+        last = output.strip().splitlines()[-1]
+        print("    " + last)
+        assert code == 0, output
 
 
 def the_socket_outlives_the_process(folder, _):
@@ -54,11 +56,24 @@ def the_socket_outlives_the_process(folder, _):
 
 
 def secrets_come_as_credentials_and_stay_out_of_core_dumps(folder, _):
-    service = (folder / "bronxbot.service").read_text()
-    given = {line.split("=", 1)[0] for line in values(service, "Environment")}
-    assert "DISCORD_BOT_TOKEN" not in given and "DISCORD_BOT_TOKEN_FILE" in given
-    assert values(service, "LoadCredential")
-    assert values(service, "LimitCORE") == ["0"]
+    for name in SERVICES:
+        service = (folder / name).read_text()
+        given = {line.split("=", 1)[0] for line in values(service, "Environment")}
+        assert "DISCORD_BOT_TOKEN" not in given and "DISCORD_BOT_TOKEN_FILE" in given
+        assert values(service, "LoadCredential")
+        assert values(service, "LimitCORE") == ["0"]
+
+
+def confinement(unit):
+    return [line for line in unit.split("# --- What it can't do.")[1].split("[Install]")[0].splitlines() if line]
+
+
+def a_worker_can_do_no_more_than_the_bot(folder, _):
+    bot, worker = ((folder / name).read_text() for name in SERVICES)
+    assert confinement(worker) == confinement(bot)
+    assert values(worker, "ExecStart") == ["/usr/local/bin/bronxbot worker"]
+    # Another port than bronxbot.service's, which has the default.
+    assert values(worker, "Environment")[0] == "ADMIN_LISTEN=127.0.0.1:9466"
 
 
 def nginx_and_systemd_name_the_same_socket(folder, nginx):
@@ -74,6 +89,7 @@ def main():
     for test, argument in ((units_are_accepted, binary), (exposure_is_low, None),
                            (the_socket_outlives_the_process, None),
                            (secrets_come_as_credentials_and_stay_out_of_core_dumps, None),
+                           (a_worker_can_do_no_more_than_the_bot, None),
                            (nginx_and_systemd_name_the_same_socket, nginx)):
         test(folder, argument)
         print("ok", test.__name__)

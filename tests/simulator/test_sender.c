@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define EDITS      20
@@ -25,42 +24,29 @@
 #define STOP_MS    1000
 
 struct sender {
+    char folder[32];
+    struct db *db;
     struct rest_server *server;
     struct system_clock clock;
     struct log_sink *log;
     struct outbox *outbox;
-    struct db *db;
-    char folder[32];
     int log_fd;
 };
 
 static void open_database(struct sender *sender)
 {
+    char url[64];
     struct err err = { 0 };
     struct migration_result migrated;
-    char url[64];
-    memcpy(sender->folder, "/tmp/bronxbot-test-XXXXXX", sizeof("/tmp/bronxbot-test-XXXXXX"));
+    snprintf(sender->folder, sizeof(sender->folder), "/tmp/bronxbot-sender.XXXXXX");
     assert_non_null(mkdtemp(sender->folder));
-    snprintf(url, sizeof(url), "sqlite:%s/bot.db", sender->folder);
-    const struct clock *clock = &sender->clock.clock;
+    snprintf(url, sizeof(url), "sqlite:%s/bronxbot.db", sender->folder);
     const struct db_settings settings = {
-        .url = url, .pool_min = 1, .pool_max = 4, .clock = clock, .log = sender->log
+        .url = url, .pool_min = 1, .pool_max = 4, .clock = &sender->clock.clock
     };
-    assert_int_equal(db_open(&sender->db, &settings, &err), 0);
-    assert_int_equal(
-        db_migrate(sender->db, built_in_migrations, clock_wall_ms(clock), &migrated, &err), 0);
-}
-
-static void remove_database(struct sender *sender)
-{
-    static const char *const files[] = { "bot.db", "bot.db-wal", "bot.db-shm", "bot.db.lock" };
-    char path[64];
-    db_close(sender->db);
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        snprintf(path, sizeof(path), "%s/%s", sender->folder, files[i]);
-        unlink(path);
-    }
-    rmdir(sender->folder);
+    if (db_open(&sender->db, &settings, &err) != 0 ||
+        db_migrate(sender->db, built_in_migrations, 1, &migrated, &err) != 0)
+        fail_msg("%s", err.message);
 }
 
 static void start(struct sender *sender)
@@ -74,8 +60,8 @@ static void start(struct sender *sender)
         log_sink_new(sender->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &sender->clock.clock);
     open_database(sender);
     const struct outbox_settings outbox_settings = { .db = sender->db,
-                                                     .role = "test",
                                                      .api_url = rest_server_url(sender->server),
+                                                     .role = "test",
                                                      .clock = &sender->clock.clock,
                                                      .log = sender->log };
     assert_int_equal(outbox_new(&sender->outbox, &outbox_settings, &err), 0);
@@ -85,24 +71,25 @@ static void finish(struct sender *sender)
 {
     outbox_free(sender->outbox, STOP_MS);
     rest_server_stop(sender->server);
-    remove_database(sender);
+    db_close(sender->db);
+    harness_remove_folder(sender->folder);
     log_sink_free(sender->log);
     system_clock_fini(&sender->clock);
     close(sender->log_fd);
 }
 
-static void ignore_stored(void *context, enum outbox_stored stored)
+static void on_stored(void *context, enum outbox_stored stored)
 {
     (void)context;
-    assert_int_not_equal(stored, OUTBOX_NOT_STORED);
+    (void)stored;
 }
 
 /* An interaction that was just answered "deferred", and its edit. */
 static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
 {
     char token[64];
-    const struct clock *clock = &sender->clock.clock;
-    const int64_t id = snowflake_at(clock_wall_ms(clock), sequence);
+    struct outbox_deferred *deferred = NULL;
+    const int64_t id = snowflake_at(clock_wall_ms(&sender->clock.clock), sequence);
     const struct rest_interaction asked = {
         .id = id, .type = 2, .channel_id = 7, .person = { 5, "alice", false }
     };
@@ -110,16 +97,17 @@ static int64_t defer_and_edit(struct sender *sender, unsigned sequence)
     rest_server_ask(sender->server, &asked);
     rest_server_answered(sender->server, id, STR("{\"type\":5}"));
     const struct interaction interaction = { .id = id,
+                                             .type = INTERACTION_COMMAND,
                                              .application_id = HARNESS_APPLICATION_ID,
                                              .token = str_from(token) };
     const struct outbox_deferral deferral = { .interaction = &interaction,
                                               .json = STR("{}"),
-                                              .stored = ignore_stored };
+                                              .mode = OUTBOX_RUNS_HERE,
+                                              .stored = on_stored };
     const struct outbox_message message = {
         .method = OUTBOX_EDIT,
         .body = STR("{\"content\":\"done\",\"allowed_mentions\":{\"parse\":[]}}"),
     };
-    struct outbox_deferred *deferred;
     outbox_defer(sender->outbox, &deferral, &deferred);
     outbox_answered(sender->outbox, deferred);
     outbox_finish_run(sender->outbox, deferred, &message);

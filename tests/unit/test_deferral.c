@@ -1,6 +1,6 @@
-/* The reply budget: a slow handler is answered "deferred" with the right callback type, its reply
- * becomes the right kind of edit, and no edit is handed over before the answer was written out. The
- * outbox is played by this test. */
+/* Deferred answers: what is slow, or finds no thread, is stored before Discord hears "deferred", by
+ * the right callback type; its reply reaches the outbox as the right kind of message; and a stored
+ * run that is run again comes to the same. The outbox is a fake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,48 +10,22 @@
 
 #include "core/system_clock.h"
 #include "discord/interaction_parse.h"
+#include "fake_outbox.h"
 #include "router/router.h"
 
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGES_MAX 256
-
-struct sent {
-    enum outbox_method method;
-    struct buf body;
-    int file_count;
-};
-
-/* What the handlers and the outbox of the running test share. */
+/* What the handlers of the running test share with it. */
 static struct stage {
     sem_t may_reply; /* the slow handler waits for it */
-    pthread_mutex_t lock;
-    struct sent sent[MESSAGES_MAX];
-    int sent_count;
-    sem_t has_sent;
+    sem_t is_held;   /* it has begun to */
+    struct outbox outbox;
 } stage;
 
-int outbox_send(struct outbox *outbox, const struct outbox_message *message, struct err *err)
-{
-    (void)outbox;
-    (void)err;
-    pthread_mutex_lock(&stage.lock);
-    assert_true(stage.sent_count < MESSAGES_MAX);
-    struct sent *sent = &stage.sent[stage.sent_count++];
-    *sent = (struct sent){ .method = message->method, .file_count = message->file_count };
-    buf_append(&sent->body, message->body);
-    assert_true(message->answered_us > 0);
-    assert_true(str_equal(message->token, STR("token-1")));
-    pthread_mutex_unlock(&stage.lock);
-    sem_post(&stage.has_sent);
-    return 0;
-}
-
-/* --- Commands whose handlers do what their names say
- * ----------------------------------------------- */
+/* --- Commands whose handlers do what their names say -------------------------------------------
+ */
 
 static int run_quick(struct call *call, struct err *err)
 {
@@ -63,6 +37,7 @@ static int run_quick(struct call *call, struct err *err)
 static int run_slow(struct call *call, struct err *err)
 {
     (void)err;
+    sem_post(&stage.is_held);
     sem_wait(&stage.may_reply);
     reply_text(call->reply, "slow");
     return 0;
@@ -89,6 +64,28 @@ static int run_slow_modal(struct call *call, struct err *err)
     return 0;
 }
 
+/* As the outbox's functions for authors do. */
+static int run_with_messages(struct call *call, struct err *err)
+{
+    (void)err;
+    reply_text(call->reply, "and more");
+    call->has_messages = true;
+    return 0;
+}
+
+static int run_slow_with_messages(struct call *call, struct err *err)
+{
+    sem_wait(&stage.may_reply);
+    return run_with_messages(call, err);
+}
+
+static int suggest_quickly(struct call *call, struct err *err)
+{
+    (void)err;
+    reply_suggest(call->reply, STR("a"), STR("a"));
+    return 0;
+}
+
 static int run_failing(struct call *call, struct err *err)
 {
     (void)call;
@@ -105,8 +102,25 @@ static int run_file(struct call *call, struct err *err)
     return 0;
 }
 
-static const struct command quick = { .name = "quick", .description = "d", .run = run_quick };
-static const struct command slow = { .name = "slow", .description = "d", .run = run_slow };
+static const struct option typed[] = {
+    { .name = "word", .description = "d", .type = OPTION_STRING, .has_autocomplete = true },
+    { .name = NULL }
+};
+static const struct command quick = { .name = "quick",
+                                      .description = "d",
+                                      .options = typed,
+                                      .run = run_quick,
+                                      .autocomplete = suggest_quickly };
+static const struct command slow = {
+    .name = "slow", .description = "d", .run = run_slow, .is_reposted = true
+};
+static const struct command shy = { .name = "shy", .description = "d", .run = run_slow_private };
+static const struct command chatty = { .name = "chatty",
+                                       .description = "d",
+                                       .run = run_with_messages };
+static const struct command drawl = { .name = "drawl",
+                                      .description = "d",
+                                      .run = run_slow_with_messages };
 static const struct command hush = {
     .name = "hush", .description = "d", .run = run_slow_private, .is_ephemeral = true
 };
@@ -125,11 +139,12 @@ static const struct command notice = {
     .name = "notice", .description = "d", .run = run_quick, .component = run_slow_private
 };
 
-static const struct command *const commands[] = { &quick, &slow, &hush,   &failing, &late,
-                                                  &known, &file, &update, &notice,  NULL };
+static const struct command *const commands[] = { &quick,   &slow,   &shy,   &chatty, &drawl,
+                                                  &hush,    &late,   &known, &file,   &update,
+                                                  &failing, &notice, NULL };
 
-/* --- The router and whoever waits for its answers
- * ------------------------------------------------- */
+/* --- The router and whoever waits for its answers ----------------------------------------------
+ */
 
 struct fixture {
     struct system_clock clock;
@@ -152,33 +167,48 @@ static int ask_nobody(struct call *call, struct err *err)
     return 0;
 }
 
-static int open_fixture(void **state)
+static int open_with(void **state, int threads_max, int queue_max, int64_t defer_after_ms)
 {
     static struct fixture fixture;
     fixture = (struct fixture){ 0 };
-    stage = (struct stage){ 0 };
     sem_init(&stage.may_reply, 0, 0);
-    sem_init(&stage.has_sent, 0, 0);
-    pthread_mutex_init(&stage.lock, NULL);
+    sem_init(&stage.is_held, 0, 0);
+    fake_outbox_init(&stage.outbox);
     *state = &fixture;
     if (system_clock_init(&fixture.clock, NULL, NULL) != 0)
         return 1;
-    fixture.services = (struct services){ .clock = &fixture.clock.clock, .commands = commands };
-    const struct executor_settings threads = {
-        .threads_min = 2, .threads_max = 64, .queue_max = 1000, .clock = &fixture.clock.clock
-    };
-    const struct router_settings settings = {
-        .commands = commands,
-        .ask_for_terms = ask_nobody,
-        .services = &fixture.services,
-        .owners = &fixture.owners,
-        .defer_after_ms = 60,
-    };
-    struct router_settings complete = settings;
+    fixture.services = (struct services){ .clock = &fixture.clock.clock,
+                                          .commands = commands,
+                                          .outbox = &stage.outbox };
+    const struct executor_settings threads = { .threads_min = 1,
+                                               .threads_max = threads_max,
+                                               .queue_max = queue_max,
+                                               .clock = &fixture.clock.clock };
     if (executor_new(&fixture.executor, &threads, NULL) != 0)
         return 1;
-    complete.executor = fixture.executor;
-    return router_new(&fixture.router, &complete, NULL);
+    const struct router_settings settings = { .commands = commands,
+                                              .ask_for_terms = ask_nobody,
+                                              .services = &fixture.services,
+                                              .owners = &fixture.owners,
+                                              .executor = fixture.executor,
+                                              .defer_after_ms = defer_after_ms };
+    return router_new(&fixture.router, &settings, NULL);
+}
+
+static int open_fixture(void **state)
+{
+    return open_with(state, 64, 1000, 60);
+}
+
+static int open_without_budget(void **state)
+{
+    return open_with(state, 64, 1000, 0);
+}
+
+/* One thread, one place behind it, and more patience than any test has. */
+static int open_small(void **state)
+{
+    return open_with(state, 1, 1, 1000000);
 }
 
 static int close_fixture(void **state)
@@ -186,12 +216,18 @@ static int close_fixture(void **state)
     struct fixture *fixture = *state;
     executor_free(fixture->executor);
     router_free(fixture->router);
-    for (int i = 0; i < stage.sent_count; i++)
-        buf_free(&stage.sent[i].body);
+    fake_outbox_fini(&stage.outbox);
     sem_destroy(&stage.may_reply);
-    sem_destroy(&stage.has_sent);
-    pthread_mutex_destroy(&stage.lock);
+    sem_destroy(&stage.is_held);
+    system_clock_fini(&fixture->clock);
     return 0;
+}
+
+/* All handlers have ended. */
+static void finish_handlers(struct fixture *fixture)
+{
+    executor_free(fixture->executor);
+    fixture->executor = NULL;
 }
 
 static void on_answer(void *context, struct router_answer *answer)
@@ -201,7 +237,7 @@ static void on_answer(void *context, struct router_answer *answer)
     sem_post(&waiter->has_answer);
 }
 
-static void dispatch(struct fixture *fixture, struct waiter *waiter, const char *body)
+static void ask(struct fixture *fixture, struct waiter *waiter, const char *body)
 {
     struct interaction *interaction = NULL;
     struct err err = { 0 };
@@ -222,6 +258,12 @@ static void dispatch(struct fixture *fixture, struct waiter *waiter, const char 
     "\",\"component_type\":2},\"message\":{\"id\":\"8\",\"channel_id\":\"3\",\"author\":{\"id\":"  \
     "\"1\",\"username\":\"bot\"},\"content\":\"\"}}"
 
+#define TYPED(name)                                                                                \
+    "{\"id\":\"5\",\"application_id\":\"1\",\"type\":4,\"token\":\"token-1\",\"user\":{\"id\":"    \
+    "\"7\",\"username\":\"alice\"},\"data\":{\"id\":\"9\",\"name\":\"" name                        \
+    "\",\"type\":1,\"options\":[{\"type\":3,\"name\":\"word\",\"value\":\"a\",\"focused\":true}]}" \
+    "}"
+
 static void expect_answer(struct waiter *waiter, const char *expected)
 {
     sem_wait(&waiter->has_answer);
@@ -237,113 +279,211 @@ static void written_out(struct waiter *waiter, bool is_complete)
     waiter->answer.sent(waiter->answer.ticket, is_complete);
 }
 
-static void expect_sent(enum outbox_method method, const char *expected)
+static const struct outbox_message *expect_sent(enum outbox_method method, const char *expected)
 {
-    sem_wait(&stage.has_sent);
-    const struct sent *sent = &stage.sent[stage.sent_count - 1];
+    sem_wait(&stage.outbox.has_sent);
+    const struct outbox_message *sent = &stage.outbox.sent->reply;
     assert_int_equal(sent->method, method);
-    if (!strstr(sent->body.data, expected))
-        fail_msg("expected %s in %s", expected, sent->body.data);
+    if (!memmem(sent->body.data, sent->body.length, expected, strlen(expected)))
+        fail_msg("expected %s in %.*s", expected, STR_ARGS(sent->body));
+    return sent;
+}
+
+/* The next run that was deferred; runs are in the order of their deferral. */
+static struct outbox_deferred *next_run(int number)
+{
+    sem_wait(&stage.outbox.has_run);
+    return &stage.outbox.runs[number];
 }
 
 static void a_quick_handler_answers_by_itself(void **state)
 {
     struct fixture *fixture = *state;
     struct waiter waiter;
-    dispatch(fixture, &waiter, COMMAND("quick"));
+    ask(fixture, &waiter, COMMAND("quick"));
     expect_answer(&waiter, "{\"type\":4,");
     assert_null(waiter.answer.sent);
-    executor_free(fixture->executor);
-    fixture->executor = NULL;
-    assert_int_equal(stage.sent_count, 0);
+    finish_handlers(fixture);
+    assert_int_equal(stage.outbox.run_count, 0);
+    assert_int_equal(stage.outbox.handed_over, 0);
 }
 
 static void a_slow_command_is_deferred_and_edited(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, COMMAND("slow"));
+    ask(*state, &waiter, COMMAND("slow"));
     expect_answer(&waiter, "{\"type\":5}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "slow");
+    assert_true(expect_sent(OUTBOX_EDIT, "slow")->is_reposted);
+    assert_int_equal(stage.outbox.runs[0].mode, OUTBOX_RUNS_HERE);
+    assert_true(str_equal(buf_view(&stage.outbox.runs[0].json), STR(COMMAND("slow"))));
+}
+
+static void a_run_is_stored_before_its_answer(void **state)
+{
+    struct waiter waiter;
+    stage.outbox.is_holding = true;
+    ask(*state, &waiter, COMMAND("slow"));
+    struct outbox_deferred *run = next_run(0);
+    assert_int_not_equal(sem_trywait(&waiter.has_answer), 0);
+    fake_outbox_store(run);
+    expect_answer(&waiter, "{\"type\":5}");
+    written_out(&waiter, true);
+    sem_post(&stage.may_reply);
+    expect_sent(OUTBOX_EDIT, "slow");
+}
+
+static void a_handler_may_end_before_its_run_is_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+    stage.outbox.is_holding = true;
+    ask(fixture, &waiter, COMMAND("file"));
+    struct outbox_deferred *run = next_run(0);
+    finish_handlers(fixture);
+    assert_int_not_equal(sem_trywait(&waiter.has_answer), 0);
+    fake_outbox_store(run);
+    expect_answer(&waiter, "{\"type\":5,\"data\":{\"flags\":64}}");
+    assert_int_equal(stage.outbox.sent_count, 0);
+    written_out(&waiter, true);
+    expect_sent(OUTBOX_EDIT, "here it is");
+}
+
+static void a_run_that_is_stored_late_is_deferred_all_the_same(void **state)
+{
+    struct waiter waiter;
+    stage.outbox.stores = OUTBOX_LATE;
+    ask(*state, &waiter, COMMAND("slow"));
+    expect_answer(&waiter, "{\"type\":5}");
+    written_out(&waiter, true);
+    sem_post(&stage.may_reply);
+    expect_sent(OUTBOX_EDIT, "slow");
+}
+
+static void of_a_repeated_request_the_first_ones_reply_is_sent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter first, second;
+    ask(fixture, &first, COMMAND("slow"));
+    expect_answer(&first, "{\"type\":5}");
+    stage.outbox.stores = OUTBOX_DUPLICATE;
+    ask(fixture, &second, COMMAND("slow"));
+    expect_answer(&second, "{\"type\":5}");
+    written_out(&first, false);
+    written_out(&second, true);
+    sem_post(&stage.may_reply);
+    sem_post(&stage.may_reply);
+    finish_handlers(fixture);
+    assert_int_equal(stage.outbox.sent_count, 1);
+    assert_true(stage.outbox.runs[1].is_answered && stage.outbox.runs[1].has_finished);
+}
+
+static void a_run_that_can_not_be_stored_is_answered_with_a_sentence(void **state)
+{
+    struct waiter waiter;
+    stage.outbox.stores = OUTBOX_NOT_STORED;
+    ask(*state, &waiter, COMMAND("slow"));
+    expect_answer(&waiter, "{\"type\":4,\"data\":{\"flags\":32832,");
+    written_out(&waiter, true);
+    sem_post(&stage.may_reply);
 }
 
 static void the_edit_waits_until_the_answer_was_written_out(void **state)
 {
     struct fixture *fixture = *state;
     struct waiter waiter;
-    dispatch(fixture, &waiter, COMMAND("slow"));
+    ask(fixture, &waiter, COMMAND("slow"));
     expect_answer(&waiter, "{\"type\":5}");
     sem_post(&stage.may_reply);
-    /* The handler has ended when its executor has. */
-    executor_free(fixture->executor);
-    fixture->executor = NULL;
-    assert_int_equal(stage.sent_count, 0);
+    finish_handlers(fixture);
+    assert_int_equal(stage.outbox.sent_count, 0);
     written_out(&waiter, true);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "slow");
+    expect_sent(OUTBOX_EDIT, "slow");
 }
 
-static void an_answer_that_reached_nobody_has_no_edit(void **state)
+/* Another instance may have answered the same interaction. */
+static void an_answer_that_reached_nobody_has_its_edit_all_the_same(void **state)
 {
-    struct fixture *fixture = *state;
     struct waiter waiter;
-    dispatch(fixture, &waiter, COMMAND("slow"));
+    ask(*state, &waiter, COMMAND("slow"));
     expect_answer(&waiter, "{\"type\":5}");
     written_out(&waiter, false);
     sem_post(&stage.may_reply);
-    executor_free(fixture->executor);
-    fixture->executor = NULL;
-    assert_int_equal(stage.sent_count, 0);
+    expect_sent(OUTBOX_EDIT, "slow");
+}
+
+static void without_a_budget_everything_is_deferred_but_suggestions(void **state)
+{
+    struct waiter waiter;
+    ask(*state, &waiter, COMMAND("quick"));
+    expect_answer(&waiter, "{\"type\":5}");
+    written_out(&waiter, true);
+    expect_sent(OUTBOX_EDIT, "quick");
+    ask(*state, &waiter, TYPED("quick"));
+    expect_answer(&waiter, "{\"type\":8,");
+    assert_null(waiter.answer.sent);
 }
 
 static void a_private_command_is_deferred_privately(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, COMMAND("hush"));
+    ask(*state, &waiter, COMMAND("hush"));
     expect_answer(&waiter, "{\"type\":5,\"data\":{\"flags\":64}}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "slow");
+    assert_false(expect_sent(OUTBOX_EDIT, "slow")->replaces_original);
+}
+
+/* An edit can't hide what everybody sees. */
+static void a_private_reply_takes_the_place_of_a_public_deferral(void **state)
+{
+    struct waiter waiter;
+    ask(*state, &waiter, COMMAND("shy"));
+    expect_answer(&waiter, "{\"type\":5}");
+    written_out(&waiter, true);
+    sem_post(&stage.may_reply);
+    assert_true(expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832")->replaces_original);
 }
 
 static void a_command_known_to_be_slow_is_deferred_before_it_runs(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, COMMAND("known"));
+    ask(*state, &waiter, COMMAND("known"));
     /* Already there: nothing else has to happen first. */
     assert_int_equal(sem_trywait(&waiter.has_answer), 0);
     sem_post(&waiter.has_answer);
     expect_answer(&waiter, "{\"type\":5}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "slow");
+    expect_sent(OUTBOX_EDIT, "slow");
 }
 
 static void a_slow_click_is_deferred_as_an_update(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, CLICK("update:0:0:x"));
+    ask(*state, &waiter, CLICK("update:0:0:x"));
     expect_answer(&waiter, "{\"type\":6}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "slow");
+    expect_sent(OUTBOX_EDIT, "slow");
 }
 
 static void a_slow_click_that_says_something_new_becomes_a_follow_up(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, CLICK("notice:0:0:x"));
+    ask(*state, &waiter, CLICK("notice:0:0:x"));
     expect_answer(&waiter, "{\"type\":6}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
     /* Ephemeral and Components V2: 1 << 6 | 1 << 15. */
-    expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832");
+    assert_false(expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832")->replaces_original);
 }
 
 static void a_form_that_comes_too_late_becomes_a_sentence(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, CLICK("late:0:0:x"));
+    ask(*state, &waiter, CLICK("late:0:0:x"));
     expect_answer(&waiter, "{\"type\":6}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
@@ -353,21 +493,21 @@ static void a_form_that_comes_too_late_becomes_a_sentence(void **state)
 static void a_slow_failure_is_told_with_its_error_id(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, COMMAND("failing"));
+    ask(*state, &waiter, COMMAND("failing"));
     expect_answer(&waiter, "{\"type\":5}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "abcdefghijk");
+    expect_sent(OUTBOX_FOLLOW_UP, "abcdefghijk");
 }
 
 static void a_reply_with_files_is_deferred_however_quick(void **state)
 {
     struct waiter waiter;
-    dispatch(*state, &waiter, COMMAND("file"));
+    ask(*state, &waiter, COMMAND("file"));
     expect_answer(&waiter, "{\"type\":5,\"data\":{\"flags\":64}}");
     written_out(&waiter, true);
-    expect_sent(OUTBOX_EDIT_ORIGINAL, "data.json");
-    assert_int_equal(stage.sent[0].file_count, 1);
+    expect_sent(OUTBOX_EDIT, "data.json");
+    assert_int_equal(stage.outbox.sent->reply.file_count, 1);
 }
 
 #define CROWD 200
@@ -377,7 +517,7 @@ static void a_crowd_of_slow_commands_is_deferred_and_edited(void **state)
     struct fixture *fixture = *state;
     static struct waiter waiters[CROWD];
     for (int i = 0; i < CROWD; i++)
-        dispatch(fixture, &waiters[i], COMMAND("slow"));
+        ask(fixture, &waiters[i], COMMAND("slow"));
     /* Many of them still wait for a thread when their budget is used up. */
     for (int i = 0; i < CROWD; i++) {
         expect_answer(&waiters[i], "{\"type\":5}");
@@ -386,27 +526,166 @@ static void a_crowd_of_slow_commands_is_deferred_and_edited(void **state)
     for (int i = 0; i < CROWD; i++)
         sem_post(&stage.may_reply);
     for (int i = 0; i < CROWD; i++)
-        sem_wait(&stage.has_sent);
-    assert_int_equal(stage.sent_count, CROWD);
+        sem_wait(&stage.outbox.has_sent);
+    assert_int_equal(stage.outbox.sent_count, CROWD);
 }
 
-#define DEFERRAL_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+/* --- No thread is free --------------------------------------------------------------------------
+ */
+
+/* One handler runs and one waits for the thread. */
+static void fill(struct fixture *fixture, struct waiter waiters[2])
+{
+    ask(fixture, &waiters[0], COMMAND("slow"));
+    sem_wait(&stage.is_held);
+    ask(fixture, &waiters[1], COMMAND("slow"));
+}
+
+static void empty(struct waiter waiters[2])
+{
+    sem_post(&stage.may_reply);
+    sem_post(&stage.may_reply);
+    expect_answer(&waiters[0], "{\"type\":4,");
+    expect_answer(&waiters[1], "{\"type\":4,");
+}
+
+static void run_stored(struct fixture *fixture, struct outbox_deferred *run, int expected)
+{
+    struct err err = { 0 };
+    assert_int_equal(router_run(fixture->router, run, buf_view(&run->json), "abcdefghijk", &err),
+                     expected);
+}
+
+static void without_a_free_thread_runs_wait_in_the_outbox(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *json, *answer;
+    } cases[] = {
+        { COMMAND("quick"), "{\"type\":5}" },
+        { COMMAND("known"), "{\"type\":5}" },
+        { COMMAND("hush"), "{\"type\":5,\"data\":{\"flags\":64}}" },
+        { CLICK("update:0:0:x"), "{\"type\":6}" },
+    };
+    struct waiter taken[2], waiter;
+    fill(fixture, taken);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        ask(fixture, &waiter, cases[i].json);
+        expect_answer(&waiter, cases[i].answer);
+        written_out(&waiter, true);
+        assert_int_equal(stage.outbox.runs[i].mode, OUTBOX_RUN_LATER);
+        assert_true(stage.outbox.runs[i].is_answered);
+    }
+    run_stored(fixture, &stage.outbox.runs[0], ERR_BUSY);
+    empty(taken);
+    run_stored(fixture, &stage.outbox.runs[0], 0);
+    expect_sent(OUTBOX_EDIT, "quick");
+}
+
+static void without_a_free_thread_suggestions_are_empty(void **state)
+{
+    struct waiter taken[2], waiter;
+    fill(*state, taken);
+    ask(*state, &waiter, TYPED("quick"));
+    expect_answer(&waiter, "{\"type\":8,\"data\":{\"choices\":[]}}");
+    empty(taken);
+    assert_int_equal(stage.outbox.run_count, 0);
+}
+
+/* --- Runs again ----------------------------------------------------------------------------------
+ */
+
+static void a_run_again_comes_to_the_same(void **state)
+{
+    static const char *const jsons[] = { COMMAND("slow"), COMMAND("shy"), CLICK("notice:0:0:x") };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(jsons); i++) {
+        struct waiter waiter;
+        ask(fixture, &waiter, jsons[i]);
+        const struct outbox_deferred *run = next_run((int)(2 * i));
+        sem_wait(&waiter.has_answer);
+        written_out(&waiter, true);
+        buf_free(&waiter.answer.body);
+        sem_post(&stage.may_reply);
+        sem_wait(&stage.outbox.has_sent);
+
+        struct outbox_deferred *again = fake_outbox_take_over(&stage.outbox);
+        buf_append(&again->json, buf_view(&run->json));
+        run_stored(fixture, again, 0);
+        sem_post(&stage.may_reply);
+        sem_wait(&stage.outbox.has_sent);
+        assert_ptr_equal(stage.outbox.sent, again);
+        assert_int_equal(again->reply.method, run->reply.method);
+        assert_int_equal(again->reply.replaces_original, run->reply.replaces_original);
+        assert_true(str_equal(buf_view(&again->body), buf_view(&run->body)));
+    }
+}
+
+static void a_stored_run_that_is_no_interaction_is_refused(void **state)
+{
+    struct outbox_deferred *run = fake_outbox_take_over(&stage.outbox);
+    buf_append(&run->json, STR("{\"type\":2}"));
+    run_stored(*state, run, ERR_INVALID);
+    assert_false(run->has_finished);
+}
+
+/* --- Messages the handler has stored -------------------------------------------------------------
+ */
+
+static void stored_messages_follow_the_answer(void **state)
+{
+    struct waiter waiter;
+    ask(*state, &waiter, COMMAND("chatty"));
+    expect_answer(&waiter, "{\"type\":4,");
+    assert_int_equal(stage.outbox.handed_over, 0);
+    written_out(&waiter, true);
+    assert_int_equal(stage.outbox.handed_over, 1);
+    assert_int_equal(stage.outbox.run_count, 0);
+}
+
+static void stored_messages_of_a_deferred_call_follow_its_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+    ask(fixture, &waiter, COMMAND("drawl"));
+    expect_answer(&waiter, "{\"type\":5}");
+    sem_post(&stage.may_reply);
+    finish_handlers(fixture);
+    assert_int_equal(stage.outbox.handed_over, 0);
+    written_out(&waiter, true);
+    assert_int_equal(stage.outbox.handed_over, 1);
+}
+
+#define DEFERRAL_TEST(name, open) cmocka_unit_test_setup_teardown(name, open, close_fixture)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DEFERRAL_TEST(a_quick_handler_answers_by_itself),
-        DEFERRAL_TEST(a_slow_command_is_deferred_and_edited),
-        DEFERRAL_TEST(the_edit_waits_until_the_answer_was_written_out),
-        DEFERRAL_TEST(an_answer_that_reached_nobody_has_no_edit),
-        DEFERRAL_TEST(a_private_command_is_deferred_privately),
-        DEFERRAL_TEST(a_command_known_to_be_slow_is_deferred_before_it_runs),
-        DEFERRAL_TEST(a_slow_click_is_deferred_as_an_update),
-        DEFERRAL_TEST(a_slow_click_that_says_something_new_becomes_a_follow_up),
-        DEFERRAL_TEST(a_form_that_comes_too_late_becomes_a_sentence),
-        DEFERRAL_TEST(a_slow_failure_is_told_with_its_error_id),
-        DEFERRAL_TEST(a_reply_with_files_is_deferred_however_quick),
-        DEFERRAL_TEST(a_crowd_of_slow_commands_is_deferred_and_edited),
+        DEFERRAL_TEST(a_quick_handler_answers_by_itself, open_fixture),
+        DEFERRAL_TEST(a_slow_command_is_deferred_and_edited, open_fixture),
+        DEFERRAL_TEST(a_run_is_stored_before_its_answer, open_fixture),
+        DEFERRAL_TEST(a_handler_may_end_before_its_run_is_stored, open_fixture),
+        DEFERRAL_TEST(a_run_that_is_stored_late_is_deferred_all_the_same, open_fixture),
+        DEFERRAL_TEST(of_a_repeated_request_the_first_ones_reply_is_sent, open_fixture),
+        DEFERRAL_TEST(a_run_that_can_not_be_stored_is_answered_with_a_sentence, open_fixture),
+        DEFERRAL_TEST(the_edit_waits_until_the_answer_was_written_out, open_fixture),
+        DEFERRAL_TEST(an_answer_that_reached_nobody_has_its_edit_all_the_same, open_fixture),
+        DEFERRAL_TEST(a_private_command_is_deferred_privately, open_fixture),
+        DEFERRAL_TEST(a_private_reply_takes_the_place_of_a_public_deferral, open_fixture),
+        DEFERRAL_TEST(a_command_known_to_be_slow_is_deferred_before_it_runs, open_fixture),
+        DEFERRAL_TEST(a_slow_click_is_deferred_as_an_update, open_fixture),
+        DEFERRAL_TEST(a_slow_click_that_says_something_new_becomes_a_follow_up, open_fixture),
+        DEFERRAL_TEST(a_form_that_comes_too_late_becomes_a_sentence, open_fixture),
+        DEFERRAL_TEST(a_slow_failure_is_told_with_its_error_id, open_fixture),
+        DEFERRAL_TEST(a_reply_with_files_is_deferred_however_quick, open_fixture),
+        DEFERRAL_TEST(a_crowd_of_slow_commands_is_deferred_and_edited, open_fixture),
+        DEFERRAL_TEST(without_a_budget_everything_is_deferred_but_suggestions, open_without_budget),
+        DEFERRAL_TEST(without_a_free_thread_runs_wait_in_the_outbox, open_small),
+        DEFERRAL_TEST(without_a_free_thread_suggestions_are_empty, open_small),
+        DEFERRAL_TEST(a_run_again_comes_to_the_same, open_fixture),
+        DEFERRAL_TEST(a_stored_run_that_is_no_interaction_is_refused, open_fixture),
+        DEFERRAL_TEST(stored_messages_follow_the_answer, open_fixture),
+        DEFERRAL_TEST(stored_messages_of_a_deferred_call_follow_its_reply, open_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -607,7 +607,7 @@ static void send_hold(struct router_fixture *fixture, struct late *late)
     router_dispatch(fixture->router, interaction, request_id, on_late, late);
 }
 
-static void a_full_executor_answers_at_once(void **state)
+static void a_full_executor_defers_at_once(void **state)
 {
     struct router_fixture *fixture = *state;
     struct late running, waiting;
@@ -616,8 +616,11 @@ static void a_full_executor_answers_at_once(void **state)
     send_hold(fixture, &running);
     sem_wait(&is_held); /* the one thread is taken */
     send_hold(fixture, &waiting);
+    assert_string_equal(command_answer(fixture, PLAIN(WORD)), "{\"type\":5}");
+    assert_int_equal(fixture->outbox.runs[0].mode, OUTBOX_RUN_LATER);
+    fixture->outbox.stores = OUTBOX_NOT_STORED;
     assert_fault(fixture, command_answer(fixture, PLAIN(WORD)), "I'm very busy just now",
-                 "executor is full");
+                 "too busy");
     sem_post(&may_go);
     sem_post(&may_go);
     sem_wait(&running.is_answered);
@@ -674,7 +677,7 @@ int main(void)
         cmocka_unit_test(a_refusal_uses_up_no_cooldown),
         cmocka_unit_test(a_success_uses_up_the_cooldown_but_for_its_replay),
         cmocka_unit_test(autocomplete_never_answers_with_a_sentence),
-        cmocka_unit_test(a_full_executor_answers_at_once),
+        cmocka_unit_test(a_full_executor_defers_at_once),
         cmocka_unit_test(a_broken_command_table_stops_the_start),
         cmocka_unit_test(no_token_is_in_the_log),
     };
