@@ -188,7 +188,7 @@ static int write_batch(struct journal *journal, struct batch *batch, struct err 
         db_atomic(journal->settings.db, batch->statements, batch->count, batch->results, err);
     if (result == 0) {
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_BATCHES, 1);
-        metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, (uint64_t)batch->count);
+        metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, batch->count);
         metrics_observe_us(journal->settings.metrics, METRIC_JOURNAL_WRITE,
                            now_us(journal) - started_us);
         end_batch(journal, batch);
@@ -237,8 +237,8 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
         struct timespec deadline;
         clock_gettime(CLOCK_MONOTONIC, &deadline);
         int64_t sleep_us = until_us - time_us;
-        if (sleep_us > JOURNAL_POLL_MS * 1000)
-            sleep_us = JOURNAL_POLL_MS * 1000;
+        if (sleep_us > journal->settings.poll_ms * 1000)
+            sleep_us = journal->settings.poll_ms * 1000;
         deadline.tv_sec += sleep_us / 1000000;
         deadline.tv_nsec += sleep_us % 1000000 * 1000;
         if (deadline.tv_nsec >= 1000000000) {

@@ -265,11 +265,14 @@ static void keep_lease(struct journal *journal)
 {
     struct err err = { 0 };
     if (beat(journal, &err) != 0) {
-        report(journal, "no heartbeat", &err);
+        if (!journal->has_missed_beat)
+            report(journal, "no heartbeat", &err);
+        journal->has_missed_beat = true;
         journal->heartbeat_due_us = now_us(journal) + journal->settings.poll_ms * 1000;
         notice_loss(journal);
         return;
     }
+    journal->has_missed_beat = false;
     read_delay(journal);
     count(journal);
 }
