@@ -55,7 +55,9 @@ enum limiter_wait {
 /* Which bucket a request that was let through went to. */
 struct limiter_ticket {
     uint64_t bucket[2];
-    bool is_probe; /* of a ban */
+    uint64_t sequence;  /* the number of the request */
+    uint64_t in_bucket; /* its number in the bucket */
+    bool is_probe;      /* of a ban */
     bool is_as_bot;
 };
 

@@ -6,9 +6,10 @@
  *
  *   outbox_defer ----> journal: row stored ---> `stored`: the router answers "deferred"
  *   outbox_finish_run, outbox_answered -------> sender: PATCH or POST ---> journal: row done
- *   outbox_edit_frame ...: row stored by the caller, outbox_hand_over ---> journal: loads it --->
- * sender another process died, or this one started ---> journal: takes jobs over ---> sender a run
- * job ---> `run`: the router runs it
+ *   outbox_edit_frame ...: row stored by the caller
+ *   outbox_hand_over -------> journal: loads it ---> sender
+ *   another process died, or this one started ---> journal: takes jobs over ---> sender
+ *                                            a run job ---> `run`: the router runs it
  */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
@@ -41,6 +42,14 @@ int outbox_new(struct outbox **outbox, const struct outbox_settings *settings,
  * Only what no row holds is lost, and logged. Every struct outbox_deferred must have met its ends.
  * NULL allowed. */
 void outbox_free(struct outbox *outbox, int64_t deadline_ms);
+
+/* Whether sending goes on, for /readyz. From any thread. */
+enum outbox_condition {
+    OUTBOX_WELL,
+    OUTBOX_LEASE_LOST, /* the database was away for too long: others may have the jobs */
+    OUTBOX_SHUT,       /* Discord or Cloudflare wants silence from this address */
+};
+enum outbox_condition outbox_condition(const struct outbox *outbox);
 
 /* --- Deferred commands: the router's side --- */
 
@@ -97,6 +106,11 @@ enum outbox_method {
 struct outbox_message {
     enum outbox_method method; /* of @original, or a follow-up */
     bool is_reposted;
+    /* FOLLOW_UP: @original is deleted first. A deferral's visibility can't be changed, and a
+     * follow-up to one that is still "thinking" would edit it.
+     * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
+     */
+    bool replaces_original;
     struct str_view body;                 /* JSON, of reply_serialize_edit or _follow_up */
     const struct reply_attachment *files; /* sent as multipart when there are any */
     int file_count;

@@ -37,7 +37,8 @@ struct outbox_record {
     int64_t sent_at_ms;    /* UTC; 0: never */
     struct outbox_content content;
     size_t size;                /* of the one piece of memory that holds it all */
-    struct outbox_record *next; /* in a list of its owner's */
+    struct outbox_record *next; /* in a list of its owner's ... */
+    uint64_t order;             /* ... and when it came there */
 };
 
 /* Both wipe what they had of the token. ERR_LIMIT when it is more than any message can be. */

@@ -22,7 +22,8 @@ static const char sql_run[] =
     "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, state = excluded.state, "
     "owner = excluded.owner, request_id = excluded.request_id, content = excluded.content, "
     "reason = NULL, is_started = 0, tries = 0, available_at = excluded.available_at, "
-    "changed_at = excluded.changed_at WHERE outbox.state IN ('dead', 'expired') "
+    "created_at = excluded.created_at, changed_at = excluded.changed_at "
+    "WHERE outbox.state IN ('dead', 'expired') "
     "OR (outbox.id = excluded.id AND outbox.state = excluded.state "
     "AND COALESCE(outbox.owner, 0) = COALESCE(excluded.owner, 0)) RETURNING id";
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "outbox_fixture.h"
+#include "outbox_store_fixture.h"
 
 #include "core/system_clock.h"
 
@@ -39,8 +39,8 @@ static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
 
 static int store_run(struct db_fixture *fixture, int64_t number, int64_t row_id, int64_t owner)
 {
-    struct outbox_record record = outbox_fixture_record(fixture, OUTBOX_KIND_RUN, number);
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record record = outbox_store_fixture_record(fixture, OUTBOX_KIND_RUN, number);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     record.id = row_id;
     record.expires_at_ms = NOW + 60000;
     return run(fixture, outbox_store_run(&record, buf_view(&sealed), owner, NOW));
@@ -49,8 +49,8 @@ static int store_run(struct db_fixture *fixture, int64_t number, int64_t row_id,
 static int store_edit(struct db_fixture *fixture, int64_t message, int64_t version, bool is_final,
                       int64_t owner)
 {
-    struct outbox_record record = outbox_fixture_record(fixture, OUTBOX_KIND_EDIT, message);
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record record = outbox_store_fixture_record(fixture, OUTBOX_KIND_EDIT, message);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     record.id = version; /* a new one is made for each call; the row keeps its first */
     record.version = version;
     record.is_final = is_final;
@@ -116,10 +116,11 @@ static void a_job_its_owner_forgot_expires_a_little_later(void **state)
 static void what_is_held_is_read_in_order_and_piece_by_piece(void **state)
 {
     struct db_fixture *fixture = *state;
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     struct outbox_record last = { .created_at_ms = INT64_MIN };
     for (int64_t i = 0; i < 5; i++) {
-        struct outbox_record record = outbox_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+        struct outbox_record record =
+            outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
         assert_int_equal(run(fixture, outbox_store_follow_up(&record, buf_view(&sealed),
                                                              i == 2 ? OTHER : ME, NOW + i / 2)),
@@ -237,9 +238,10 @@ static void nothing_is_claimed_whose_token_is_over(void **state)
 static void of_an_interaction_the_oldest_is_claimed(void **state)
 {
     struct db_fixture *fixture = *state;
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     for (int64_t i = 0; i < 3; i++) {
-        struct outbox_record record = outbox_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+        struct outbox_record record =
+            outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
         record.expires_at_ms = NOW + 60000;
         assert_int_equal(
@@ -317,8 +319,8 @@ static void rows_read_as_they_were_written(void **state)
 {
     struct db_fixture *fixture = *state;
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    struct outbox_record written = outbox_fixture_record(fixture, OUTBOX_KIND_EDIT, 1), read;
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record written = outbox_store_fixture_record(fixture, OUTBOX_KIND_EDIT, 1), read;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     written.version = 9;
     written.is_reposted = true;
     assert_int_equal(run(fixture, outbox_store_edit(&written, buf_view(&sealed), ME, NOW)), 1);
@@ -329,7 +331,7 @@ static void rows_read_as_they_were_written(void **state)
     written.created_at_ms = NOW;
     assert_memory_equal(&read, &written, sizeof(read));
     struct outbox_record *opened = NULL;
-    assert_int_equal(outbox_record_open(outbox_fixture_key, &read, stored, &opened, NULL), 0);
+    assert_int_equal(outbox_record_open(outbox_store_fixture_key, &read, stored, &opened, NULL), 0);
     assert_true(str_equal(opened->content.token, content.token));
     assert_true(str_equal(opened->content.json, content.json));
     outbox_record_free(opened);
@@ -370,10 +372,10 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
                                           .message_id = INT64_MAX,
                                           .files = files,
                                           .file_count = 2 };
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&whole);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&whole);
     struct outbox_record row = { .id = 3 }, *record = NULL;
-    assert_int_equal(outbox_record_open(outbox_fixture_key, &row, buf_view(&sealed), &record, NULL),
-                     0);
+    assert_int_equal(
+        outbox_record_open(outbox_store_fixture_key, &row, buf_view(&sealed), &record, NULL), 0);
     assert_true(str_equal(record->content.json, whole.json));
     assert_true(str_equal(record->content.token, whole.token));
     assert_int_equal(record->content.method, OUTBOX_DELETE);
@@ -388,7 +390,7 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
 static void a_sealed_token_can_not_be_read(void **state)
 {
     (void)state;
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     assert_null(memmem(sealed.data, sealed.length, content.token.data, content.token.length));
     assert_null(memmem(sealed.data, sealed.length, content.json.data, content.json.length));
 }
@@ -396,17 +398,17 @@ static void a_sealed_token_can_not_be_read(void **state)
 static void what_was_tampered_with_does_not_open(void **state)
 {
     (void)state;
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     struct outbox_record row = { 0 }, *record = NULL;
     for (size_t i = 0; i < sealed.length; i++) {
         sealed.data[i] ^= 1;
         assert_int_equal(
-            outbox_record_open(outbox_fixture_key, &row, buf_view(&sealed), &record, NULL),
+            outbox_record_open(outbox_store_fixture_key, &row, buf_view(&sealed), &record, NULL),
             ERR_INVALID);
         sealed.data[i] ^= 1;
     }
     for (size_t length = 0; length < sealed.length; length++)
-        assert_int_equal(outbox_record_open(outbox_fixture_key, &row,
+        assert_int_equal(outbox_record_open(outbox_store_fixture_key, &row,
                                             (struct str_view){ sealed.data, length }, &record,
                                             NULL),
                          ERR_INVALID);
@@ -419,7 +421,7 @@ static void what_was_tampered_with_does_not_open(void **state)
 int main(void)
 {
 #define IN_DATABASE(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, outbox_fixture_setup, db_fixture_teardown)
+    cmocka_unit_test_setup_teardown(test, outbox_store_fixture_setup, db_fixture_teardown)
     const struct CMUnitTest tests[] = {
         IN_DATABASE(a_run_is_stored_once),
         IN_DATABASE(a_run_that_was_given_up_may_come_again),
