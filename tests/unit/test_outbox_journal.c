@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "outbox_fixture.h"
+#include "outbox_store_fixture.h"
 
 #include "outbox/outbox_journal.h"
 
@@ -185,7 +185,7 @@ static void process_start(struct process *process, struct world *world, int room
         .lost = on_lost,
         .context = process,
     };
-    memcpy(settings.key, outbox_fixture_key, sizeof(settings.key));
+    memcpy(settings.key, outbox_store_fixture_key, sizeof(settings.key));
     if (journal_new(&process->journal, &settings, &err) != 0)
         fail_msg("%s", err.message);
     journal_set_room(process->journal, room);
@@ -206,11 +206,11 @@ static void prepare(const struct process *process, struct job *job, enum journal
 {
     *job = (struct job){
         .entry = { .change = change, .record = &job->record, .tries = 1, .ended = on_ended },
-        .record = outbox_fixture_record(process->world->fixture, OUTBOX_KIND_RUN, number),
+        .record = outbox_store_fixture_record(process->world->fixture, OUTBOX_KIND_RUN, number),
         .world = process->world,
     };
     if (change == JOURNAL_STORE_RUN)
-        job->entry.sealed = outbox_fixture_seal(&content);
+        job->entry.sealed = outbox_store_fixture_seal(&content);
     if (change == JOURNAL_DEAD)
         job->entry.reason = "refused";
     if (change == JOURNAL_LOAD)
@@ -261,8 +261,9 @@ static int store(struct world *world, struct db_statement statement)
 /* What the router stores: a follow-up of interaction 1, or a state of message 1. */
 static void store_follow_up(struct world *world, int64_t id, int64_t owner)
 {
-    struct outbox_record record = outbox_fixture_record(world->fixture, OUTBOX_KIND_FOLLOW_UP, 1);
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record record =
+        outbox_store_fixture_record(world->fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     record.id = id;
     assert_int_equal(store(world, outbox_store_follow_up(&record, buf_view(&sealed), owner, id)),
                      0);
@@ -270,8 +271,8 @@ static void store_follow_up(struct world *world, int64_t id, int64_t owner)
 
 static void store_edit(struct world *world, int64_t version, int64_t owner)
 {
-    struct outbox_record record = outbox_fixture_record(world->fixture, OUTBOX_KIND_EDIT, 1);
-    CLEANUP(buf_free) struct buf sealed = outbox_fixture_seal(&content);
+    struct outbox_record record = outbox_store_fixture_record(world->fixture, OUTBOX_KIND_EDIT, 1);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     record.version = version;
     assert_int_equal(store(world, outbox_store_edit(&record, buf_view(&sealed), owner,
                                                     clock_wall_ms(&world->clock))),
@@ -616,7 +617,7 @@ static void a_stop_without_a_database_loses_aloud(void **state)
 static int setup_world(void **state, bool is_exclusive)
 {
     struct world *world = calloc(1, sizeof(*world));
-    if (!world || outbox_fixture_setup((void **)&world->fixture) != 0)
+    if (!world || outbox_store_fixture_setup((void **)&world->fixture) != 0)
         return -1;
     pthread_mutex_init(&world->lock, NULL);
     world->clock = (struct clock){ wall_ms, monotonic_us };
