@@ -28,18 +28,13 @@ static const struct {
     [OUTBOX_VERB_DROP] = { "drop", "is deleted", outbox_admin_drop },
 };
 
-static bool is_state_word(const char *word)
-{
-    return word[0] && strspn(word, "abcdefghijklmnopqrstuvwxyz") == strlen(word);
-}
-
 static bool parse_list(int count, char **arguments, struct outbox_cli_options *options)
 {
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--json") == 0)
             options->is_json = true;
         else if (strcmp(arguments[i], "--state") == 0 && i + 1 < count &&
-                 is_state_word(arguments[i + 1]))
+                 outbox_admin_is_state(str_from(arguments[i + 1])))
             options->state = arguments[++i];
         else
             return false;

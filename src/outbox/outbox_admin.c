@@ -10,6 +10,15 @@
 
 /* --- List --- */
 
+bool outbox_admin_is_state(struct str_view word)
+{
+    static const char *const words[] = { "queued", "leased", "done", "expired", "dead" };
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (str_equal(word, str_from(words[i])))
+            return true;
+    return false;
+}
+
 static const char sql_list[] =
     "SELECT id, kind, word, reason, tries, is_started, interaction_id, guild_id, request_id, "
     "created_at, changed_at, expires_at FROM (SELECT id, kind, reason, tries, is_started, "
@@ -84,20 +93,11 @@ static void write_jobs(struct buf *json, const struct db_rows *rows)
     json_object_end(&out);
 }
 
-static bool is_state(struct str_view word)
-{
-    static const char *const words[] = { "queued", "leased", "done", "expired", "dead" };
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (str_equal(word, str_from(words[i])))
-            return true;
-    return false;
-}
-
 int outbox_admin_list(struct db *db, struct str_view state, int64_t now_ms, struct buf *json,
                       struct err *err)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    if (state.data && !is_state(state))
+    if (state.data && !outbox_admin_is_state(state))
         return err_set(err, ERR_INVALID, "state: queued, leased, done, expired or dead");
     const struct db_statement statement = {
         .sql = sql_list,

@@ -6,6 +6,9 @@
 
 #define OUTBOX_LIST_MAX 200
 
+/* Whether `word` is one of a job's states: queued, leased, done, expired, dead. */
+bool outbox_admin_is_state(struct str_view word);
+
 /* Jobs as JSON, newest change first: of `state`, or of all but done when that is absent. What a
  * dead process holds counts as queued. No content is shown:
  *
