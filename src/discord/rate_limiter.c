@@ -7,13 +7,13 @@
  * limit. What others use shows in `remaining` and is added to `counted`. */
 #include "discord/rate_limiter.h"
 
+#include "discord/rate_limiter_answer.h"
 #include "discord/rate_limiter_bucket.h"
 #include "discord/rate_limiter_global.h"
 
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MS_US          INT64_C(1000)
 /* When only an answer under way can change something. */
@@ -25,9 +25,8 @@
 /* A 429 that does not say how long, and a bucket whose window is not known. */
 #define WAIT_MS        1000
 #define DELAY_MAX_MS   3600000
-/* Settings and headers beyond are not Discord's. */
+/* A setting beyond is a mistake. */
 #define PER_SECOND_MAX 100000
-#define LIMIT_MAX      1000000
 
 struct limiter {
     struct bucket_table *table;
@@ -141,7 +140,7 @@ static struct bucket *account_of(struct limiter *limiter, const struct limiter_r
     struct bucket *before = bucket_table_resolve(
         table, bucket_table_find(table, bucket_table_key(table, known->previous, route->major)));
     if (before && before != bucket)
-        bucket_table_move(table, before, bucket, limiter->sequence, now_us);
+        bucket_table_move(before, bucket, limiter->sequence);
     return bucket;
 }
 
@@ -188,90 +187,33 @@ enum limiter_wait limiter_take(struct limiter *limiter, const struct limiter_rou
     invalid_budget_take(&limiter->invalid, now_us);
     limiter->under_way++;
     account->taken_us = now_us;
-    account->under_way++;
-    account->ticket_count++;
-    bucket_table_settle(limiter->table, account, now_us);
+    bucket_table_take(account);
     return LIMITER_GO;
 }
 
 /* --- After the answer --- */
-
-/* What an answer means for the account. */
-enum effect {
-    EFFECT_NONE,    /* certainly not counted */
-    EFFECT_COUNTED, /* counted, with headers that say how */
-    EFFECT_BLIND,   /* maybe counted; nothing says so */
-    EFFECT_CLOSED,  /* a 429 of this bucket */
-    EFFECT_GLOBAL,  /* a 429 of all requests */
-    EFFECT_BANNED,
-};
-
-static bool has_headers(const struct rest_response *response)
-{
-    return response->limit >= 1 && response->limit <= LIMIT_MAX && response->remaining >= 0 &&
-           response->remaining <= response->limit && response->reset_after_ms >= 0;
-}
-
-static bool has_scope(const struct rest_response *response, const char *scope)
-{
-    return strcmp(response->scope, scope) == 0;
-}
-
-static enum effect effect_of(const struct rest_response *response, const struct rest_error *error)
-{
-    if (response->result != REST_ANSWERED)
-        return rest_was_without_effect(response->result) ? EFFECT_NONE : EFFECT_BLIND;
-    if (response->status != 429)
-        return has_headers(response) ? EFFECT_COUNTED : EFFECT_BLIND;
-    if (rest_is_banned(response, error))
-        return EFFECT_BANNED;
-    bool is_global = response->is_global || error->is_global || has_scope(response, "global");
-    return is_global ? EFFECT_GLOBAL : EFFECT_CLOSED;
-}
-
-static bool is_invalid(const struct rest_response *response)
-{
-    if (response->result != REST_ANSWERED)
-        return false;
-    return response->status == 401 || response->status == 403 ||
-           (response->status == 429 && !has_scope(response, "shared"));
-}
-
-static int64_t wait_us(const struct rest_response *response, const struct rest_error *error,
-                       int64_t otherwise_ms)
-{
-    int64_t wait_ms = rest_wait_ms(response, error);
-    if (wait_ms <= 0)
-        wait_ms = otherwise_ms;
-    return (wait_ms < REST_WAIT_MAX_MS ? wait_ms : REST_WAIT_MAX_MS) * MS_US;
-}
 
 static void hear_for_all(struct limiter *limiter, const struct limiter_ticket *ticket,
                          enum effect effect, const struct rest_response *response,
                          const struct rest_error *error, int64_t now_us)
 {
     limiter->under_way--;
-    if (is_invalid(response))
+    if (answer_is_invalid(response))
         invalid_budget_add(&limiter->invalid, now_us);
     if (ticket->is_as_bot)
         global_limit_heard(&limiter->global, effect != EFFECT_NONE, now_us);
     if (effect == EFFECT_GLOBAL) {
         int64_t *closed_until_us =
             ticket->is_as_bot ? &limiter->global.closed_until_us : &limiter->closed_until_us;
-        *closed_until_us = later(*closed_until_us, now_us + wait_us(response, error, WAIT_MS));
+        *closed_until_us =
+            later(*closed_until_us, now_us + answer_wait_us(response, error, WAIT_MS));
     }
     if (effect == EFFECT_BANNED)
-        gate_shut(&limiter->gate, now_us + wait_us(response, error, BAN_MS));
+        gate_shut(&limiter->gate, now_us + answer_wait_us(response, error, BAN_MS));
     else if (ticket->is_probe && response->result != REST_ANSWERED)
         gate_shut(&limiter->gate, now_us + PROBE_AGAIN_MS * MS_US);
     if (ticket->is_probe)
         gate_probe_ended(&limiter->gate, response->result == REST_ANSWERED);
-}
-
-static int64_t reset_us_of(const struct rest_response *response)
-{
-    int64_t reset_ms = response->reset_after_ms;
-    return (reset_ms < REST_WAIT_MAX_MS ? reset_ms : REST_WAIT_MAX_MS) * MS_US;
 }
 
 /* The account that Discord named in its answer, which may teach us the route's hash. `account` is
@@ -286,12 +228,13 @@ static struct bucket *account_named(struct limiter *limiter, const struct limite
     struct limiter_known_route *known = bucket_table_route(table, route->route);
     if (!known || hash.length == 0)
         return account;
-    bucket_table_learn(table, known, hash, reset_us_of(response));
+    bucket_table_learn(table, known, hash, answer_reset_us(response));
     struct limiter_key key = bucket_table_key(table, known->base, route->major);
     struct bucket *bucket = bucket_table_find(table, key);
     /* A request taken after its hash was renamed would not be answered with the old one: there are
      * two buckets, between which Discord changes. */
-    if (bucket && bucket->is_alias && ticket->sequence > bucket->alias_since)
+    if (bucket && bucket->is_alias && bucket->under_way == 0 &&
+        ticket->sequence > bucket->alias_since)
         bucket_table_restore(bucket);
     struct bucket *named = bucket_table_resolve(table, bucket);
     bool is_new = !named;
@@ -302,7 +245,7 @@ static struct bucket *account_named(struct limiter *limiter, const struct limite
     if (!named)
         return account;
     if (named != account && (is_new || !account->is_known))
-        bucket_table_move(table, account, named, limiter->sequence, now_us);
+        bucket_table_move(account, named, limiter->sequence);
     return named;
 }
 
@@ -320,7 +263,7 @@ static void read_headers(struct bucket *account, const struct rest_response *res
     int64_t used = response->limit - response->remaining + others;
     if (account->counted + account->under_way < used)
         account->counted = used - account->under_way;
-    account->reset_us = later(account->reset_us, now_us + reset_us_of(response));
+    account->reset_us = later(account->reset_us, now_us + answer_reset_us(response));
 }
 
 static void count_blindly(struct limiter *limiter, const struct limiter_route *route,
@@ -341,7 +284,7 @@ void limiter_heard(struct limiter *limiter, const struct limiter_route *route,
                    const struct limiter_ticket *ticket, const struct rest_response *response,
                    const struct rest_error *error, int64_t now_us)
 {
-    enum effect effect = effect_of(response, error);
+    enum effect effect = answer_effect(response, error);
     hear_for_all(limiter, ticket, effect, response, error, now_us);
 
     struct bucket_table *table = limiter->table;
@@ -349,16 +292,12 @@ void limiter_heard(struct limiter *limiter, const struct limiter_route *route,
         bucket_table_find(table, (struct limiter_key){ { ticket->bucket[0], ticket->bucket[1] } });
     struct bucket *account = bucket_table_resolve(table, holder);
     assert(holder && account); /* what is under way holds both */
-    bool has_news = has_headers(response) && (effect == EFFECT_COUNTED || effect == EFFECT_CLOSED);
+    bool has_news =
+        answer_has_headers(response) && (effect == EFFECT_COUNTED || effect == EFFECT_CLOSED);
     struct bucket *named = account;
-    if (has_news) {
+    if (has_news)
         named = account_named(limiter, route, ticket, response, account, now_us);
-        account = bucket_table_resolve(table, holder);
-    }
-    holder->ticket_count--;
-    account->under_way--;
-    bucket_table_settle(table, holder, now_us);
-    bucket_table_settle(table, account, now_us);
+    account = bucket_table_heard(table, holder, now_us);
 
     forget_reset(named, now_us);
     if (effect == EFFECT_COUNTED)
@@ -367,7 +306,7 @@ void limiter_heard(struct limiter *limiter, const struct limiter_route *route,
         count_blindly(limiter, route, named, response, now_us);
     else if (effect == EFFECT_CLOSED)
         named->closed_until_us =
-            later(named->closed_until_us, now_us + wait_us(response, error, WAIT_MS));
+            later(named->closed_until_us, now_us + answer_wait_us(response, error, WAIT_MS));
     if (!has_news)
         return;
     int64_t taken_after = (int64_t)(account->taken_count - ticket->in_bucket);

@@ -216,12 +216,9 @@ struct bucket *bucket_table_find(const struct bucket_table *table, struct limite
 /* Aliases never form a circle: an account only moves to a bucket that then is none. */
 struct bucket *bucket_table_resolve(const struct bucket_table *table, struct bucket *bucket)
 {
-    struct bucket *account = bucket;
-    while (account && account->is_alias)
-        account = bucket_table_find(table, account->target);
-    if (account && account != bucket)
-        bucket->target = account->key;
-    return account;
+    while (bucket && bucket->is_alias)
+        bucket = bucket_table_find(table, bucket->target);
+    return bucket;
 }
 
 struct bucket *bucket_table_make(struct bucket_table *table, struct limiter_key key, int64_t now_us)
@@ -239,22 +236,16 @@ struct bucket *bucket_table_make(struct bucket_table *table, struct limiter_key 
     return bucket;
 }
 
-void bucket_table_settle(struct bucket_table *table, struct bucket *bucket, int64_t now_us)
-{
-    idle_remove(bucket);
-    if (bucket->ticket_count == 0 && bucket->under_way == 0)
-        idle_add(table, bucket, now_us);
-}
-
-void bucket_table_move(struct bucket_table *table, struct bucket *from, struct bucket *to,
-                       uint64_t sequence, int64_t now_us)
+void bucket_table_move(struct bucket *from, struct bucket *to, uint64_t sequence)
 {
     if (!to->is_known) {
         to->is_known = from->is_known;
         to->limit = from->limit;
     }
     to->is_alias = false;
-    to->under_way += from->under_way;
+    to->under_way += from->under_way; /* and still leads through `from` */
+    if (to->under_way > 0)
+        idle_remove(to);
     to->counted += from->counted;
     to->reset_us = later(to->reset_us, from->reset_us);
     to->closed_until_us = later(to->closed_until_us, from->closed_until_us);
@@ -263,17 +254,36 @@ void bucket_table_move(struct bucket_table *table, struct bucket *from, struct b
     from->is_alias = true;
     from->target = to->key;
     from->alias_since = sequence;
-    from->under_way = from->counted = 0;
-    bucket_table_settle(table, from, now_us);
-    bucket_table_settle(table, to, now_us);
+    from->counted = 0;
 }
 
 void bucket_table_restore(struct bucket *alias)
 {
-    alias->is_alias = false;
-    alias->is_known = false;
-    alias->under_way = alias->counted = 0;
+    assert(alias->under_way == 0);
+    alias->is_alias = alias->is_known = false;
+    alias->limit = alias->counted = 0;
     alias->reset_us = alias->closed_until_us = 0;
+}
+
+void bucket_table_take(struct bucket *account)
+{
+    idle_remove(account);
+    account->under_way++;
+}
+
+static void let_go(struct bucket_table *table, struct bucket *bucket, int64_t now_us)
+{
+    assert(bucket->under_way > 0);
+    if (--bucket->under_way == 0)
+        idle_add(table, bucket, now_us);
+}
+
+struct bucket *bucket_table_heard(struct bucket_table *table, struct bucket *bucket, int64_t now_us)
+{
+    for (; bucket->is_alias; bucket = bucket_table_find(table, bucket->target))
+        let_go(table, bucket, now_us);
+    let_go(table, bucket, now_us);
+    return bucket;
 }
 
 void bucket_table_sweep(struct bucket_table *table, int64_t idle_us, int64_t now_us)

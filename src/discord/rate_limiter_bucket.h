@@ -32,7 +32,7 @@ struct bucket {
     struct bucket *next_in_slot;
     struct bucket *idle_next, *idle_before; /* in the list of those nothing is under way for */
     int64_t used_us;
-    int ticket_count; /* requests under way whose ticket names this bucket */
+    int64_t under_way; /* requests whose ticket names this bucket, or an alias that leads here */
 
     bool is_alias;
     struct limiter_key target;
@@ -41,9 +41,8 @@ struct bucket {
     /* The account: what may be counted by Discord at this moment is under_way + counted. */
     bool is_known; /* Discord named a limit */
     int64_t limit;
-    int64_t under_way; /* sent, not yet heard of */
-    int64_t counted;   /* heard of, since the last reset */
-    int64_t reset_us;  /* when none of the counted is counted any more */
+    int64_t counted;  /* heard of, since the last reset */
+    int64_t reset_us; /* when none of the counted is counted any more */
     int64_t closed_until_us;
     int64_t taken_us;     /* the last time; INT64_MIN: never */
     uint64_t taken_count; /* requests ever */
@@ -77,13 +76,16 @@ struct bucket *bucket_table_make(struct bucket_table *table, struct limiter_key 
                                  int64_t now_us);
 /* Moves the account of `from` to `to` and makes `from` an alias of it; `sequence` is the number of
  * the last request taken. Both are accounts, and different. */
-void bucket_table_move(struct bucket_table *table, struct bucket *from, struct bucket *to,
-                       uint64_t sequence, int64_t now_us);
-/* An alias becomes an account of its own, of which nothing is known. */
+void bucket_table_move(struct bucket *from, struct bucket *to, uint64_t sequence);
+/* An alias for which nothing is under way becomes an account of its own, of which nothing is known.
+ */
 void bucket_table_restore(struct bucket *alias);
 
-/* To be called when `under_way` or `ticket_count` has changed: whether it may be forgotten. */
-void bucket_table_settle(struct bucket_table *table, struct bucket *bucket, int64_t now_us);
+/* A request goes, and has been heard of. What it leads to is not forgotten in between. */
+void bucket_table_take(struct bucket *account);
+/* `bucket` is the one its ticket names. Returns the account. */
+struct bucket *bucket_table_heard(struct bucket_table *table, struct bucket *bucket,
+                                  int64_t now_us);
 
 void bucket_table_sweep(struct bucket_table *table, int64_t idle_us, int64_t now_us);
 

@@ -234,6 +234,25 @@ static void two_hashes_that_alternate_are_two_buckets(void **state)
     }
 }
 
+static void a_hash_that_comes_back_keeps_what_is_under_way(void **state)
+{
+    (void)state;
+    CLEANUP(free_limiter) struct limiter *limiter = make_limiter((struct limiter_settings){ 0 });
+    exchange(limiter, &edit, counted("old", 9, 8, 1000), START);
+    struct limiter_ticket slow = take(limiter, &edit, START);
+    exchange(limiter, &edit, counted("new", 9, 6, 1000), START);
+    struct limiter_ticket slow_too = take(limiter, &edit, START);
+    exchange(limiter, &edit, counted("old", 9, 4, 1000), START);
+    exchange(limiter, &edit, counted("newest", 9, 3, 1000), START);
+    hear(limiter, &edit, slow, counted("new", 9, 7, 1000), START);
+    hear(limiter, &edit, slow_too, counted("old", 9, 5, 1000), START);
+    exchange(limiter, &edit, counted("old", 9, 2, 1000), START);
+    limiter_sweep(limiter, START + LIMITER_IDLE_MS * MS);
+    struct limiter_state now;
+    limiter_state(limiter, START, &now);
+    assert_int_equal(now.buckets, 0);
+}
+
 static void absurd_headers_are_not_believed(void **state)
 {
     (void)state;
@@ -562,6 +581,7 @@ int main(void)
         cmocka_unit_test(routes_with_one_hash_share_a_bucket),
         cmocka_unit_test(a_renamed_bucket_keeps_its_account),
         cmocka_unit_test(two_hashes_that_alternate_are_two_buckets),
+        cmocka_unit_test(a_hash_that_comes_back_keeps_what_is_under_way),
         cmocka_unit_test(absurd_headers_are_not_believed),
         cmocka_unit_test(the_operators_delay_keeps_requests_of_a_bucket_apart),
         cmocka_unit_test(a_place_is_given_back_only_where_discord_can_not_have_counted),
