@@ -25,6 +25,9 @@
 #define A_LONG_TIME   (20 * MS_PER_SECOND)
 #define HEARTBEATS    (JOURNAL_LEASE_MS / JOURNAL_HEARTBEAT_MS + 1)
 #define ROOM_FOR_MANY 100000
+#define SWEEP_DUE_MS  MS_PER_MINUTE
+/* In a short time by a journal that sleeps in between; one that does not looks 100,000 times. */
+#define LOOKS_MAX     5000
 
 static const struct outbox_content content = { .token = { "a-token", 7 },
                                                .json = { "{\"a\":1}", 7 } };
@@ -84,6 +87,7 @@ struct world {
     struct clock clock;
     int64_t begun_ms;
     _Atomic int64_t now_ms; /* since then */
+    atomic_int looks;       /* at the monotonic clock */
     pthread_mutex_t lock;   /* guards what the journals say */
     int ended_count;
 };
@@ -111,7 +115,9 @@ static int64_t wall_ms(const struct clock *clock)
 
 static int64_t monotonic_us(const struct clock *clock)
 {
-    return CONTAINER_OF(clock, struct world, clock)->now_ms * 1000;
+    struct world *world = CONTAINER_OF(clock, struct world, clock);
+    world->looks++;
+    return world->now_ms * 1000;
 }
 
 static void on_loaded(void *context, struct outbox_record *record)
@@ -598,6 +604,27 @@ static void after_a_lost_lease_what_is_still_held_is_loaded(void **state)
     process_stop(&process);
 }
 
+/* Though much is due. */
+static void without_a_lease_the_journal_sleeps(void **state)
+{
+    struct world *world = *state;
+    struct process process;
+    static struct job job;
+    process_start(&process, world, 0);
+    prepare(&process, &job, JOURNAL_STORE_RUN, 1);
+    job.entry.is_queued = true;
+    journal_submit(process.journal, &job.entry);
+    wait_for(world, &world->ended_count, 1);
+    database.is_away = true;
+    world->now_ms += 2 * SWEEP_DUE_MS;
+    wait_for(world, &process.lost_count, 1);
+    int before = world->looks;
+    linger(world);
+    assert_true(world->looks - before < LOOKS_MAX);
+    database.is_away = false;
+    process_stop(&process);
+}
+
 static void a_stop_without_a_database_loses_aloud(void **state)
 {
     struct world *world = *state;
@@ -667,6 +694,7 @@ int main(void)
         ALONE(what_can_not_be_opened_is_dead),
         SHARED(the_jobs_of_a_silent_process_are_taken_over),
         ALONE(after_a_lost_lease_what_is_still_held_is_loaded),
+        ALONE(without_a_lease_the_journal_sleeps),
         ALONE(a_stop_without_a_database_loses_aloud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
