@@ -5,6 +5,7 @@
 #include "db/migrate.h"
 #include "discord/command_json.h"
 #include "doctor/doctor.h"
+#include "outbox_cli.h"
 #include "registration/register.h"
 #include "serve.h"
 
@@ -241,6 +242,23 @@ static int run_register(int argument_count, char **arguments)
     return result == 0 ? EXIT_CLEAN : complain(&err);
 }
 
+static int run_outbox(int argument_count, char **arguments)
+{
+    struct outbox_cli_options options;
+    struct config config;
+    struct system_clock clock;
+    struct err err = { 0 };
+    if (outbox_cli_parse(argument_count, arguments, &options) != 0)
+        return EXIT_USAGE;
+    int result = load_config(&config, false, NULL, &err);
+    if (result == 0)
+        result = system_clock_init(&clock, NULL, &err);
+    if (result == 0)
+        result = outbox_cli_run(&config, &options, &clock.clock, &err);
+    sodium_memzero(&config, sizeof(config));
+    return result == 0 ? EXIT_CLEAN : complain(&err);
+}
+
 static int run_version(int argument_count, char **arguments)
 {
     (void)argument_count;
@@ -258,6 +276,8 @@ static const struct sub_command sub_commands[] = {
     { "doctor", run_doctor, "[--url URL] [--json]", "check everything a serving bot depends on" },
     { "register", run_register, "[--guild ID] [--dry-run] [--prune] [--json]",
       "bring the commands Discord has to those of this program" },
+    { "outbox", run_outbox, "list [--state STATE] [--json] | retry ID | drop ID",
+      "what is still to be sent, and what was given up" },
     { "version", run_version, "", "print the version" },
 };
 

@@ -13,6 +13,7 @@
 #include "http/admin.h"
 #include "http/listener.h"
 #include "http/webhook.h"
+#include "outbox/outbox_admin.h"
 #include "router/events.h"
 #include "router/router.h"
 #include "services/secret.h"
@@ -167,6 +168,48 @@ static enum part_state probe_outbox(void *context, struct buf *detail)
     return condition == OUTBOX_WELL ? PART_OK : PART_DEGRADED;
 }
 
+/* --- What /outbox does --- */
+
+/* False while there is no database; else end_probe follows. */
+static bool begin_admin(struct bot *bot, struct err *err)
+{
+    CLEANUP(buf_free) struct buf detail = { 0 };
+    if (begin_probe(bot, &detail))
+        return true;
+    err_set(err, ERR_UNAVAILABLE, "the bot is %.*s", STR_ARGS(buf_view(&detail)));
+    return false;
+}
+
+static int list_jobs(void *context, struct str_view state, struct buf *json, struct err *err)
+{
+    struct bot *bot = context;
+    if (!begin_admin(bot, err))
+        return ERR_UNAVAILABLE;
+    int result = outbox_admin_list(bot->db, state, clock_wall_ms(&bot->clock.clock), json, err);
+    end_probe(bot);
+    return result;
+}
+
+static int retry_job(void *context, int64_t id, struct err *err)
+{
+    struct bot *bot = context;
+    if (!begin_admin(bot, err))
+        return ERR_UNAVAILABLE;
+    int result = outbox_admin_retry(bot->db, id, clock_wall_ms(&bot->clock.clock), err);
+    end_probe(bot);
+    return result;
+}
+
+static int drop_job(void *context, int64_t id, struct err *err)
+{
+    struct bot *bot = context;
+    if (!begin_admin(bot, err))
+        return ERR_UNAVAILABLE;
+    int result = outbox_admin_drop(bot->db, id, clock_wall_ms(&bot->clock.clock), err);
+    end_probe(bot);
+    return result;
+}
+
 /* --- The parts --- */
 
 /* First, so that whoever watches sees "starting" while migrations run. */
@@ -180,6 +223,7 @@ static int start_admin(struct bot *bot, struct err *err)
     probe_init(&bot->probe);
     bot->admin.metrics = bot->metrics;
     bot->admin.probe = &bot->probe;
+    bot->admin.outbox = (struct admin_outbox){ list_jobs, retry_job, drop_job, bot };
     bot->admin.clock = &bot->clock.clock;
     admin_routes(&bot->admin, bot->admin_routes);
     int result =

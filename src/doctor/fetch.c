@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 
+#define URL_SIZE   1024
 #define USER_AGENT "DiscordBot (https://github.com/bronxbot/bronxbot, " BRONX_VERSION ")"
 
 static_assert(FETCH_REASON_SIZE >= CURL_ERROR_SIZE, "libcurl writes that much");
@@ -136,6 +138,23 @@ void fetch(const struct fetch_request *request, struct fetch_answer *answer)
     look_at(curl, answer);
     if (answer->body.has_failed)
         answer->result = FETCH_NO_ANSWER;
+}
+
+void fetch_at(const struct listen_address *address, const char *path,
+              const struct fetch_request *request, struct fetch_answer *answer)
+{
+    char url[URL_SIZE];
+    CLEANUP(buf_free) struct buf host = { 0 };
+    struct fetch_request whole = *request;
+    listen_address_print(address, &host);
+    if (address->is_unix)
+        snprintf(url, sizeof(url), "http://localhost%s", path);
+    else
+        snprintf(url, sizeof(url), "http://%.*s%s", STR_ARGS(buf_view(&host)), path);
+    whole.url = url;
+    whole.unix_path = address->is_unix ? address->text : NULL;
+    whole.is_local = true;
+    fetch(&whole, answer);
 }
 
 void fetch_free(struct fetch_answer *answer)

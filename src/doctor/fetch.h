@@ -6,6 +6,8 @@
 #include "bronx/err.h"
 #include "bronx/text.h"
 
+#include "core/config.h"
+
 #include <stdint.h>
 
 /* More of a body is not looked at. */
@@ -46,6 +48,10 @@ struct fetch_answer {
 /* `answer` is zeroed before its first use; a second use overwrites it. Freed by fetch_free. Without
  * memory the answer is FETCH_NO_ANSWER. */
 void fetch(const struct fetch_request *request, struct fetch_answer *answer);
+
+/* `request` to `path` at an address of this machine: its URL and socket are filled in here. */
+void fetch_at(const struct listen_address *address, const char *path,
+              const struct fetch_request *request, struct fetch_answer *answer);
 
 void fetch_free(struct fetch_answer *answer); /* fit for CLEANUP */
 

@@ -25,24 +25,6 @@ static const char unprobed[] = "not checked: the bot handed out no signed PING o
 static const char unreached[] = "not checked: the front does not answer";
 static const char look_above[] = "mend the lines above first";
 
-/* `request` to `path` on a listening address: its URL and socket are filled in here. */
-static void fetch_at(const struct listen_address *address, const char *path,
-                     const struct fetch_request *request, struct fetch_answer *answer)
-{
-    char url[URL_SIZE];
-    CLEANUP(buf_free) struct buf host = { 0 };
-    struct fetch_request whole = *request;
-    listen_address_print(address, &host);
-    if (address->is_unix)
-        snprintf(url, sizeof(url), "http://localhost%s", path);
-    else
-        snprintf(url, sizeof(url), "http://%.*s%s", STR_ARGS(buf_view(&host)), path);
-    whole.url = url;
-    whole.unix_path = address->is_unix ? address->text : NULL;
-    whole.is_local = true;
-    fetch(&whole, answer);
-}
-
 void doctor_ask_admin(const struct doctor *doctor, const char *path, struct fetch_answer *answer)
 {
     const struct fetch_request request = { .method = "GET" };

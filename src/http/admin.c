@@ -170,22 +170,91 @@ static void on_probe(struct http_exchange *exchange, void *context)
     respond_or_fail(exchange, 200, HTTP_JSON, &body);
 }
 
-void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
+/* --- /outbox --- */
+
+static void respond_error(struct http_exchange *exchange, int status, const char *reason)
+{
+    struct buf body = { 0 };
+    struct json_out out = { .buf = &body };
+    json_object_begin(&out);
+    json_key(&out, "error");
+    json_text(&out, str_from(reason));
+    json_object_end(&out);
+    respond_or_fail(exchange, status, HTTP_JSON, &body);
+}
+
+static void respond_err(struct http_exchange *exchange, int status_when_invalid,
+                        const struct err *err)
 {
     static const struct {
-        const char *path;
-        http_handler *handler;
-    } rows[ADMIN_ROUTES] = {
-        { "/healthz", on_healthz },
-        { "/readyz", on_readyz },
-        { "/metrics", on_metrics },
-        { "/probe", on_probe },
+        int code, status;
+    } rows[] = { { ERR_NOT_FOUND, 404 }, { ERR_BUSY, 409 } };
+    int status = err->code == ERR_INVALID ? status_when_invalid : 503;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (rows[i].code == err->code)
+            status = rows[i].status;
+    respond_error(exchange, status, err->message);
+}
+
+static void on_outbox(struct http_exchange *exchange, void *context)
+{
+    const struct admin_outbox *outbox = &((const struct admin *)context)->outbox;
+    struct buf body = { 0 };
+    struct err err = { 0 };
+    if (outbox->list(outbox->context, http_query(exchange, "state"), &body, &err) == 0) {
+        respond_or_fail(exchange, 200, HTTP_JSON, &body);
+        return;
+    }
+    buf_free(&body);
+    respond_err(exchange, 400, &err);
+}
+
+static const char outbox_path[] = "/outbox/";
+
+/* "/outbox/17/retry": false for anything else. */
+static bool read_job_path(const char *path, int64_t *id, struct str_view *verb)
+{
+    struct str_view rest = str_from(path + sizeof(outbox_path) - 1), number;
+    bool is_whole = str_split(&rest, '/', &number) && str_to_uint63(number, id) == 0;
+    *verb = rest;
+    return is_whole;
+}
+
+static void on_job(struct http_exchange *exchange, void *context)
+{
+    const struct admin_outbox *outbox = &((const struct admin *)context)->outbox;
+    int (*verb)(void *, int64_t, struct err *) = NULL;
+    struct str_view word;
+    struct err err = { 0 };
+    int64_t id;
+    bool is_job = read_job_path(http_path(exchange), &id, &word);
+    if (is_job && str_equal(word, STR("retry")))
+        verb = outbox->retry;
+    else if (is_job && str_equal(word, STR("drop")))
+        verb = outbox->drop;
+    bool is_repeated;
+    if (!verb)
+        respond_error(exchange, 404, "POST /outbox/ID/retry or /outbox/ID/drop");
+    else if (!str_equal(http_header(exchange, ADMIN_HEADER, &is_repeated), STR("1")))
+        respond_error(exchange, 400, "the header " ADMIN_HEADER ": 1 is missing");
+    else if (verb(outbox->context, id, &err) != 0)
+        respond_err(exchange, 409, &err);
+    else
+        http_respond_text(exchange, 200, HTTP_JSON, STR("{}"));
+}
+
+void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
+{
+    static const struct http_route rows[ADMIN_ROUTES] = {
+        { .path = "/healthz", .method = "GET", .handler = on_healthz },
+        { .path = "/readyz", .method = "GET", .handler = on_readyz },
+        { .path = "/metrics", .method = "GET", .handler = on_metrics },
+        { .path = "/probe", .method = "GET", .handler = on_probe },
+        { .path = "/outbox", .method = "GET", .handler = on_outbox },
+        { .path = outbox_path, .is_prefix = true, .method = "POST", .handler = on_job },
     };
-    for (size_t i = 0; i < ADMIN_ROUTES; i++)
-        routes[i] = (struct http_route){
-            .path = rows[i].path,
-            .method = "GET",
-            .handler = rows[i].handler,
-            .context = admin,
-        };
+    for (size_t i = 0; i < ADMIN_ROUTES; i++) {
+        routes[i] = rows[i];
+        routes[i].context = admin;
+    }
 }

@@ -1,5 +1,5 @@
-/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz, /metrics
- * and /probe. */
+/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz, /metrics, /probe and
+ * /outbox; POST /outbox/ID/retry and /outbox/ID/drop. */
 #ifndef HTTP_ADMIN_H
 #define HTTP_ADMIN_H
 
@@ -22,6 +22,15 @@ struct admin_part {
     bool is_own;
 };
 
+/* What is done to jobs of the outbox (outbox/outbox_admin.h). Called on the admin server's thread,
+ * at any time: ERR_UNAVAILABLE while there is no outbox. */
+struct admin_outbox {
+    int (*list)(void *context, struct str_view state, struct buf *json, struct err *err);
+    int (*retry)(void *context, int64_t id, struct err *err);
+    int (*drop)(void *context, int64_t id, struct err *err);
+    void *context;
+};
+
 enum readiness { READINESS_STARTING, READINESS_READY, READINESS_DRAINING };
 
 struct admin {
@@ -31,10 +40,14 @@ struct admin {
     int64_t started_ms;   /* wall clock */
     const struct metrics *metrics;
     const struct probe *probe; /* signs what GET /probe hands out */
+    struct admin_outbox outbox;
     const struct clock *clock;
 };
 
-#define ADMIN_ROUTES 4
+#define ADMIN_ROUTES 6
+
+/* A POST on ADMIN_LISTEN needs this header, which no web page can make a browser send there. */
+#define ADMIN_HEADER "X-Bronxbot-Admin"
 
 /* Fills in the routes of `admin`, which outlives the server. Serve them with one thread. */
 void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES]);

@@ -80,12 +80,20 @@ static bool is_ambiguous(const struct framing *framing)
            (framing->encodings == 1 && !framing->is_chunked);
 }
 
+static bool is_on_route(const char *path, const struct http_route *route)
+{
+    size_t length = strlen(route->path);
+    if (!route->is_prefix)
+        return strcmp(route->path, path) == 0;
+    return strncmp(route->path, path, length) == 0 && path[length] != '\0';
+}
+
 static int route_request(struct http_exchange *exchange, const struct server_settings *settings)
 {
     int status = MHD_HTTP_NOT_FOUND;
     for (int i = 0; i < settings->route_count; i++) {
         const struct http_route *route = &settings->routes[i];
-        if (strcmp(route->path, exchange->path) != 0)
+        if (!is_on_route(exchange->path, route))
             continue;
         exchange->route = route;
         if (strcmp(route->method, exchange->method) == 0)

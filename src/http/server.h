@@ -26,6 +26,7 @@ struct http_route {
     http_handler *handler;
     void (*on_too_large)(void *context); /* a 413 was answered here; NULL allowed */
     void *context;
+    bool is_prefix; /* more must follow `path`: http_path tells the handler what */
 };
 
 /* All in milliseconds. None can be stretched by sending a byte now and then. */

@@ -237,8 +237,8 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
         struct timespec deadline;
         clock_gettime(CLOCK_MONOTONIC, &deadline);
         int64_t sleep_us = until_us - time_us;
-        if (sleep_us > JOURNAL_POLL_MS * 1000)
-            sleep_us = JOURNAL_POLL_MS * 1000;
+        if (sleep_us > journal->settings.poll_ms * 1000)
+            sleep_us = journal->settings.poll_ms * 1000;
         deadline.tv_sec += sleep_us / 1000000;
         deadline.tv_nsec += sleep_us % 1000000 * 1000;
         if (deadline.tv_nsec >= 1000000000) {

@@ -23,6 +23,7 @@ struct journal {
     int64_t stop_us; /* monotonic: when what is left is given up */
 
     /* The thread's own. */
+    bool has_missed_beat;
     bool has_lost_lease; /* since the last heartbeat that succeeded */
     bool needs_reclaim;  /* the lease came back: what we hold is to be loaded anew ... */
     uint64_t reclaim_at; /* ... when so many entries have ended: they tell what is left of it */

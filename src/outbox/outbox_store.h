@@ -1,6 +1,7 @@
 /* The outbox's SQL: each function is one statement on the tables of migrations/0008_outbox.sql. The
- * statements that move a job from one state to another are these and no others; each names the
- * state it expects. Those that make a struct db_statement borrow from their arguments. */
+ * statements that move a job from one state to another are these and the operator's
+ * (outbox_admin.c); each names the state it expects. Those that make a struct db_statement borrow
+ * from their arguments. */
 #ifndef OUTBOX_OUTBOX_STORE_H
 #define OUTBOX_OUTBOX_STORE_H
 

@@ -265,11 +265,14 @@ static void keep_lease(struct journal *journal)
 {
     struct err err = { 0 };
     if (beat(journal, &err) != 0) {
-        report(journal, "no heartbeat", &err);
+        if (!journal->has_missed_beat)
+            report(journal, "no heartbeat", &err);
+        journal->has_missed_beat = true;
         journal->heartbeat_due_us = now_us(journal) + journal->settings.poll_ms * 1000;
         notice_loss(journal);
         return;
     }
+    journal->has_missed_beat = false;
     read_delay(journal);
     count(journal);
 }
@@ -296,14 +299,14 @@ void upkeep(struct journal *journal)
 int64_t upkeep_next_us(const struct journal *journal)
 {
     int64_t next_us = journal->heartbeat_due_us;
+    if (journal->has_lost_lease) /* nothing else is done without it, however long it is due */
+        return next_us;
     int64_t lease_until_us = atomic_load(&journal->lease_until_us);
     if (journal->has_queued && journal->poll_due_us < next_us)
         next_us = journal->poll_due_us;
     if (journal->sweep_due_us < next_us)
         next_us = journal->sweep_due_us;
-    if (!journal->has_lost_lease && lease_until_us < next_us)
-        next_us = lease_until_us;
-    return next_us;
+    return lease_until_us < next_us ? lease_until_us : next_us;
 }
 
 int upkeep_begin(struct journal *journal, struct err *err)

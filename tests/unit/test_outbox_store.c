@@ -9,6 +9,7 @@
 #include "outbox_store_fixture.h"
 
 #include "core/system_clock.h"
+#include "outbox/outbox_admin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -328,8 +329,15 @@ static void rows_read_as_they_were_written(void **state)
     assert_int_equal(db_query(fixture->db, &load, &rows, NULL), 0);
     struct str_view stored;
     outbox_store_read_row(rows, 0, &read, &stored);
-    written.created_at_ms = NOW;
-    assert_memory_equal(&read, &written, sizeof(read));
+    assert_true(read.id == written.id && read.kind == written.kind);
+    assert_true(read.subject == written.subject && read.version == written.version);
+    assert_true(read.interaction_id == written.interaction_id);
+    assert_true(read.application_id == written.application_id);
+    assert_true(read.guild_id == written.guild_id);
+    assert_string_equal(read.request_id, written.request_id);
+    assert_true(read.is_reposted && !read.is_final && !read.is_started);
+    assert_true(read.tries == 0 && read.created_at_ms == NOW && read.sent_at_ms == 0);
+    assert_true(read.expires_at_ms == written.expires_at_ms);
     struct outbox_record *opened = NULL;
     assert_int_equal(outbox_record_open(outbox_store_fixture_key, &read, stored, &opened, NULL), 0);
     assert_true(str_equal(opened->content.token, content.token));
@@ -357,6 +365,109 @@ static void what_is_over_is_kept_for_a_while(void **state)
     assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 1);
     run(fixture, outbox_store_purge_rows(NOW + OUTBOX_KEEP_DEAD_MS));
     assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 0);
+}
+
+/* --- What operators do --- */
+
+static void a_dead_job_is_tried_again_while_its_token_lives(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record row = row_of(11, 0);
+    struct err err = { 0 };
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_started(&row, true, ME, NOW)), 1);
+    assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW, &err), ERR_INVALID);
+    assert_int_equal(run(fixture, outbox_store_end(&row, "uncertain", 1, ME, NOW)), 1);
+    assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW + 60000, &err), ERR_INVALID);
+    assert_int_equal(outbox_admin_retry(fixture->db, 12, NOW, &err), ERR_NOT_FOUND);
+    assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW + 59999, &err), 0);
+    assert_true(is_in(fixture, 11, "queued"));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT is_started + tries FROM outbox"), 0);
+    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 59999)), 1);
+}
+
+static void a_job_without_content_is_not_tried_again(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_end(&row, "refused", 1, ME, NOW)), 1);
+    assert_int_equal(db_fixture_run(fixture->db, "UPDATE outbox SET content = NULL"), 0);
+    assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW, NULL), ERR_INVALID);
+}
+
+static void any_job_is_dropped_but_one_that_is_being_sent(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record row = row_of(12, 0);
+    alive(fixture, ME, NOW + 1000);
+    for (int64_t i = 1; i <= 3; i++)
+        assert_int_equal(store_run(fixture, i, 10 + i, i < 3 ? ME : 0), 1);
+    assert_int_equal(run(fixture, outbox_store_end(&row, "refused", 1, ME, NOW)), 1);
+    assert_int_equal(outbox_admin_drop(fixture->db, 11, NOW, NULL), ERR_BUSY);
+    assert_int_equal(outbox_admin_drop(fixture->db, 12, NOW, NULL), 0);
+    assert_int_equal(outbox_admin_drop(fixture->db, 12, NOW, NULL), ERR_NOT_FOUND);
+    assert_int_equal(outbox_admin_drop(fixture->db, 13, NOW, NULL), 0);
+    assert_int_equal(outbox_admin_drop(fixture->db, 11, NOW + 1000, NULL), 0); /* ME is dead */
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 0);
+}
+
+static void assert_listed(struct db_fixture *fixture, struct str_view state, int64_t now_ms,
+                          const char *expected)
+{
+    CLEANUP(buf_free) struct buf json = { 0 };
+    assert_int_equal(outbox_admin_list(fixture->db, state, now_ms, &json, NULL), 0);
+    assert_string_equal(json.data, expected);
+}
+
+static void a_list_shows_everything_but_content(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record row = row_of(11, 0), done = row_of(12, 0);
+    CLEANUP(buf_free) struct buf json = { 0 };
+    alive(fixture, ME, NOW + 1000);
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(store_run(fixture, 2, 12, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_done(&done, 1, ME, NOW)), 1);
+    assert_listed(fixture, STR("queued"), NOW, "{\"jobs\":[],\"has_more\":false}");
+    assert_int_equal(run(fixture, outbox_store_end(&row, "refused", 4, ME, NOW + 5)), 1);
+    const char dead[] = "{\"jobs\":[{\"id\":\"11\",\"kind\":\"run\",\"state\":\"dead\","
+                        "\"reason\":\"refused\",\"tries\":4,\"is_started\":false,"
+                        "\"interaction_id\":\"1\",\"guild_id\":\"7\","
+                        "\"request_id\":\"abcdefghijk\",\"created_at\":1800000000000,"
+                        "\"changed_at\":1800000000005,\"expires_at\":1800000060000}],"
+                        "\"has_more\":false}";
+    assert_listed(fixture, STR_NONE, NOW, dead);
+    assert_listed(fixture, STR("dead"), NOW, dead);
+    assert_int_equal(outbox_admin_list(fixture->db, STR("gone"), NOW, &json, NULL), ERR_INVALID);
+    assert_int_equal(outbox_admin_list(fixture->db, STR(""), NOW, &json, NULL), ERR_INVALID);
+}
+
+static void what_a_dead_process_holds_is_listed_as_queued(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf alive_json = { 0 }, dead_json = { 0 };
+    alive(fixture, ME, NOW + 1000);
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(outbox_admin_list(fixture->db, STR("leased"), NOW, &alive_json, NULL), 0);
+    assert_non_null(strstr(alive_json.data, "\"state\":\"leased\""));
+    assert_int_equal(outbox_admin_list(fixture->db, STR("queued"), NOW + 1000, &dead_json, NULL),
+                     0);
+    assert_non_null(strstr(dead_json.data, "\"state\":\"queued\""));
+}
+
+static void a_long_list_says_that_there_is_more(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf json = { 0 };
+    for (int64_t i = 1; i <= OUTBOX_LIST_MAX + 1; i++)
+        assert_int_equal(store_run(fixture, i, i, 0), 1);
+    assert_int_equal(outbox_admin_list(fixture->db, STR_NONE, NOW, &json, NULL), 0);
+    assert_non_null(strstr(json.data, "\"has_more\":true}"));
+    int count = 0;
+    for (const char *place = json.data; (place = strstr(place, "{\"id\":")); place++)
+        count++;
+    assert_int_equal(count, OUTBOX_LIST_MAX);
 }
 
 /* --- The seal --- */
@@ -444,6 +555,12 @@ int main(void)
         IN_DATABASE(an_edit_comes_back_for_the_next_state),
         IN_DATABASE(rows_read_as_they_were_written),
         IN_DATABASE(what_is_over_is_kept_for_a_while),
+        IN_DATABASE(a_dead_job_is_tried_again_while_its_token_lives),
+        IN_DATABASE(a_job_without_content_is_not_tried_again),
+        IN_DATABASE(any_job_is_dropped_but_one_that_is_being_sent),
+        IN_DATABASE(a_list_shows_everything_but_content),
+        IN_DATABASE(what_a_dead_process_holds_is_listed_as_queued),
+        IN_DATABASE(a_long_list_says_that_there_is_more),
         cmocka_unit_test(a_sealed_content_opens_to_what_it_was),
         cmocka_unit_test(a_sealed_token_can_not_be_read),
         cmocka_unit_test(what_was_tampered_with_does_not_open),

@@ -16,6 +16,7 @@
 #include "router/router.h"
 #include "server_fixture.h"
 
+#include <inttypes.h>
 #include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -426,6 +427,106 @@ static void admin_endpoints_say_how_each_part_is_and_sign_probes(void **state)
     fixture_stop(&fixture);
 }
 
+struct jobs {
+    struct err fault; /* what the next request meets; 0: none */
+    char seen[64];
+};
+
+static int meet_fault(const struct jobs *jobs, struct err *err)
+{
+    *err = jobs->fault;
+    return jobs->fault.code;
+}
+
+static int list_jobs(void *context, struct str_view state, struct buf *json, struct err *err)
+{
+    struct jobs *jobs = context;
+    snprintf(jobs->seen, sizeof(jobs->seen), "list %.*s", STR_ARGS(state));
+    buf_append(json, STR("{\"jobs\":[]}"));
+    return meet_fault(jobs, err);
+}
+
+static int retry_job(void *context, int64_t id, struct err *err)
+{
+    struct jobs *jobs = context;
+    snprintf(jobs->seen, sizeof(jobs->seen), "retry %" PRId64, id);
+    return meet_fault(jobs, err);
+}
+
+static int drop_job(void *context, int64_t id, struct err *err)
+{
+    struct jobs *jobs = context;
+    snprintf(jobs->seen, sizeof(jobs->seen), "drop %" PRId64, id);
+    return meet_fault(jobs, err);
+}
+
+static void admin_endpoints_change_jobs_for_operators_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *header;
+        int code; /* of the fault met */
+        int status;
+        const char *seen, *body;
+    } rows[] = {
+        { "GET /outbox", "", 0, 200, "list ", "{\"jobs\":[]}" },
+        { "GET /outbox?state=dead", "", 0, 200, "list dead", "{\"jobs\":[]}" },
+        { "GET /outbox?state=x", "", ERR_INVALID, 400, "list x", "{\"error\":\"why\"}" },
+        { "GET /outbox", "", ERR_UNAVAILABLE, 503, "list ", "{\"error\":\"why\"}" },
+        { "POST /outbox", "", 0, 405, "", NULL },
+        { "POST /outbox/17/retry", ADMIN_HEADER ": 1\r\n", 0, 200, "retry 17", "{}" },
+        { "POST /outbox/17/drop", ADMIN_HEADER ": 1\r\n", 0, 200, "drop 17", "{}" },
+        { "POST /outbox/17/retry", "", 0, 400, "", NULL },
+        { "POST /outbox/17/retry", ADMIN_HEADER ": 0\r\n", 0, 400, "", NULL },
+        { "POST /outbox/17/retry", ADMIN_HEADER ": 1\r\n", ERR_INVALID, 409, "retry 17",
+          "{\"error\":\"why\"}" },
+        { "POST /outbox/17/drop", ADMIN_HEADER ": 1\r\n", ERR_BUSY, 409, "drop 17", NULL },
+        { "POST /outbox/17/drop", ADMIN_HEADER ": 1\r\n", ERR_NOT_FOUND, 404, "drop 17", NULL },
+        { "GET /outbox/17/retry", "", 0, 405, "", NULL },
+        { "POST /outbox/", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outbox/17", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outbox/17/", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outbox/17/send", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outbox/17/drop/", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outbox/-17/drop", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+        { "POST /outboxes/17/drop", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
+    };
+    struct fixture fixture;
+    struct err err;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    struct jobs jobs = { 0 };
+    struct http_route routes[ADMIN_ROUTES];
+    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
+    server_free(fixture.server);
+    struct admin admin = { .outbox = { list_jobs, retry_job, drop_job, &jobs },
+                           .clock = &fixture.clock.clock };
+    admin_routes(&admin, routes);
+    const struct server_settings settings = {
+        .listen_fd = fixture.listen_fd,
+        .threads = 1,
+        .connections = 8,
+        .routes = routes,
+        .route_count = ADMIN_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &fixture.clock.clock,
+        .log = fixture.log,
+    };
+    assert_int_equal(server_new(&fixture.server, &settings, &err), 0);
+    int fd = fixture_connect(&fixture);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char request[160];
+        jobs = (struct jobs){ .fault = { .code = rows[i].code, .message = "why" } };
+        snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].request,
+                 rows[i].header);
+        assert_int_equal(client_ask(fd, request, &body), rows[i].status);
+        assert_string_equal(jobs.seen, rows[i].seen);
+        if (rows[i].body)
+            assert_string_equal(body.data, rows[i].body);
+    }
+    close(fd);
+    fixture_stop(&fixture);
+}
+
 int main(void)
 {
     sem_init(&answers_sent, 0, 0);
@@ -439,6 +540,7 @@ int main(void)
         cmocka_unit_test(events_get_204_without_a_body),
         cmocka_unit_test(interactions_are_still_answered_while_draining),
         cmocka_unit_test(admin_endpoints_say_how_each_part_is_and_sign_probes),
+        cmocka_unit_test(admin_endpoints_change_jobs_for_operators_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
