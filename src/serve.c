@@ -309,6 +309,7 @@ static int start_outbox(struct bot *bot, struct err *err)
     struct outbox_settings settings = {
         .db = bot->db,
         .api_url = bot->config->api_url,
+        .ca_file = bot->config->ca_file,
         .role = role_words[bot->role],
         .edit_floor_ms = bot->config->edit_floor_ms,
         .clock = &bot->clock.clock,

@@ -23,6 +23,9 @@ static const struct setting settings[] = {
     { "DISCORD_API_URL", setting_parse_url, setting_print_text, FIELD(api_url),
       .standard = "https://discord.com/api/v10", .accepted = "an http:// or https:// URL",
       .help = "Where Discord's REST API is." },
+    { "DISCORD_CA_FILE", setting_parse_readable_file, setting_print_text, FIELD(ca_file),
+      .accepted = "a file of certificates (PEM) that can be read",
+      .help = "Authorities trusted for DISCORD_API_URL, where a proxy inspects TLS." },
     { "OWNER_IDS", setting_parse_ids, setting_print_ids, FIELD(owner_ids),
       .accepted = "up to 32 user ids, separated by commas", .help = "Who may run owner commands." },
     { "OWNER_GUILD_ID", setting_parse_id, setting_print_integer, FIELD(owner_guild_id),
@@ -287,8 +290,9 @@ static void warn_of_unknown(const struct config_sources *sources, struct config_
 
 bool config_is_on_this_host(const char *url)
 {
-    static const char *const prefixes[] = { "http://127.0.0.1", "http://localhost",
-                                            "http://[::1]" };
+    static const char *const prefixes[] = { "http://127.0.0.1",  "http://localhost",
+                                            "http://[::1]",      "https://127.0.0.1",
+                                            "https://localhost", "https://[::1]" };
     for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++) {
         struct str_view prefix = str_from(prefixes[i]);
         struct str_view text = str_from(url);
@@ -308,9 +312,8 @@ static void check_together(const struct config *config, struct config_report *re
                  "DB_POOL_MIN is %" PRId64 ": accepted is at most DB_POOL_MAX (%" PRId64 ")",
                  config->db_pool_min, config->db_pool_max);
     if (config->clock_shift_file[0] && !config_is_on_this_host(config->api_url))
-        complain(
-            report, err,
-            "CLOCK_SHIFT_FILE is set: accepted only while DISCORD_API_URL is http:// on this host");
+        complain(report, err,
+                 "CLOCK_SHIFT_FILE is set: accepted only while DISCORD_API_URL is on this host");
 }
 
 int config_load(struct config *config, const struct config_sources *sources, bool needs_discord,

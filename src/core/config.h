@@ -40,6 +40,7 @@ struct config {
     struct public_keys public_keys;
     char bot_token[CONFIG_TEXT_MAX]; /* secret; "" when unset */
     char api_url[CONFIG_TEXT_MAX];
+    char ca_file[CONFIG_TEXT_MAX]; /* "" when unset: the system's authorities */
     struct owner_ids owner_ids;
     int64_t owner_guild_id; /* 0 when unset */
     struct listen_address listen, admin_listen;
@@ -94,7 +95,7 @@ bool config_next_secret_file(const struct config_sources *sources, size_t *posit
 
 void config_report_free(struct config_report *report);
 
-/* Whether an http:// URL stays on this host, as that of a simulated Discord does. */
+/* Whether a URL stays on this host, as that of a simulated Discord does. */
 bool config_is_on_this_host(const char *url);
 
 /* `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`. */

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* --- Parsing --- */
 
@@ -16,6 +18,14 @@ bool setting_parse_text(const struct setting *setting, struct str_view text, voi
     memcpy(field, text.data, text.length);
     ((char *)field)[text.length] = '\0';
     return true;
+}
+
+bool setting_parse_readable_file(const struct setting *setting, struct str_view text, void *field)
+{
+    struct stat about;
+    const char *path = field;
+    return text.length > 0 && setting_parse_text(setting, text, field) && stat(path, &about) == 0 &&
+           S_ISREG(about.st_mode) && access(path, R_OK) == 0;
 }
 
 bool setting_parse_secret(const struct setting *setting, struct str_view text, void *field)

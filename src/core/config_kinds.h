@@ -26,7 +26,8 @@ struct setting {
 
 parse_function setting_parse_text, setting_parse_secret, setting_parse_integer, setting_parse_id,
     setting_parse_ids, setting_parse_keys, setting_parse_listen, setting_parse_level,
-    setting_parse_format, setting_parse_url, setting_parse_database, setting_parse_redis;
+    setting_parse_format, setting_parse_readable_file, setting_parse_url, setting_parse_database,
+    setting_parse_redis;
 print_function setting_print_text, setting_print_integer, setting_print_ids, setting_print_keys,
     setting_print_listen, setting_print_level, setting_print_format;
 

@@ -216,7 +216,7 @@ static CURLcode set_longs(CURL *easy, const struct rest_settings *settings,
     return code;
 }
 
-static CURLcode set_texts(struct rest_transfer *transfer)
+static CURLcode set_texts(struct rest_transfer *transfer, const struct rest_settings *settings)
 {
     CURL *easy = transfer->easy;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -228,6 +228,8 @@ static CURLcode set_texts(struct rest_transfer *transfer)
         code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    if (code == CURLE_OK && settings->ca_file && settings->ca_file[0])
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
     return code;
 }
 
@@ -265,7 +267,7 @@ int rest_transfer_init(struct rest_transfer *transfer, const struct rest_setting
     if (code == CURLE_OK)
         code = set_url(transfer->easy, settings, request);
     if (code == CURLE_OK)
-        code = set_texts(transfer);
+        code = set_texts(transfer, settings);
     if (code == CURLE_OK)
         code = set_body(transfer, request);
     if (code == CURLE_OK)

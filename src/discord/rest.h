@@ -64,6 +64,7 @@ void rest_idle_free(struct rest_idle *idle);
 struct rest_settings {
     const char *api_url;   /* DISCORD_API_URL; borrowed */
     const char *bot_token; /* "" or NULL: requests as the bot fail with ERR_CONFIG; borrowed */
+    const char *ca_file;   /* DISCORD_CA_FILE; "" or NULL: the system's authorities; borrowed */
     int64_t connect_ms, total_ms; /* 0: REST_CONNECT_MS, REST_TOTAL_MS */
     size_t body_max;              /* 0: REST_BODY_MAX */
     struct rest_idle *idle;       /* borrowed; NULL: each request has a handle of its own */

@@ -100,6 +100,8 @@ static void set_options(CURL *curl, const struct fetch_request *request,
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, answer);
     if (request->unix_path)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
+    if (request->ca_file && request->ca_file[0])
+        curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
     if (request->is_local)
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (request->body.data) {

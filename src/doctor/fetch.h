@@ -24,6 +24,7 @@ struct fetch_request {
     const char *method;    /* "GET", "POST" */
     struct str_view body;  /* absent: none; sent as application/json */
     const char *headers[FETCH_HEADERS_MAX]; /* "Name: value", NULL at the end or after all */
+    const char *ca_file;                    /* "" or NULL: the system's authorities */
     bool is_local;                          /* past any proxy of the environment */
 };
 

@@ -25,7 +25,9 @@ static void ask_gateway(struct doctor *doctor)
 {
     char url[2 * CONFIG_TEXT_MAX];
     snprintf(url, sizeof(url), "%s/gateway", doctor->config.api_url);
-    const struct fetch_request request = { .url = url, .method = "GET" };
+    const struct fetch_request request = { .url = url,
+                                           .method = "GET",
+                                           .ca_file = doctor->config.ca_file };
     fetch(&request, &doctor->gateway);
 }
 
@@ -35,6 +37,7 @@ static void ask_discord(const struct doctor *doctor, struct str_view path,
 {
     const struct rest_settings settings = { .api_url = doctor->config.api_url,
                                             .bot_token = doctor->config.bot_token,
+                                            .ca_file = doctor->config.ca_file,
                                             .connect_ms = FETCH_TIMEOUT_MS,
                                             .total_ms = FETCH_TIMEOUT_MS,
                                             .body_max = FETCH_BODY_MAX };

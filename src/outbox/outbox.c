@@ -207,6 +207,7 @@ int outbox_new_with_rules(struct outbox **out, const struct outbox_settings *set
     outbox->settings = *settings;
     outbox->rules = *rules;
     outbox->rest = (struct rest_settings){ .api_url = settings->api_url,
+                                           .ca_file = settings->ca_file,
                                            .connect_ms = rules->connect_ms,
                                            .total_ms = rules->total_ms,
                                            .body_max = ANSWER_MAX,

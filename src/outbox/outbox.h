@@ -25,6 +25,7 @@
 struct outbox_settings {
     struct db *db;
     const char *api_url;                 /* DISCORD_API_URL */
+    const char *ca_file;                 /* DISCORD_CA_FILE; "" or NULL: none */
     const char *role;                    /* "serve", "worker": shown in the instance's row */
     unsigned char key[OUTBOX_KEY_BYTES]; /* seals tokens and messages at rest */
     int64_t edit_floor_ms;               /* EDIT_FLOOR_MS */

@@ -382,7 +382,9 @@ int register_commands(const struct config *config, const struct command *const *
         .commands = commands,
         .options = options,
         .memory = { config, clock },
-        .remote = { .rest = { .api_url = config->api_url, .bot_token = config->bot_token },
+        .remote = { .rest = { .api_url = config->api_url,
+                              .bot_token = config->bot_token,
+                              .ca_file = config->ca_file },
                     .application_id = config->application_id },
     };
     int result = check_settings(config, err);

@@ -133,8 +133,8 @@ static int install_upstream(const struct harness_front *front,
                    "upstream.conf", second ? two : one, err);
 }
 
-/* What Debian's /etc/nginx/nginx.conf does, in a folder of its own. */
-static int write_main(const struct harness_front *front, struct err *err)
+/* What Debian's /etc/nginx/nginx.conf does, in a folder of its own, around `inner`. */
+static int write_main(const struct harness_front *front, const char *inner, struct err *err)
 {
     static const char *const kinds[] = { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" };
     CLEANUP(buf_free) struct buf text = { 0 };
@@ -146,9 +146,39 @@ static int write_main(const struct harness_front *front, struct err *err)
                       geteuid() == 0 ? "user root;\n" : "", front->folder, front->error_log);
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         buf_append_format(&text, "%s_temp_path %s/temporary;\n", kinds[i], front->folder);
-    buf_append_format(&text, "include %s/bronxbot.conf;\n}\n", front->folder);
+    buf_append_format(&text, "%s}\n", inner);
     must_hold(&text);
     return write_file(front->configuration, buf_view(&text), err);
+}
+
+static int write_including_main(const struct harness_front *front, struct err *err)
+{
+    char *inner = must_format("include %s/bronxbot.conf;\n", front->folder);
+    int result = write_main(front, inner, err);
+    free(inner);
+    return result;
+}
+
+/* A connection to the server for each request would be counted as one for each. */
+static int write_plain_main(const struct harness_front *front, uint16_t port, struct err *err)
+{
+    char *inner = must_format("log_format short '$server_protocol $connection $request_method';\n"
+                              "access_log %s short;\n"
+                              "upstream rest { server 127.0.0.1:%u; keepalive 64; }\n"
+                              "server {\n"
+                              "listen 127.0.0.1:%u ssl http2;\n"
+                              "ssl_certificate %s/fullchain.pem;\n"
+                              "ssl_certificate_key %s/privkey.pem;\n"
+                              "location / {\n"
+                              "proxy_pass http://rest;\n"
+                              "proxy_http_version 1.1;\n"
+                              "proxy_set_header Connection '';\n"
+                              "}\n}\n",
+                              front->access_log, (unsigned)port, (unsigned)front->address.port,
+                              front->folder, front->folder);
+    int result = write_main(front, inner, err);
+    free(inner);
+    return result;
 }
 
 static int make_certificate(const struct harness_front *front, const char *source_folder,
@@ -156,7 +186,7 @@ static int make_certificate(const struct harness_front *front, const char *sourc
 {
     CLEANUP(buf_free) struct buf output = { 0 };
     char *script = must_format("%s/self-signed", source_folder);
-    const char *const arguments[] = { front->folder, HARNESS_FRONT_HOST, NULL };
+    const char *const arguments[] = { front->folder, front->tls.host, NULL };
     int result = harness_run(script, arguments, NULL, &output, err);
     free(script);
     return result > 0 ? err_set(err, ERR_IO, "the certificate script left with %d", result)
@@ -180,7 +210,7 @@ static void name_files(struct harness_front *front)
         snprintf(files[i].path, files[i].size, "%s/%s", front->folder, files[i].name);
 }
 
-int harness_front_init(struct harness_front *front, const struct harness_front_options *options,
+static int make_folder(struct harness_front *front, const char *host, const char *nginx_folder,
                        struct err *err)
 {
     *front = (struct harness_front){ .address = { .text = "127.0.0.1" },
@@ -193,13 +223,26 @@ int harness_front_init(struct harness_front *front, const struct harness_front_o
     name_files(front);
     front->address.port = harness_free_port();
     front->http_address.port = harness_free_port();
-    front->tls = (struct http_tls){ .host = HARNESS_FRONT_HOST, .ca_path = front->certificate };
-    int result = make_certificate(front, options->nginx_folder, err);
+    front->tls = (struct http_tls){ .host = host, .ca_path = front->certificate };
+    return make_certificate(front, nginx_folder, err);
+}
+
+int harness_front_init(struct harness_front *front, const struct harness_front_options *options,
+                       struct err *err)
+{
+    int result = make_folder(front, HARNESS_FRONT_HOST, options->nginx_folder, err);
     if (result == 0)
         result = install_upstream(front, options, err);
     if (result == 0)
         result = install_server(front, options->nginx_folder, err);
-    return result == 0 ? write_main(front, err) : result;
+    return result == 0 ? write_including_main(front, err) : result;
+}
+
+int harness_front_init_plain(struct harness_front *front, const char *nginx_folder, uint16_t port,
+                             struct err *err)
+{
+    int result = make_folder(front, HARNESS_FRONT_LOCALHOST, nginx_folder, err);
+    return result == 0 ? write_plain_main(front, port, err) : result;
 }
 
 int harness_front_check(const struct harness_front *front, struct err *err)

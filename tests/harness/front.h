@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #define HARNESS_FRONT_HOST      "bot.example.org" /* as the files in nginx/ say */
+#define HARNESS_FRONT_LOCALHOST "localhost"
 #define HARNESS_FRONT_INSTANCES 2
 
 struct harness_front_options {
@@ -32,6 +33,12 @@ struct harness_front {
  * still due. */
 int harness_front_init(struct harness_front *front, const struct harness_front_options *options,
                        struct err *err) MUST_CHECK;
+
+/* Instead of harness_front_init: TLS with HTTP/2 in front of what listens on `port` of 127.0.0.1,
+ * as Discord's own front is, under the name HARNESS_FRONT_LOCALHOST. A line of access_log is
+ * "PROTOCOL CONNECTION METHOD". */
+int harness_front_init_plain(struct harness_front *front, const char *nginx_folder, uint16_t port,
+                             struct err *err) MUST_CHECK;
 
 /* `nginx -t`: ERR_CONFIG when it refuses the configuration; the reason is on stderr. */
 int harness_front_check(const struct harness_front *front, struct err *err) MUST_CHECK;

@@ -20,6 +20,7 @@ struct stored_message {
     char *command_name; /* "tos" or "setup server"; NULL unless it answered a command */
     struct person invoker;
     int64_t created_ms;
+    int64_t edited_us; /* arrival of the newest edit; 0: none. Of the REST server's clock */
 };
 
 struct message_store {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define CODE_INVALID_FORM 50035
 
@@ -24,6 +25,7 @@ static const struct {
     { 30032, "Maximum number of application commands reached (100)" },
     { 30034, "Max number of daily application command creates has been reached (200)" },
     { 40005, "Request entity too large" },
+    { 40094, "This interaction has hit the maximum number of follow up messages" },
     { 40333, "internal network error" },
     { 50001, "Missing Access" },
     { 50006, "Cannot send an empty message" },
@@ -172,7 +174,8 @@ static enum MHD_Result cut(struct rest_call *call)
     return MHD_NO;
 }
 
-static void add_limit_headers(const struct rest_call *call, struct MHD_Response *response)
+/* https://docs.discord.com/developers/topics/rate-limits#exceeding-a-rate-limit */
+static void add_limit_headers(struct rest_call *call, struct MHD_Response *response)
 {
     char text[32];
     if (call->status == 429) {
@@ -189,7 +192,18 @@ static void add_limit_headers(const struct rest_call *call, struct MHD_Response 
             return;
         }
     }
-    rest_bucket_headers(call, response);
+    rest_bucket_tell(call, response);
+}
+
+/* The clock of Discord's front is not the bot's. */
+static void add_date(const struct rest_call *call, struct MHD_Response *response)
+{
+    char text[64];
+    struct tm parts;
+    time_t now = (rest_wall_ms(call->server) + call->server->clock_error_ms) / 1000;
+    gmtime_r(&now, &parts);
+    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    MHD_add_response_header(response, "Date", text);
 }
 
 enum MHD_Result rest_answer_send(struct rest_call *call)
@@ -209,8 +223,8 @@ enum MHD_Result rest_answer_send(struct rest_call *call)
             MHD_add_response_header(response, "Content-Type", "application/json");
     }
     pthread_mutex_lock(&server->lock);
+    add_date(call, response);
     add_limit_headers(call, response);
-    rest_bucket_told(call);
     pthread_mutex_unlock(&server->lock);
     enum MHD_Result result = MHD_queue_response(call->connection, (unsigned)call->status, response);
     MHD_destroy_response(response);

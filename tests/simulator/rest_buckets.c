@@ -1,5 +1,9 @@
-/* Rate limits: a bucket for each interaction token, one for each route of the application. A bucket
- * is full again `burst_ms` after its first request.
+/* Rate limits: a bucket for each interaction token, one for each route of the application, one that
+ * all tokens share, one for all that is sent as the bot. A bucket is full again some time after its
+ * first request.
+ *
+ * What the bot can't know is no violation: what was told to a bot that was killed since, and what
+ * was still on its way to it when the next request was sent.
  * https://docs.discord.com/developers/topics/rate-limits */
 #include "simulator/rest_internal.h"
 
@@ -7,33 +11,39 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-/* An answer can still be on its way when the next request is sent. */
-#define NOTICE_US INT64_C(50000)
+/* An answer can still be on its way when the next request of its token is sent ... */
+#define NOTICE_US     INT64_C(50000)
+/* ... and more requests are when it is about all of them. */
+#define ALL_NOTICE_US INT64_C(250000)
 
-static struct rest_bucket *bucket_of(struct rest_server *server, const char *key, unsigned family)
+/* --- Finding --- */
+
+static struct rest_bucket *route_bucket(struct rest_call *call)
 {
-    uint64_t hash = lookup_hash(str_from(key));
-    struct rest_bucket *bucket = lookup_find(&server->buckets_by_key, hash);
+    struct rest_server *server = call->server;
+    uint64_t key = ((uint64_t)call->guild_id << 4) + call->route;
+    struct rest_bucket *bucket = lookup_find(&server->buckets_by_route, key);
     if (bucket)
         return bucket;
     bucket = must_allocate(1, sizeof(*bucket));
-    snprintf(bucket->key, sizeof(bucket->key), "%s", key);
-    snprintf(bucket->name, sizeof(bucket->name), "51m%02xb0cke7", family);
-    must_grow(&server->buckets, server->bucket_count, sizeof(struct rest_bucket *));
-    server->buckets[server->bucket_count++] = bucket;
-    lookup_add(&server->buckets_by_key, hash, bucket);
+    must_grow(&server->route_buckets, server->bucket_count, sizeof(struct rest_bucket *));
+    server->route_buckets[server->bucket_count++] = bucket;
+    lookup_add(&server->buckets_by_route, key, bucket);
     return bucket;
 }
 
 void rest_bucket_find(struct rest_call *call)
 {
-    char key[REST_SERVER_TOKEN_SIZE + 32];
-    if (call->token)
-        snprintf(key, sizeof(key), "webhook %s", call->token->text);
-    else
-        snprintf(key, sizeof(key), "route %d of %" PRId64, (int)call->route, call->guild_id);
-    call->bucket = bucket_of(call->server, key, call->token ? 0 : (unsigned)call->route);
+    call->bucket = call->token ? &call->token->bucket : route_bucket(call);
+}
+
+/* --- Taking --- */
+
+bool rest_bot_knows(const struct rest_server *server, int64_t told_us)
+{
+    return told_us > server->forgotten_us;
 }
 
 static void refuse(struct rest_call *call, int64_t until_us, const char *scope)
@@ -44,69 +54,175 @@ static void refuse(struct rest_call *call, int64_t until_us, const char *scope)
     rest_answer_error(call, 429, 0);
 }
 
-bool rest_bucket_take(struct rest_call *call)
+bool rest_bucket_is_open_for_all(struct rest_call *call)
 {
     struct rest_server *server = call->server;
-    struct rest_bucket *bucket = call->bucket;
     int64_t now_us = rest_now_us();
-    bool is_global = server->global_closed_us > now_us;
-    if (is_global || bucket->closed_us > now_us) {
-        rest_complain(call, "sent before the Retry-After of a 429 was over");
-        call->is_cloudflare = is_global && server->is_banned;
-        refuse(call, is_global ? server->global_closed_us : bucket->closed_us,
-               is_global ? "global" : "user");
-        return false;
-    }
+    if (server->all_closed_us <= now_us)
+        return true;
+    if (rest_bot_knows(server, server->all_told_us) && now_us > server->all_told_us + ALL_NOTICE_US)
+        rest_complain(call, server->is_banned
+                                ? "sent while Discord's front bans the address"
+                                : "sent before the Retry-After of a 429 for everything was over");
+    call->is_cloudflare = server->is_banned;
+    refuse(call, server->all_closed_us, "global");
+    return false;
+}
+
+/* False when nothing remains. */
+static bool take_one(struct rest_bucket *bucket, int limit, int period_ms)
+{
+    int64_t now_us = rest_now_us();
     if (bucket->reset_us <= now_us) {
-        bucket->reset_us = now_us + (int64_t)server->burst_ms * 1000;
-        bucket->remaining = server->burst;
+        bucket->reset_us = now_us + (int64_t)period_ms * 1000;
+        bucket->limit = bucket->remaining = limit;
         bucket->told_us = 0;
     }
-    if (bucket->remaining > 0) {
-        bucket->remaining--;
+    if (bucket->remaining == 0)
+        return false;
+    bucket->remaining--;
+    return true;
+}
+
+static void close_bucket(struct rest_bucket *bucket, int64_t until_us)
+{
+    bucket->remaining = 0;
+    bucket->reset_us = bucket->closed_us = until_us;
+    bucket->closed_told_us = rest_now_us();
+    bucket->is_closed_shared = false;
+}
+
+/* What remains for this token alone stays as it is, and so do its headers. */
+static void close_shared(struct rest_bucket *bucket, int64_t until_us)
+{
+    bucket->closed_us = until_us;
+    bucket->closed_told_us = rest_now_us();
+    bucket->is_closed_shared = true;
+}
+
+static bool take_global(struct rest_call *call)
+{
+    const struct rest_limits *limits = &call->server->limits;
+    struct rest_bucket *bucket = &call->server->global_bucket;
+    if (!call->is_as_bot || take_one(bucket, limits->global, limits->global_ms))
         return true;
-    }
-    if (bucket->told_us > 0 && now_us > bucket->told_us + NOTICE_US)
+    rest_complain(call, "more than %d requests as the bot in %d ms", limits->global,
+                  limits->global_ms);
+    refuse(call, bucket->reset_us, "global");
+    return false;
+}
+
+/* Others use it up as well: no fault of the bot's, unless it does not wait. */
+static bool take_shared(struct rest_call *call)
+{
+    const struct rest_limits *limits = &call->server->limits;
+    struct rest_bucket *bucket = &call->server->shared_bucket;
+    if (!call->token || limits->shared_burst == 0 ||
+        take_one(bucket, limits->shared_burst, limits->shared_burst_ms))
+        return true;
+    close_shared(call->bucket, bucket->reset_us);
+    refuse(call, bucket->reset_us, "shared");
+    return false;
+}
+
+static bool take_own(struct rest_call *call)
+{
+    const struct rest_limits *limits = &call->server->limits;
+    struct rest_bucket *bucket = call->bucket;
+    if (take_one(bucket, limits->burst, limits->burst_ms))
+        return true;
+    if (bucket->told_us > 0 && rest_bot_knows(call->server, bucket->told_us) &&
+        call->arrival.began_us > bucket->told_us + NOTICE_US)
         rest_complain(call, "sent although X-RateLimit-Remaining was 0");
-    bucket->closed_us = bucket->reset_us;
+    close_bucket(bucket, bucket->reset_us);
     refuse(call, bucket->reset_us, "user");
     return false;
 }
 
-void rest_bucket_told(struct rest_call *call)
+bool rest_bucket_take(struct rest_call *call)
 {
     struct rest_bucket *bucket = call->bucket;
-    if (bucket && bucket->remaining == 0 && bucket->told_us == 0)
-        bucket->told_us = rest_now_us();
+    if (bucket->closed_us > rest_now_us()) {
+        if (rest_bot_knows(call->server, bucket->closed_told_us))
+            rest_complain(call, "sent before the Retry-After of a 429 was over");
+        refuse(call, bucket->closed_us, bucket->is_closed_shared ? "shared" : "user");
+        return false;
+    }
+    return take_global(call) && take_shared(call) && take_own(call);
 }
 
-void rest_bucket_headers(const struct rest_call *call, struct MHD_Response *response)
+/* --- Telling --- */
+
+static void add_milliseconds(struct MHD_Response *response, const char *name, int64_t milliseconds)
 {
-    const struct rest_bucket *bucket = call->bucket;
+    char text[48];
+    snprintf(text, sizeof(text), "%" PRId64 ".%03" PRId64, milliseconds / 1000,
+             milliseconds % 1000);
+    MHD_add_response_header(response, name, text);
+}
+
+void rest_bucket_tell(struct rest_call *call, struct MHD_Response *response)
+{
+    struct rest_server *server = call->server;
+    struct rest_bucket *bucket = call->bucket;
     char text[64];
     if (!bucket)
         return;
     int64_t left_us = bucket->reset_us - rest_now_us();
     int64_t left_ms = left_us > 0 ? (left_us + 999) / 1000 : 0;
-    int64_t reset_ms = rest_wall_ms(call->server) + left_ms;
-    snprintf(text, sizeof(text), "%d", call->server->burst);
+    snprintf(text, sizeof(text), "%d", bucket->limit);
     MHD_add_response_header(response, "X-RateLimit-Limit", text);
     snprintf(text, sizeof(text), "%d", bucket->remaining);
     MHD_add_response_header(response, "X-RateLimit-Remaining", text);
-    snprintf(text, sizeof(text), "%" PRId64 ".%03" PRId64, reset_ms / 1000, reset_ms % 1000);
-    MHD_add_response_header(response, "X-RateLimit-Reset", text);
-    snprintf(text, sizeof(text), "%" PRId64 ".%03" PRId64, left_ms / 1000, left_ms % 1000);
-    MHD_add_response_header(response, "X-RateLimit-Reset-After", text);
-    MHD_add_response_header(response, "X-RateLimit-Bucket", bucket->name);
+    add_milliseconds(response, "X-RateLimit-Reset",
+                     rest_wall_ms(server) + server->clock_error_ms + left_ms);
+    add_milliseconds(response, "X-RateLimit-Reset-After", left_ms);
+    snprintf(text, sizeof(text), "51m%02xb0cke7", call->token ? 0 : (unsigned)call->route);
+    MHD_add_response_header(response, "X-RateLimit-Bucket", text);
+    if (bucket->remaining == 0 && bucket->told_us == 0)
+        bucket->told_us = rest_now_us();
+}
+
+/* --- Closing --- */
+
+static void close_all(struct rest_server *server, int64_t wait_ms, bool is_banned)
+{
+    server->all_told_us = rest_now_us();
+    server->all_closed_us = server->all_told_us + wait_ms * 1000;
+    server->is_banned = is_banned;
 }
 
 void rest_bucket_close(struct rest_call *call, const struct rest_fault *fault)
 {
     int64_t until_us = rest_now_us() + (int64_t)fault->retry_after_ms * 1000;
-    if (fault->is_global || fault->is_cloudflare) {
-        call->server->global_closed_us = until_us;
-        call->server->is_banned = fault->is_cloudflare;
-    } else {
-        call->bucket->closed_us = until_us;
-    }
+    if (fault->is_global || fault->is_cloudflare)
+        close_all(call->server, fault->retry_after_ms, fault->is_cloudflare);
+    else if (call->bucket && !fault->is_shared)
+        close_bucket(call->bucket, until_us);
+    else if (call->bucket)
+        close_shared(call->bucket, until_us);
+}
+
+/* https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+ */
+void rest_bucket_count_invalid(struct rest_call *call)
+{
+    struct rest_server *server = call->server;
+    struct rest_invalid *invalid = &server->invalid;
+    bool is_limited = call->status == 429,
+         is_shared = is_limited && strcmp(call->scope, "shared") == 0;
+    server->statistics.shared_limited += is_shared;
+    if (is_shared || (!is_limited && call->status != 401 && call->status != 403))
+        return;
+    int64_t now_us = rest_now_us();
+    if (server->is_banned && server->all_closed_us > now_us)
+        return; /* nothing is counted behind a ban */
+    if (invalid->reset_us <= now_us)
+        *invalid =
+            (struct rest_invalid){ .reset_us = now_us + (int64_t)server->limits.invalid_ms * 1000 };
+    server->statistics.invalid++;
+    if (++invalid->count <= server->limits.invalid)
+        return;
+    close_all(server, server->limits.ban_ms, true);
+    invalid->reset_us = 0;
 }

@@ -1,24 +1,24 @@
-/* Faults: which one hits a request, what it does, and how they are written in scenes. */
+/* Faults: which one hits a request, and what it does. */
 #include "simulator/rest_internal.h"
 
 #include "harness/memory.h"
-#include "simulator/script.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define FAULT_COUNT_MAX 100000
-#define FAULT_TIME_MAX  600000 /* ms */
-#define STALL_STEP_US   INT64_C(20000)
+#define STALL_STEP_US INT64_C(20000)
 
 void rest_server_add_fault(struct rest_server *server, const struct rest_fault *fault)
 {
+    const struct rest_planned_fault planned = {
+        .fault = *fault,
+        .until_us = fault->lasts_ms ? rest_now_us() + (int64_t)fault->lasts_ms * 1000 : 0,
+    };
     pthread_mutex_lock(&server->lock);
-    must_grow(&server->faults, server->fault_count, sizeof(struct rest_fault));
-    server->faults[server->fault_count++] = *fault;
+    must_grow(&server->faults, server->fault_count, sizeof(struct rest_planned_fault));
+    server->faults[server->fault_count++] = planned;
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -27,26 +27,46 @@ void rest_server_clear_faults(struct rest_server *server)
     pthread_mutex_lock(&server->lock);
     server->fault_count = 0;
     server->intake_ms = 0;
+    server->clock_error_ms = 0;
+    server->limits = server->first_limits;
     pthread_mutex_unlock(&server->lock);
 }
 
 /* --- Hitting a request --- */
 
+static bool hits(struct rest_call *call, const struct rest_fault *fault, bool is_delay)
+{
+    if ((fault->kind == FAULT_DELAY) != is_delay)
+        return false;
+    if (fault->routes != 0 && !(fault->routes & ROUTE_BIT(call->route)))
+        return false;
+    return fault->per_thousand == 0 || rand_r(&call->server->chance) % 1000 < fault->per_thousand;
+}
+
+static void remove_fault(struct rest_server *server, size_t index)
+{
+    struct rest_planned_fault *removed = &server->faults[index];
+    memmove(removed, removed + 1, (server->fault_count - index - 1) * sizeof(*removed));
+    server->fault_count--;
+}
+
 /* Takes the oldest fault that fits, delays or others; false when there is none. */
 static bool take_fault(struct rest_call *call, bool is_delay, struct rest_fault *taken)
 {
     struct rest_server *server = call->server;
-    for (size_t i = 0; i < server->fault_count; i++) {
-        struct rest_fault *fault = &server->faults[i];
-        if ((fault->kind == FAULT_DELAY) != is_delay ||
-            (fault->routes != 0 && !(fault->routes & ROUTE_BIT(call->route))))
+    for (size_t i = 0; i < server->fault_count;) {
+        struct rest_planned_fault *planned = &server->faults[i];
+        if (planned->until_us != 0 && planned->until_us <= rest_now_us()) {
+            remove_fault(server, i);
             continue;
-        *taken = *fault;
-        if (fault->count > 0 && --fault->count == 0) {
-            memmove(fault, fault + 1, (server->fault_count - i - 1) * sizeof(*fault));
-            server->fault_count--;
         }
-        return true;
+        if (hits(call, &planned->fault, is_delay)) {
+            *taken = planned->fault;
+            if (planned->fault.count > 0 && --planned->fault.count == 0)
+                remove_fault(server, i);
+            return true;
+        }
+        i++;
     }
     return false;
 }
@@ -62,6 +82,7 @@ static bool has_hung_up(const struct rest_call *call)
 static void stall(struct rest_call *call, int64_t longest_ms)
 {
     int64_t until_us = rest_now_us() + longest_ms * 1000;
+    rest_leave_token(call); /* a client that gave up may try again before this is noticed */
     while (!call->server->is_stopping && rest_now_us() < until_us && !has_hung_up(call))
         rest_pause(call->server, rest_now_us() + STALL_STEP_US);
     call->is_cut = true;
@@ -85,7 +106,7 @@ static bool draw_fault(struct rest_call *call, struct rest_fault *fault)
     };
     if (!call->token)
         return false;
-    int drawn = rand_r(&server->chaos_seed) % 1000;
+    int drawn = rand_r(&server->chance) % 1000;
     for (size_t i = 0; i < ARRAY_LENGTH(ends); drawn -= ends[i++].share)
         if (drawn < ends[i].share) {
             *fault = ends[i].fault;
@@ -98,7 +119,7 @@ void rest_server_set_chaos(struct rest_server *server, const struct rest_chaos *
 {
     pthread_mutex_lock(&server->lock);
     server->chaos = *chaos;
-    server->chaos_seed = chaos->seed;
+    server->chance = chaos->seed;
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -115,7 +136,7 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after)
         call->is_cloudflare = fault.is_cloudflare;
         if (fault.status == 429) {
             call->retry_after_ms = fault.retry_after_ms;
-            call->scope = fault.is_global ? "global" : "user";
+            call->scope = fault.is_global ? "global" : fault.is_shared ? "shared" : "user";
             rest_bucket_close(call, &fault);
         }
         rest_answer_error(call, fault.status, fault.code);
@@ -130,157 +151,4 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after)
         *cut_after = fault.kind == FAULT_RESET_AFTER;
         return true;
     }
-}
-
-/* --- Reading --- */
-
-#define WEBHOOK_BITS                                                                               \
-    (ROUTE_BIT(ROUTE_FOLLOW_UP) | ROUTE_BIT(ROUTE_GET_MESSAGE) | ROUTE_BIT(ROUTE_EDIT) |           \
-     ROUTE_BIT(ROUTE_DELETE))
-
-static const struct {
-    const char *word;
-    unsigned routes;
-} targets[] = {
-    { "request", 0 },
-    { "webhook", WEBHOOK_BITS },
-    { "edit", ROUTE_BIT(ROUTE_EDIT) },
-    { "follow-up", ROUTE_BIT(ROUTE_FOLLOW_UP) },
-    { "delete", ROUTE_BIT(ROUTE_DELETE) },
-    { "get", ROUTE_BIT(ROUTE_GET_MESSAGE) },
-    { "register", ROUTE_BIT(ROUTE_PUT_COMMANDS) | ROUTE_BIT(ROUTE_GET_COMMANDS) },
-};
-
-struct reader {
-    const char *const *words;
-    size_t count, next;
-};
-
-static bool take_word(struct reader *reader, const char *word)
-{
-    if (reader->next == reader->count || strcmp(reader->words[reader->next], word) != 0)
-        return false;
-    reader->next++;
-    return true;
-}
-
-static bool take_number(struct reader *reader, int64_t min, int64_t max, int *number)
-{
-    int64_t value;
-    if (reader->next == reader->count ||
-        str_to_uint63(str_from(reader->words[reader->next]), &value) != 0 || value < min ||
-        value > max)
-        return false;
-    *number = (int)value;
-    reader->next++;
-    return true;
-}
-
-static bool take_time(struct reader *reader, int *milliseconds)
-{
-    int64_t value;
-    if (reader->next == reader->count ||
-        !read_duration(str_from(reader->words[reader->next]), &value) || value > FAULT_TIME_MAX)
-        return false;
-    *milliseconds = (int)value;
-    reader->next++;
-    return true;
-}
-
-static bool take_target(struct reader *reader, unsigned *routes)
-{
-    const char *word = reader->next < reader->count ? reader->words[reader->next] : "";
-    size_t length = strlen(word);
-    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
-        size_t known = strlen(targets[i].word);
-        bool is_plural = length == known + 1 && word[known] == 's';
-        if (strncmp(word, targets[i].word, known) != 0 || (length != known && !is_plural))
-            continue;
-        *routes = targets[i].routes;
-        reader->next++;
-        return true;
-    }
-    return false;
-}
-
-static int complain(const struct reader *reader, const char *wanted, struct err *err)
-{
-    if (reader->next == reader->count)
-        return err_set(err, ERR_INVALID, "a fault ends too early: %s is missing", wanted);
-    return err_set(err, ERR_INVALID, "'%s' in a fault is not %s", reader->words[reader->next],
-                   wanted);
-}
-
-static int read_status(struct reader *reader, struct rest_fault *fault, struct err *err)
-{
-    fault->kind = FAULT_STATUS;
-    if (!take_number(reader, 400, 599, &fault->status))
-        return complain(reader, "a status (400 to 599)", err);
-    if (take_word(reader, "code") && !take_number(reader, 1, 999999, &fault->code))
-        return complain(reader, "one of Discord's codes", err);
-    if (take_word(reader, "after") && !take_time(reader, &fault->retry_after_ms))
-        return complain(reader, "a time such as 300ms or 2s", err);
-    fault->is_global = take_word(reader, "global");
-    fault->is_cloudflare = !fault->is_global && take_word(reader, "cloudflare");
-    if (fault->status != 429 && (fault->is_global || fault->retry_after_ms > 0))
-        return err_set(err, ERR_INVALID, "only status 429 is global or has a time to wait");
-    return 0;
-}
-
-static int read_kind(struct reader *reader, struct rest_fault *fault, struct err *err)
-{
-    if (take_word(reader, "status"))
-        return read_status(reader, fault, err);
-    if (take_word(reader, "delay")) {
-        fault->kind = FAULT_DELAY;
-        return take_time(reader, &fault->delay_ms)
-                   ? 0
-                   : complain(reader, "a time such as 300ms or 2s", err);
-    }
-    if (take_word(reader, "stall")) {
-        fault->kind = FAULT_STALL;
-        return 0;
-    }
-    if (!take_word(reader, "reset"))
-        return complain(reader, "status, delay, reset or stall", err);
-    bool is_before = take_word(reader, "before");
-    fault->kind = is_before ? FAULT_RESET_BEFORE : FAULT_RESET_AFTER;
-    if ((!is_before && !take_word(reader, "after")) || !take_word(reader, "effect"))
-        return complain(reader, "'before effect' or 'after effect'", err);
-    return 0;
-}
-
-int rest_server_read_fault(struct rest_server *server, const char *const *words, size_t count,
-                           struct err *err)
-{
-    struct reader reader = { words, count, 0 };
-    struct rest_fault fault = { 0 };
-    int intake_ms;
-    if (count == 1 && take_word(&reader, "none")) {
-        rest_server_clear_faults(server);
-        return 0;
-    }
-    if (take_word(&reader, "answers")) {
-        if (!take_word(&reader, "delay"))
-            return complain(&reader, "delay", err);
-        if (!take_time(&reader, &intake_ms))
-            return complain(&reader, "a time such as 300ms or 2s", err);
-        if (reader.next < count)
-            return complain(&reader, "the end", err);
-        rest_server_set_intake(server, intake_ms);
-        return 0;
-    }
-    bool has_count = take_number(&reader, 1, FAULT_COUNT_MAX, &fault.count);
-    bool has_target = take_target(&reader, &fault.routes);
-    if (!has_count && !has_target)
-        return complain(&reader,
-                        "a count, request, edit, follow-up, delete, get, register, answers "
-                        "or none",
-                        err);
-    int result = read_kind(&reader, &fault, err);
-    if (result == 0 && reader.next < count)
-        result = complain(&reader, "the end", err);
-    if (result == 0)
-        rest_server_add_fault(server, &fault);
-    return result;
 }

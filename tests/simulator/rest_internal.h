@@ -14,6 +14,21 @@ enum token_state {
     TOKEN_DEAD,     /* not answered in time */
 };
 
+/* Full again `period_ms` after the first request. */
+struct rest_bucket {
+    int limit, remaining;
+    int64_t reset_us;  /* when it is full again */
+    int64_t told_us;   /* since when the bot knows that nothing remains; 0: it does not */
+    int64_t closed_us; /* a 429 was sent, at `closed_told_us`: closed until then */
+    int64_t closed_told_us;
+    bool is_closed_shared; /* by others */
+};
+
+struct rest_follow_up {
+    int64_t message_id;
+    uint64_t content; /* its hash */
+};
+
 struct rest_token {
     char text[REST_SERVER_TOKEN_SIZE];
     struct rest_interaction interaction; /* its pointers are NULL or owned */
@@ -21,25 +36,30 @@ struct rest_token {
     int64_t known_us;    /* monotonic */
     int64_t clicked_id;  /* the message a component is on; 0: none */
     int64_t original_id; /* 0: none */
-    int64_t *follow_up_ids;
+    struct rest_follow_up *follow_ups;
     size_t follow_up_count, edits;
-    bool was_refused_for_good; /* the bot was told that it is dead */
-    bool is_in_doubt;          /* the bot may believe that it has answered */
-};
-
-struct rest_bucket {
-    char key[REST_SERVER_TOKEN_SIZE + 32]; /* route family and major parameter */
-    char name[24];                         /* X-RateLimit-Bucket */
-    int remaining;
-    int64_t reset_us;  /* when it is full again */
-    int64_t closed_us; /* a 429 was sent: closed until then */
-    int64_t told_us;   /* since when the bot knows that nothing remains; 0: it does not */
+    size_t under_way; /* requests */
+    struct rest_bucket bucket;
+    int64_t counted_us; /* when one was last added to `under_way` */
+    int64_t refused_us; /* the bot was told that it is dead; 0: it was not */
+    bool is_in_doubt;   /* the bot may believe that it has answered */
 };
 
 struct rest_scope {
     int64_t guild_id;
     json_object *commands; /* as they are returned */
     unsigned created;
+};
+
+struct rest_planned_fault {
+    struct rest_fault fault;
+    int64_t until_us; /* 0: it has no end */
+};
+
+/* Invalid requests of the time that ends at `reset_us`. */
+struct rest_invalid {
+    int count;
+    int64_t reset_us;
 };
 
 struct rest_server {
@@ -49,28 +69,36 @@ struct rest_server {
     char *bot_token, *verify_key;
     int64_t application_id;
     const int64_t *shift_ms;
-    int burst, burst_ms, close_ms;
+    int close_ms;
+    bool counts_only;
+    struct rest_limits limits, first_limits; /* now, at the start; no zeros in them */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything: an answer, an arrival, the end */
     bool is_stopping;
     struct rest_token **tokens;
     struct message_store store;
-    struct rest_bucket **buckets;
+    struct rest_bucket **route_buckets;
     struct rest_scope *scopes;
-    struct rest_fault *faults;
+    struct rest_planned_fault *faults;
     struct rest_arrival *arrivals;
     struct rest_change *changes;
-    struct lookup tokens_by_text, tokens_by_interaction, buckets_by_key;
+    struct lookup tokens_by_text, tokens_by_interaction, buckets_by_route;
     struct rest_chaos chaos;
-    unsigned chaos_seed;
+    unsigned chance; /* of rand_r */
+    struct rest_bucket shared_bucket, global_bucket;
+    struct rest_invalid invalid;
+    struct rest_statistics statistics;
+    int64_t clock_error_ms;
+    int64_t forgotten_us; /* what the bot was told until then it does not know */
     size_t token_count, bucket_count, scope_count, fault_count, arrival_count, ended_count;
     size_t change_count, change_next;
     struct violations violations;
     int intake_ms;
     unsigned sequence, registrations;
-    int64_t global_closed_us; /* a 429 for everything was sent */
-    bool is_banned;           /* ... by Cloudflare */
+    int64_t all_closed_us; /* a 429 for everything was sent, at `all_told_us`: closed until then */
+    int64_t all_told_us;
+    bool is_banned; /* ... by Cloudflare */
 };
 
 /* A file of a multipart body. */
@@ -103,7 +131,10 @@ struct rest_call {
     struct str_view token_text, message_word; /* within `path` */
     struct rest_token *token;                 /* NULL: unknown */
     struct rest_bucket *bucket;
-    size_t arrival; /* its index */
+    bool is_as_bot; /* its route needs the bot's token */
+    struct rest_arrival arrival;
+    size_t arrival_number;     /* its index among those that are kept */
+    bool is_counted_for_token; /* in its `under_way` */
 
     /* The answer. */
     int status, code;
@@ -125,8 +156,9 @@ json_object *rest_copy_json(json_object *json);
 bool rest_wait(struct rest_server *server, int64_t until_us);
 /* Waits, without leaving early for a change. */
 void rest_pause(struct rest_server *server, int64_t until_us);
-struct rest_change *rest_add_change(struct rest_server *server, enum rest_change_kind kind,
-                                    int64_t message_id);
+/* `data` (may be NULL) is copied, for another thread. */
+void rest_add_change(struct rest_server *server, const struct rest_change *change,
+                     json_object *data);
 void rest_complain(struct rest_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* rest_answer.c: bodies as Discord writes them. */
@@ -146,16 +178,30 @@ const char *rest_route_name(enum rest_route route);
 void rest_serve(struct rest_call *call);
 
 /* rest_buckets.c */
+/* False: nothing is let in now, the call is answered 429. */
+bool rest_bucket_is_open_for_all(struct rest_call *call);
 void rest_bucket_find(struct rest_call *call);
 bool rest_bucket_take(struct rest_call *call); /* false: answered 429 */
-void rest_bucket_told(struct rest_call *call); /* the answer's headers are on their way */
-void rest_bucket_headers(const struct rest_call *call, struct MHD_Response *response);
-/* A 429 with this wait is about to be answered. */
+/* Adds the headers, which are on their way from here on. */
+void rest_bucket_tell(struct rest_call *call, struct MHD_Response *response);
+/* A 429 by a fault is about to be answered. */
 void rest_bucket_close(struct rest_call *call, const struct rest_fault *fault);
+/* Counts the call's answer; after too many invalid ones nothing is let in. */
+void rest_bucket_count_invalid(struct rest_call *call);
+/* Whether the bot, which may have been started since, knows what it was told then. */
+bool rest_bot_knows(const struct rest_server *server, int64_t told_us);
+
+/* rest_limits.c */
+void rest_fill_limits(struct rest_limits *limits); /* zeros become the standard numbers */
+void rest_change_limits(struct rest_server *server,
+                        const struct rest_limits *wanted); /* zeros stay as they are */
 
 /* rest_faults.c: delays are waited for; false when the call was answered or cut by a fault.
  * `*cut_after` says that the effect happens and the answer is lost. */
 bool rest_faults_pass(struct rest_call *call, bool *cut_after);
+
+/* rest_routes.c: the call no longer counts as under way. */
+void rest_leave_token(struct rest_call *call);
 
 /* rest_webhooks.c, rest_commands.c: the routes' work. */
 void rest_serve_follow_up(struct rest_call *call);

@@ -9,7 +9,7 @@
 size_t rest_server_arrivals(struct rest_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    size_t count = server->arrival_count;
+    size_t count = server->statistics.requests;
     pthread_mutex_unlock(&server->lock);
     return count;
 }
@@ -22,6 +22,13 @@ bool rest_server_arrival(struct rest_server *server, size_t index, struct rest_a
         *arrival = server->arrivals[index];
     pthread_mutex_unlock(&server->lock);
     return is_there;
+}
+
+void rest_server_statistics(struct rest_server *server, struct rest_statistics *statistics)
+{
+    pthread_mutex_lock(&server->lock);
+    *statistics = server->statistics;
+    pthread_mutex_unlock(&server->lock);
 }
 
 bool rest_server_wait_arrivals(struct rest_server *server, size_t count, int timeout_ms)
@@ -105,14 +112,19 @@ void rest_server_first_violation(struct rest_server *server, struct buf *text)
 
 /* --- Changes --- */
 
-struct rest_change *rest_add_change(struct rest_server *server, enum rest_change_kind kind,
-                                    int64_t message_id)
+void rest_add_change(struct rest_server *server, const struct rest_change *change,
+                     json_object *data)
 {
-    must_grow(&server->changes, server->change_count, sizeof(struct rest_change));
-    struct rest_change *change = &server->changes[server->change_count++];
-    *change = (struct rest_change){ .kind = kind, .message_id = message_id };
+    if (!server->counts_only) {
+        must_grow(&server->changes, server->change_count, sizeof(struct rest_change));
+        struct rest_change *added = &server->changes[server->change_count++];
+        *added = *change;
+        if (change->kind == CHANGE_NEW)
+            added->message.data = rest_copy_json(data);
+        else
+            added->data = rest_copy_json(data);
+    }
     pthread_cond_broadcast(&server->changed);
-    return change;
 }
 
 bool rest_server_take_change(struct rest_server *server, int timeout_ms, struct rest_change *change)

@@ -183,10 +183,11 @@ static bool is_authorized(struct rest_call *call, const struct route_rule *rule)
 
 static bool refuse_token(struct rest_call *call, int status, int code)
 {
-    if (call->token && call->token->was_refused_for_good)
+    struct rest_token *token = call->token;
+    if (token && rest_bot_knows(call->server, token->refused_us))
         rest_complain(call, "a dead token was used again");
-    if (call->token && status == 401)
-        call->token->was_refused_for_good = true;
+    if (token && status == 401)
+        token->refused_us = rest_now_us();
     rest_answer_error(call, status, code);
     return false;
 }
@@ -194,7 +195,7 @@ static bool refuse_token(struct rest_call *call, int status, int code)
 static bool is_expired(const struct rest_server *server, const struct rest_token *token)
 {
     int64_t born_ms = (token->interaction.id >> 22) + SNOWFLAKE_EPOCH_MS;
-    return rest_wall_ms(server) >= born_ms + REST_SERVER_TOKEN_MS;
+    return rest_wall_ms(server) >= born_ms + server->limits.token_ms;
 }
 
 /* The token must have been given, answered, taken in, and not be over. */
@@ -216,7 +217,7 @@ static bool is_token_good(struct rest_call *call)
         return refuse_token(call, 404, 10015);
     }
     if (is_expired(server, token)) {
-        if (!token->was_refused_for_good)
+        if (!rest_bot_knows(server, token->refused_us))
             rest_complain(call, "the token's 15 minutes are over");
         return refuse_token(call, 401, 50027);
     }
@@ -239,44 +240,99 @@ static bool has_good_body(struct rest_call *call, const struct route_rule *rule)
     return false;
 }
 
+/* --- Under way --- */
+
+static void enter_token(struct rest_call *call)
+{
+    struct rest_server *server = call->server;
+    struct rest_token *token = call->token;
+    if (token->counted_us <= server->forgotten_us)
+        token->under_way = 0; /* those of a bot that was killed */
+    token->counted_us = rest_now_us();
+    token->under_way++;
+    call->is_counted_for_token = true;
+    if (token->under_way > server->statistics.most_at_once)
+        server->statistics.most_at_once = token->under_way;
+}
+
+void rest_leave_token(struct rest_call *call)
+{
+    if (call->is_counted_for_token && call->arrival.began_us > call->server->forgotten_us &&
+        call->token->under_way > 0)
+        call->token->under_way--;
+    call->is_counted_for_token = false;
+}
+
+static void keep_arrival(struct rest_call *call)
+{
+    struct rest_server *server = call->server;
+    if (!server->counts_only)
+        server->arrivals[call->arrival_number] = call->arrival;
+}
+
+static void begin_arrival(struct rest_call *call)
+{
+    struct rest_server *server = call->server;
+    server->statistics.requests++;
+    if (!server->counts_only) {
+        must_grow(&server->arrivals, server->arrival_count, sizeof(struct rest_arrival));
+        call->arrival_number = server->arrival_count++;
+    }
+    keep_arrival(call);
+}
+
+static void end_arrival(struct rest_call *call)
+{
+    struct rest_server *server = call->server;
+    struct rest_statistics *statistics = &server->statistics;
+    rest_leave_token(call);
+    if (!call->is_cut)
+        rest_bucket_count_invalid(call);
+    call->arrival.route = call->route;
+    call->arrival.status = call->is_cut ? 0 : call->status;
+    call->arrival.code = call->is_cut ? 0 : call->code;
+    call->arrival.ended_us = rest_now_us();
+    statistics->effects += call->arrival.had_effect;
+    statistics->limited += call->arrival.status == 429;
+    statistics->server_errors += call->arrival.status >= 500;
+    statistics->cut += call->is_cut;
+    keep_arrival(call);
+    server->ended_count++;
+    pthread_cond_broadcast(&server->changed);
+}
+
 static void serve(struct rest_call *call)
 {
-    const struct route_rule *rule = find_rule(call);
     bool cut_after = false;
+    const struct route_rule *rule = rest_bucket_is_open_for_all(call) ? find_rule(call) : NULL;
     if (!rule || !has_user_agent(call) || !is_authorized(call, rule))
         return;
-    if (call->token_text.data) {
+    call->is_as_bot = rule->needs_bot;
+    call->arrival.route = call->route;
+    if (call->token_text.data)
         call->token = rest_find_token(call->server, call->token_text);
-        if (call->token)
-            call->server->arrivals[call->arrival].interaction_id = call->token->interaction.id;
+    if (call->token) {
+        call->arrival.interaction_id = call->token->interaction.id;
+        enter_token(call);
     }
+    keep_arrival(call);
     if (call->token || !call->token_text.data)
         rest_bucket_find(call);
-    call->server->arrivals[call->arrival].route = call->route;
     if ((call->bucket && !rest_bucket_take(call)) || !rest_faults_pass(call, &cut_after))
         return;
     if ((call->token_text.data && !is_token_good(call)) || !has_good_body(call, rule))
         return;
     rule->serve(call);
-    call->server->arrivals[call->arrival].had_effect =
-        call->status < 300 && strcmp(call->method, "GET") != 0;
+    call->arrival.had_effect = call->status < 300 && strcmp(call->method, "GET") != 0;
     call->is_cut = cut_after;
 }
 
 void rest_serve(struct rest_call *call)
 {
-    struct rest_server *server = call->server;
-    pthread_mutex_lock(&server->lock);
-    must_grow(&server->arrivals, server->arrival_count, sizeof(struct rest_arrival));
-    call->arrival = server->arrival_count++;
-    server->arrivals[call->arrival].began_us = rest_now_us();
+    call->arrival.began_us = rest_now_us();
+    pthread_mutex_lock(&call->server->lock);
+    begin_arrival(call);
     serve(call);
-    struct rest_arrival *arrival = &server->arrivals[call->arrival];
-    arrival->route = call->route;
-    arrival->status = call->is_cut ? 0 : call->status;
-    arrival->code = call->is_cut ? 0 : call->code;
-    arrival->ended_us = rest_now_us();
-    server->ended_count++;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
+    end_arrival(call);
+    pthread_mutex_unlock(&call->server->lock);
 }

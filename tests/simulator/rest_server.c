@@ -113,15 +113,19 @@ int rest_server_start(struct rest_server **server_out, const struct rest_server_
     server->bot_token = must_copy(str_from(token));
     server->verify_key = must_copy(str_from(settings->verify_key ? settings->verify_key : no_key));
     server->shift_ms = settings->shift_ms;
-    server->burst = settings->burst ? settings->burst : REST_SERVER_BURST;
-    server->burst_ms = settings->burst_ms ? settings->burst_ms : REST_SERVER_BURST_MS;
     server->close_ms = settings->close_ms ? settings->close_ms : REST_SERVER_CLOSE_MS;
+    server->counts_only = settings->counts_only;
+    server->limits = settings->limits;
+    rest_fill_limits(&server->limits);
+    server->first_limits = server->limits;
+    server->statistics.shortest_gap_us = INT64_MAX;
     pthread_mutex_init(&server->lock, NULL);
     thread_cond_init(&server->changed);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-        take_request, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+            MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+        0, NULL, NULL, take_request, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
         MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_CONNECTION_LIMIT, 1024U,
         MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U, MHD_OPTION_END);
     if (!server->daemon) {
@@ -141,7 +145,7 @@ static void free_tokens(struct rest_server *server)
         struct rest_token *token = server->tokens[i];
         free((void *)(uintptr_t)token->interaction.person.name);
         free((void *)(uintptr_t)token->interaction.command_name);
-        free(token->follow_up_ids);
+        free(token->follow_ups);
         free(token);
     }
     free(server->tokens);
@@ -162,16 +166,16 @@ void rest_server_stop(struct rest_server *server)
     for (size_t i = 0; i < server->scope_count; i++)
         json_object_put(server->scopes[i].commands);
     for (size_t i = 0; i < server->bucket_count; i++)
-        free(server->buckets[i]);
+        free(server->route_buckets[i]);
     free_tokens(server);
     store_free(&server->store);
     violations_free(&server->violations);
     lookup_free(&server->tokens_by_text);
     lookup_free(&server->tokens_by_interaction);
-    lookup_free(&server->buckets_by_key);
+    lookup_free(&server->buckets_by_route);
     free(server->changes);
     free(server->scopes);
-    free(server->buckets);
+    free(server->route_buckets);
     free(server->faults);
     free(server->arrivals);
     free(server->bot_token);
@@ -208,5 +212,6 @@ void rest_complain(struct rest_call *call, const char *format, ...)
     must_hold(&text);
     violations_add(&server->violations, "%s %s: %s", call->method, rest_route_name(call->route),
                    text.data);
-    server->arrivals[call->arrival].has_broken_rule = true;
+    server->statistics.violations++;
+    call->arrival.has_broken_rule = true;
 }

@@ -36,6 +36,13 @@
 #define REST_SERVER_TOKEN_MS   (15 * 60 * 1000) /* a token's life, from the interaction's id on */
 #define REST_SERVER_BURST      5                /* requests of one token ... */
 #define REST_SERVER_BURST_MS   2000             /* ... in this time */
+/* https://docs.discord.com/developers/topics/rate-limits#global-rate-limit */
+#define REST_SERVER_GLOBAL     50 /* requests as the bot ... */
+#define REST_SERVER_GLOBAL_MS  1000
+/* .../rate-limits#invalid-request-limit-aka-cloudflare-bans */
+#define REST_SERVER_INVALID    10000
+#define REST_SERVER_INVALID_MS (10 * 60 * 1000)
+#define REST_SERVER_BAN_MS     (60 * 60 * 1000) /* "temporarily": how long is not documented */
 #define REST_SERVER_STALL_MS   60000            /* longest stall */
 /* Whose bytes came first can't be told from outside when they are this close; a busy test needs
  * longer to say rest_server_answered. */
@@ -44,13 +51,25 @@
 
 struct rest_server;
 
+/* What Discord allows; 0 stands for the numbers above. */
+struct rest_limits {
+    int burst, burst_ms;               /* requests of one token, or of one route of the bot's */
+    int shared_burst, shared_burst_ms; /* of all tokens together; 0: no such limit */
+    int global, global_ms;             /* requests as the bot */
+    int invalid, invalid_ms;           /* answers 401, 403 and 429 (but shared ones) ... */
+    int ban_ms;                        /* ... one more, and nothing is answered for this long */
+    int token_ms;                      /* a token's life */
+};
+
 struct rest_server_settings {
     int64_t application_id;  /* 0: HARNESS_APPLICATION_ID */
     const char *bot_token;   /* NULL: REST_SERVER_BOT_TOKEN; copied */
     const char *verify_key;  /* the application's public key, in hex; NULL: zeros; copied */
     const int64_t *shift_ms; /* milliseconds the bot's clock is ahead (see harness_bot); NULL: 0 */
-    int burst, burst_ms;     /* 0: REST_SERVER_BURST, REST_SERVER_BURST_MS */
     int close_ms;            /* 0: REST_SERVER_CLOSE_MS */
+    struct rest_limits limits;
+    /* For tens of thousands of requests: neither arrivals nor changes are kept, only counted. */
+    bool counts_only;
 };
 
 int rest_server_start(struct rest_server **server, const struct rest_server_settings *settings,
@@ -63,6 +82,16 @@ void rest_server_release(struct rest_server **server); /* fit for CLEANUP */
 const char *rest_server_url(const struct rest_server *server);
 uint16_t rest_server_port(const struct rest_server *server);
 
+/* From now on; buckets under way keep theirs until they are full again. */
+void rest_server_set_limits(struct rest_server *server, const struct rest_limits *limits);
+
+/* The bot was killed: what it was told before it can't know (Retry-After, an empty bucket). */
+void rest_server_forget(struct rest_server *server);
+
+/* How far the clock of Date and X-RateLimit-Reset is ahead (negative: behind). Only what is
+ * relative, Retry-After and X-RateLimit-Reset-After, stays right. */
+void rest_server_set_clock_error(struct rest_server *server, int64_t error_ms);
+
 /* --- Interactions and their tokens --- */
 
 struct rest_interaction {
@@ -71,6 +100,8 @@ struct rest_interaction {
     int type;          /* 2 command, 3 component, 5 modal submit */
     int64_t channel_id;
     struct person person;
+    /* The app was added by the person only, not in the server: 5 follow-ups are allowed. */
+    bool is_user_installed;
     const char *command_name;             /* NULL unless a command */
     const struct stored_message *message; /* that a component is on; NULL otherwise. Copied */
 };
@@ -115,6 +146,7 @@ enum rest_route {
 struct rest_arrival {
     enum rest_route route;
     int64_t interaction_id;     /* 0: of no token that was ever given */
+    int64_t message_id;         /* that it edited, made or removed; 0: none */
     int64_t began_us, ended_us; /* monotonic; `ended_us` is 0 while it is under way */
     int status, code;           /* of the answer; status 0: the connection was cut */
     bool had_effect;
@@ -124,6 +156,21 @@ struct rest_arrival {
 size_t rest_server_arrivals(struct rest_server *server);
 /* False when there is no such one yet. */
 bool rest_server_arrival(struct rest_server *server, size_t index, struct rest_arrival *arrival);
+
+/* Since the start. */
+struct rest_statistics {
+    size_t requests, effects;
+    size_t limited, shared_limited; /* 429: all of them, those with scope "shared" */
+    size_t server_errors;           /* 5xx */
+    size_t cut;                     /* connections that were reset; stalled ones too */
+    size_t invalid;                 /* what Discord counts as such */
+    size_t violations;
+    size_t most_at_once;     /* requests of one token under way together */
+    int64_t shortest_gap_us; /* between the arrivals of two edits of one message that both had
+                                their effect; INT64_MAX: none had two */
+};
+
+void rest_server_statistics(struct rest_server *server, struct rest_statistics *statistics);
 
 /* Waits until `count` requests have ended, or until @original of the interaction was changed
  * `count` times by edits (the end of "thinking" is the first). False after `timeout_ms`. */
@@ -186,10 +233,13 @@ struct rest_fault {
     enum rest_fault_kind kind;
     int status;         /* FAULT_STATUS: 400-599 */
     int code;           /* of the body; 0: what Discord sends with that status */
-    int delay_ms;       /* FAULT_DELAY */
+    int delay_ms;       /* FAULT_DELAY; FAULT_STALL: the longest, 0: REST_SERVER_STALL_MS */
     int retry_after_ms; /* status 429: until then its bucket stays closed */
     bool is_global;     /* status 429: for all routes */
+    bool is_shared;     /* status 429: others have used up what is there for everybody */
     bool is_cloudflare; /* a body that is no JSON, and no Via header */
+    int per_thousand;   /* of those that it fits it hits so many, at random; 0: all */
+    int lasts_ms;       /* 0: until it is used up or cleared */
 };
 
 /* The oldest that fits a request and is not used up is the one that hits it. */
@@ -211,13 +261,17 @@ void rest_server_set_chaos(struct rest_server *server, const struct rest_chaos *
 
 /* Faults as words of the scene language, without the word `fault`:
  *
- *   [N] [WHAT] status CODE [code N] [after TIME] [global | cloudflare]
- *   [N] [WHAT] delay TIME | reset before effect | reset after effect | stall
+ *   [N] [P% of] [WHAT] status CODE [code N] [after TIME] [global | shared | cloudflare] [for TIME]
+ *   [N] [P% of] [WHAT] delay TIME | reset before effect | reset after effect | stall    [for TIME]
  *   answers delay TIME                                        see rest_server_set_intake
+ *   clocks ahead TIME | clocks behind TIME                    see rest_server_set_clock_error
+ *   tokens live TIME                                          see struct rest_limits for these
+ *   limit token N in TIME | limit shared N in TIME | limit global N in TIME
+ *   ban after N for TIME
  *   none                                                      ends all of them
  *
- * WHAT: request, edit, follow-up, delete, get, register (each with or without s). ERR_INVALID names
- * the word that is wrong. */
+ * WHAT: request, webhook, edit, follow-up, delete, get, register (each with or without s).
+ * ERR_INVALID names the word that is wrong. */
 int rest_server_read_fault(struct rest_server *server, const char *const *words, size_t count,
                            struct err *err) MUST_CHECK;
 

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UPLOAD_MAX 1000 /* see judge_webhook.c */
+#define UPLOAD_MAX     1000 /* see judge_webhook.c */
+/* https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message:
+ * of an app that is user-installed only. */
+#define FOLLOW_UPS_MAX 5
 
 static void answer_message(struct rest_call *call, const struct stored_message *message)
 {
@@ -35,7 +38,7 @@ static struct stored_message *find_message(struct rest_call *call, bool is_looku
             id = 0;
         is_own = id != 0 && id == token->original_id;
         for (size_t i = 0; i < token->follow_up_count && !is_own; i++)
-            is_own = token->follow_up_ids[i] == id;
+            is_own = token->follow_ups[i].message_id == id;
     }
     struct stored_message *message = is_own ? store_find(&call->server->store, id) : NULL;
     if (message && !message->is_deleted)
@@ -120,6 +123,15 @@ static void keep_attachments(struct rest_call *call, json_object *data)
 
 /* --- The routes --- */
 
+static void note_gap(struct rest_call *call, struct stored_message *message)
+{
+    int64_t *shortest_us = &call->server->statistics.shortest_gap_us;
+    int64_t arrived_us = call->arrival.began_us, gap_us = arrived_us - message->edited_us;
+    if (message->edited_us != 0 && gap_us < *shortest_us)
+        *shortest_us = gap_us;
+    message->edited_us = arrived_us;
+}
+
 static void edit_message(struct rest_call *call, struct stored_message *message, json_object *data)
 {
     struct rest_token *token = call->token;
@@ -135,7 +147,11 @@ static void edit_message(struct rest_call *call, struct stored_message *message,
     store_edit(message, data);
     if (message->id == token->original_id)
         token->edits++;
-    rest_add_change(call->server, CHANGE_EDIT, message->id)->data = rest_copy_json(data);
+    if (call->route == ROUTE_EDIT)
+        note_gap(call, message);
+    call->arrival.message_id = message->id;
+    const struct rest_change change = { .kind = CHANGE_EDIT, .message_id = message->id };
+    rest_add_change(call->server, &change, data);
     answer_message(call, message);
 }
 
@@ -146,6 +162,11 @@ void rest_serve_edit(struct rest_call *call)
     json_object *data = message ? read_message(call, message) : NULL;
     if (data)
         edit_message(call, message, data);
+}
+
+static uint64_t content_of(const struct rest_call *call)
+{
+    return lookup_hash(buf_view(&call->payload));
 }
 
 static void add_follow_up(struct rest_call *call, json_object *data)
@@ -165,12 +186,39 @@ static void add_follow_up(struct rest_call *call, json_object *data)
         .created_ms = rest_wall_ms(server),
     };
     struct stored_message *added = store_add(&server->store, &message);
-    must_grow(&token->follow_up_ids, token->follow_up_count, sizeof(int64_t));
-    token->follow_up_ids[token->follow_up_count++] = added->id;
-    struct rest_change *change = rest_add_change(server, CHANGE_NEW, added->id);
-    change->message = *added;
-    change->message.data = rest_copy_json(data);
+    must_grow(&token->follow_ups, token->follow_up_count, sizeof(struct rest_follow_up));
+    token->follow_ups[token->follow_up_count++] =
+        (struct rest_follow_up){ added->id, content_of(call) };
+    call->arrival.message_id = added->id;
+    const struct rest_change change = { .kind = CHANGE_NEW,
+                                        .message_id = added->id,
+                                        .message = *added };
+    rest_add_change(server, &change, data);
     answer_message(call, added);
+}
+
+/* Once is enough, also when the answer to the first was lost. */
+static void look_for_repetition(struct rest_call *call)
+{
+    const struct rest_token *token = call->token;
+    uint64_t content = content_of(call);
+    for (size_t i = 0; i < token->follow_up_count; i++) {
+        if (token->follow_ups[i].content != content)
+            continue;
+        rest_complain(call, "the same follow-up again, although the first took effect");
+        return;
+    }
+}
+
+static bool may_follow_up(struct rest_call *call)
+{
+    const struct rest_token *token = call->token;
+    if (!token->interaction.is_user_installed || token->follow_up_count < FOLLOW_UPS_MAX)
+        return true;
+    rest_complain(call, "more than %d follow-ups of an app that only the person has added",
+                  FOLLOW_UPS_MAX);
+    rest_answer_error(call, 400, 40094);
+    return false;
 }
 
 /* https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message:
@@ -179,9 +227,11 @@ void rest_serve_follow_up(struct rest_call *call)
 {
     struct stored_message *original = store_find(&call->server->store, call->token->original_id);
     bool is_thinking = original && original->is_thinking && !original->is_deleted;
-    CLEANUP(json_release) json_object *data = read_message(call, NULL);
+    CLEANUP(json_release)
+    json_object *data = may_follow_up(call) ? read_message(call, NULL) : NULL;
     if (!data)
         return;
+    look_for_repetition(call);
     if (is_thinking) {
         rest_complain(call, "a follow-up while the answer still thinks: edit @original instead");
         edit_message(call, original, data);
@@ -203,6 +253,8 @@ void rest_serve_delete(struct rest_call *call)
     if (!message)
         return;
     message->is_deleted = true;
-    rest_add_change(call->server, CHANGE_DELETE, message->id);
+    call->arrival.message_id = message->id;
+    const struct rest_change change = { .kind = CHANGE_DELETE, .message_id = message->id };
+    rest_add_change(call->server, &change, NULL);
     call->status = 204;
 }

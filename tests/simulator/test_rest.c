@@ -1,4 +1,5 @@
-/* The simulated REST API over real HTTP: what it takes, what it refuses and how, what it records.
+/* The simulated REST REST_API over real HTTP: what it takes, what it refuses and how, what it
+ * records.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,97 +8,16 @@
 
 #include <cmocka.h>
 
-#include "harness/bot_process.h"
-#include "harness/http_client.h"
 #include "harness/memory.h"
-#include "simulator/rest_server.h"
+#include "simulator/rest_fixture.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define API      "/api/v10"
-#define APP      "/api/v10/webhooks/1000000000000000001/"
-#define OWN      "/api/v10/applications/1000000000000000001/"
-#define AGENT    "User-Agent: DiscordBot (https://example.com/bot, 1.0)"
-#define BOT      "Authorization: Bot " REST_SERVER_BOT_TOKEN
-#define TYPE     "Content-Type: application/json"
 #define BOUNDARY "Content-Type: multipart/form-data; boundary=xyz"
-#define GOOD     "{\"content\":\"done\",\"allowed_mentions\":{\"parse\":[]}}"
 
-static const char *const plain[] = { AGENT, TYPE, NULL };
-static const char *const as_bot[] = { AGENT, TYPE, BOT, NULL };
-static const char *const form[] = { AGENT, BOUNDARY, NULL };
-
-struct fixture {
-    struct rest_server *server;
-    struct http_client *client;
-    struct listen_address address;
-    int64_t shift_ms;
-    int64_t id;
-};
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void ask(struct fixture *fixture, const char *token)
-{
-    static unsigned sequence;
-    fixture->id = snowflake_at(wall_ms(), ++sequence);
-    const struct rest_interaction interaction = { .id = fixture->id,
-                                                  .token = token,
-                                                  .type = 2,
-                                                  .channel_id = 7,
-                                                  .person = { 5, "alice", false },
-                                                  .command_name = "slow" };
-    rest_server_ask(fixture->server, &interaction);
-}
-
-/* A server that has one interaction with the token "tok", answered with `answer`. */
-static void start(struct fixture *fixture, const char *answer)
-{
-    struct err err = { 0 };
-    *fixture = (struct fixture){ 0 };
-    const struct rest_server_settings settings = { .shift_ms = &fixture->shift_ms };
-    assert_int_equal(rest_server_start(&fixture->server, &settings, &err), 0);
-    fixture->address.port = rest_server_port(fixture->server);
-    snprintf(fixture->address.text, sizeof(fixture->address.text), "127.0.0.1");
-    fixture->client = http_client_new(&fixture->address);
-    ask(fixture, "tok");
-    if (answer)
-        rest_server_answered(fixture->server, fixture->id, str_from(answer));
-}
-
-static void finish(struct fixture *fixture)
-{
-    http_client_free(fixture->client);
-    rest_server_stop(fixture->server);
-}
-
-/* Status, or 0 when the connection was cut; `out` gets the body. */
-static int request(struct fixture *fixture, const char *method, const char *path,
-                   const char *const *headers, const char *body, struct buf *out)
-{
-    CLEANUP(http_answer_free) struct http_answer answer = { 0 };
-    const struct http_request sent = { method, path, headers, str_from(body) };
-    if (http_client_send(fixture->client, &sent, &answer, NULL) != 0)
-        return 0;
-    if (out)
-        buf_append(out, buf_view(&answer.body));
-    return answer.status;
-}
-
-static int edit(struct fixture *fixture)
-{
-    return request(fixture, "PATCH", APP "tok/messages/@original", plain, GOOD, NULL);
-}
+static const char *const form[] = { REST_AGENT, BOUNDARY, NULL };
 
 /* One request to a fresh server whose interaction was deferred. */
 struct request_case {
@@ -111,19 +31,19 @@ struct request_case {
 
 static void check_request(const struct request_case *wanted)
 {
-    struct fixture fixture;
+    struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf body = { 0 };
     CLEANUP(buf_free) struct buf violation = { 0 };
-    start(&fixture, "{\"type\":5}");
-    int status =
-        request(&fixture, wanted->method, wanted->path, wanted->headers, wanted->body, &body);
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    int status = rest_fixture_request(&fixture, wanted->method, wanted->path, wanted->headers,
+                                      wanted->body, &body);
     rest_server_first_violation(fixture.server, &violation);
     const char *got = body.data ? body.data : "", *broken = violation.data ? violation.data : "";
     if (status != wanted->status || !strstr(got, wanted->answer) ||
         (wanted->violation ? !strstr(broken, wanted->violation) : *broken != '\0'))
         fail_msg("%s %s %s\ngives %d %s\nviolation: %s", wanted->method, wanted->path,
                  wanted->body ? wanted->body : "", status, got, broken);
-    finish(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 static void check_requests(const struct request_case *cases, size_t count)
@@ -132,43 +52,49 @@ static void check_requests(const struct request_case *cases, size_t count)
         check_request(&cases[i]);
 }
 
-#define ORIGINAL      APP "tok/messages/@original"
 #define MESSAGE(more) "{\"content\":\"x\",\"allowed_mentions\":{\"parse\":[]}" more "}"
 
 static void messages_are_taken_or_refused_as_discord_does(void **state)
 {
     (void)state;
     static const struct request_case cases[] = {
-        { "PATCH", ORIGINAL, plain, GOOD, 200, "\"content\":\"done\"", NULL },
-        { "GET", ORIGINAL, plain, NULL, 200, "\"channel_id\":\"7\"", NULL },
-        { "DELETE", ORIGINAL, plain, NULL, 204, "", NULL },
-        { "POST", APP "tok", plain, GOOD, 200, "\"id\"", "still thinks: edit @original" },
-        { "PATCH", APP "tok/messages/12", plain, GOOD, 404, "\"code\":10008",
+        { "PATCH", REST_ORIGINAL, rest_plain, REST_GOOD, 200, "\"content\":\"done\"", NULL },
+        { "GET", REST_ORIGINAL, rest_plain, NULL, 200, "\"channel_id\":\"7\"", NULL },
+        { "DELETE", REST_ORIGINAL, rest_plain, NULL, 204, "", NULL },
+        { "POST", REST_APP "tok", rest_plain, REST_GOOD, 200, "\"id\"",
+          "still thinks: edit @original" },
+        { "PATCH", REST_APP "tok/messages/12", rest_plain, REST_GOOD, 404, "\"code\":10008",
           "no message of this" },
-        { "GET", APP "tok/messages/12", plain, NULL, 404, "\"code\":10008", NULL },
-        { "PATCH", APP "tok/messages/x", plain, GOOD, 404, "\"code\":10015", "or no id" },
-        { "PATCH", APP "nope/messages/@original", plain, GOOD, 404, "\"code\":10015",
+        { "GET", REST_APP "tok/messages/12", rest_plain, NULL, 404, "\"code\":10008", NULL },
+        { "PATCH", REST_APP "tok/messages/x", rest_plain, REST_GOOD, 404, "\"code\":10015",
+          "or no id" },
+        { "PATCH", REST_APP "nope/messages/@original", rest_plain, REST_GOOD, 404, "\"code\":10015",
           "never given" },
-        { "PATCH", API "/webhooks/12/tok/messages/@original", plain, GOOD, 404, "Unknown Webhook",
-          "another application" },
-        { "PUT", ORIGINAL, plain, GOOD, 405, "405: Method Not Allowed", "no such method" },
-        { "POST", API "/channels/7/messages", plain, GOOD, 404, "404: Not Found", "no such route" },
-        { "POST", "/webhooks/1000000000000000001/tok", plain, GOOD, 404, "\"code\":0",
+        { "PATCH", REST_API "/webhooks/12/tok/messages/@original", rest_plain, REST_GOOD, 404,
+          "Unknown Webhook", "another application" },
+        { "PUT", REST_ORIGINAL, rest_plain, REST_GOOD, 405, "405: Method Not Allowed",
+          "no such method" },
+        { "POST", REST_API "/channels/7/messages", rest_plain, REST_GOOD, 404, "404: Not Found",
           "no such route" },
-        { "PATCH", ORIGINAL, plain, "{\"content\":\"x\"}", 400,
+        { "POST", "/webhooks/1000000000000000001/tok", rest_plain, REST_GOOD, 404, "\"code\":0",
+          "no such route" },
+        { "PATCH", REST_ORIGINAL, rest_plain, "{\"content\":\"x\"}", 400,
           "\"errors\":{\"allowed_mentions\":{\"_errors\":", "allowed_mentions: is missing" },
-        { "PATCH", ORIGINAL, plain, MESSAGE(",\"nonsense\":1"), 400, "\"nonsense\":{\"_errors\"",
-          "nonsense: is not a field" },
-        { "PATCH", ORIGINAL, plain, MESSAGE(",\"flags\":64"), 400, "\"flags\":{\"_errors\"",
-          "can't be set here" },
-        { "PATCH", ORIGINAL, plain, MESSAGE(",\"components\":[{\"type\":1,\"components\":[]}]"),
-          400, "\"components\":{\"0\":{", "components[0]" },
-        { "PATCH", ORIGINAL, plain, "{\"allowed_mentions\":{\"parse\":[\"everyone\"]}}", 400,
-          "50035", "mass ping" },
-        { "PATCH", ORIGINAL, plain, "{'content':'x'}", 400, "\"code\":50109", "not JSON at byte" },
-        { "PATCH", ORIGINAL, plain, NULL, 400, "\"code\":50109", "the body is empty" },
-        { "PATCH", ORIGINAL, plain, MESSAGE(",\"attachments\":[{\"id\":0,\"filename\":\"a\"}]"),
-          400, "50035", "there is no files[0]" },
+        { "PATCH", REST_ORIGINAL, rest_plain, MESSAGE(",\"nonsense\":1"), 400,
+          "\"nonsense\":{\"_errors\"", "nonsense: is not a field" },
+        { "PATCH", REST_ORIGINAL, rest_plain, MESSAGE(",\"flags\":64"), 400,
+          "\"flags\":{\"_errors\"", "can't be set here" },
+        { "PATCH", REST_ORIGINAL, rest_plain,
+          MESSAGE(",\"components\":[{\"type\":1,\"components\":[]}]"), 400,
+          "\"components\":{\"0\":{", "components[0]" },
+        { "PATCH", REST_ORIGINAL, rest_plain, "{\"allowed_mentions\":{\"parse\":[\"everyone\"]}}",
+          400, "50035", "mass ping" },
+        { "PATCH", REST_ORIGINAL, rest_plain, "{'content':'x'}", 400, "\"code\":50109",
+          "not JSON at byte" },
+        { "PATCH", REST_ORIGINAL, rest_plain, NULL, 400, "\"code\":50109", "the body is empty" },
+        { "PATCH", REST_ORIGINAL, rest_plain,
+          MESSAGE(",\"attachments\":[{\"id\":0,\"filename\":\"a\"}]"), 400, "50035",
+          "there is no files[0]" },
     };
     check_requests(cases, ARRAY_LENGTH(cases));
 }
@@ -176,26 +102,28 @@ static void messages_are_taken_or_refused_as_discord_does(void **state)
 static void headers_are_demanded(void **state)
 {
     (void)state;
-    static const char *const no_agent[] = { TYPE, "User-Agent:", NULL };
-    static const char *const bad_agent[] = { TYPE, "User-Agent: curl/8", NULL };
-    static const char *const half_agent[] = { TYPE, "User-Agent: DiscordBot (bot, 1)", NULL };
-    static const char *const no_type[] = { AGENT, "Content-Type: text/plain", NULL };
-    static const char *const bad_bot[] = { AGENT, "Authorization: Bot nope", NULL };
-    static const char *const bearer[] = { AGENT, "Authorization: Bearer " REST_SERVER_BOT_TOKEN,
-                                          NULL };
+    static const char *const no_agent[] = { REST_TYPE, "User-Agent:", NULL };
+    static const char *const bad_agent[] = { REST_TYPE, "User-Agent: curl/8", NULL };
+    static const char *const half_agent[] = { REST_TYPE, "User-Agent: DiscordBot (bot, 1)", NULL };
+    static const char *const no_type[] = { REST_AGENT, "Content-Type: text/plain", NULL };
+    static const char *const bad_bot[] = { REST_AGENT, "Authorization: Bot nope", NULL };
+    static const char *const bearer[] = { REST_AGENT,
+                                          "Authorization: Bearer " REST_SERVER_BOT_TOKEN, NULL };
     static const struct request_case cases[] = {
-        { "PATCH", ORIGINAL, no_agent, GOOD, 403, "40333", "User-Agent is ''" },
-        { "PATCH", ORIGINAL, bad_agent, GOOD, 403, "40333", "User-Agent is 'curl/8'" },
-        { "PATCH", ORIGINAL, half_agent, GOOD, 403, "40333", "User-Agent" },
-        { "PATCH", ORIGINAL, no_type, GOOD, 400, "50109", "Content-Type is neither" },
-        { "PATCH", ORIGINAL, as_bot, GOOD, 200, "done", "needs no Authorization" },
-        { "GET", OWN "commands", plain, NULL, 401, "{\"message\":\"401: Unauthorized\",\"code\":0}",
-          "Authorization is missing" },
-        { "GET", OWN "commands", bad_bot, NULL, 401, "\"code\":0", "not 'Bot'" },
-        { "GET", OWN "commands", bearer, NULL, 401, "\"code\":0", "not 'Bot'" },
-        { "GET", API "/users/@me", as_bot, NULL, 200, "\"id\":\"1000000000000000001\"", NULL },
-        { "GET", API "/applications/@me", as_bot, NULL, 200, "\"verify_key\"", NULL },
-        { "GET", API "/applications/12/commands", as_bot, NULL, 404, "10002", "another app" },
+        { "PATCH", REST_ORIGINAL, no_agent, REST_GOOD, 403, "40333", "User-Agent is ''" },
+        { "PATCH", REST_ORIGINAL, bad_agent, REST_GOOD, 403, "40333", "User-Agent is 'curl/8'" },
+        { "PATCH", REST_ORIGINAL, half_agent, REST_GOOD, 403, "40333", "User-Agent" },
+        { "PATCH", REST_ORIGINAL, no_type, REST_GOOD, 400, "50109", "Content-Type is neither" },
+        { "PATCH", REST_ORIGINAL, rest_as_bot, REST_GOOD, 200, "done", "needs no Authorization" },
+        { "GET", REST_OWN "commands", rest_plain, NULL, 401,
+          "{\"message\":\"401: Unauthorized\",\"code\":0}", "Authorization is missing" },
+        { "GET", REST_OWN "commands", bad_bot, NULL, 401, "\"code\":0", "not 'Bot'" },
+        { "GET", REST_OWN "commands", bearer, NULL, 401, "\"code\":0", "not 'Bot'" },
+        { "GET", REST_API "/users/@me", rest_as_bot, NULL, 200, "\"id\":\"1000000000000000001\"",
+          NULL },
+        { "GET", REST_API "/applications/@me", rest_as_bot, NULL, 200, "\"verify_key\"", NULL },
+        { "GET", REST_API "/applications/12/commands", rest_as_bot, NULL, 404, "10002",
+          "another app" },
     };
     check_requests(cases, ARRAY_LENGTH(cases));
 }
@@ -212,22 +140,24 @@ static void files_must_match_their_attachments(void **state)
 {
     (void)state;
     static const struct request_case cases[] = {
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("0") ENDED, 200, "\"size\":5",
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("0") ENDED, 200, "\"size\":5",
           NULL },
-        { "PATCH", ORIGINAL, form, PAYLOAD(GOOD) ENDED, 200, "done", NULL },
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) ENDED, 400, "50035",
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(REST_GOOD) ENDED, 200, "done", NULL },
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) ENDED, 400, "50035",
           "there is no files[0]" },
-        { "PATCH", ORIGINAL, form, PAYLOAD(GOOD) FILES("0") ENDED, 400, "50035",
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(REST_GOOD) FILES("0") ENDED, 400, "50035",
           "files[0] needs one attachment" },
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("1") ENDED, 400, "50035",
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("1") ENDED, 400, "50035",
           "there is no files[0]" },
-        { "PATCH", ORIGINAL, form, FILES("0") ENDED, 400, "50109", "payload_json is missing" },
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) PART("file\"; filename=\"a\"", "x") ENDED,
-          400, "50109", "neither payload_json nor files[n]" },
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) PART("files[0]\"", "x") ENDED, 400,
+        { "PATCH", REST_ORIGINAL, form, FILES("0") ENDED, 400, "50109", "payload_json is missing" },
+        { "PATCH", REST_ORIGINAL, form,
+          PAYLOAD(ATTACHED(ONE)) PART("file\"; filename=\"a\"", "x") ENDED, 400, "50109",
+          "neither payload_json nor files[n]" },
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) PART("files[0]\"", "x") ENDED, 400,
           "50109", "no filename" },
-        { "PATCH", ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("0"), 400, "50109", "cut off" },
-        { "PATCH", ORIGINAL, form,
+        { "PATCH", REST_ORIGINAL, form, PAYLOAD(ATTACHED(ONE)) FILES("0"), 400, "50109",
+          "cut off" },
+        { "PATCH", REST_ORIGINAL, form,
           PAYLOAD("{\"flags\":32768,\"allowed_mentions\":{\"parse\":[]},\"attachments\":[" ONE
                   "],\"components\":[{\"type\":13,\"file\":{\"url\":\"attachment://b.txt\"}}]}")
               FILES("0") ENDED,
@@ -243,42 +173,45 @@ static void command_sets_are_judged(void **state)
 {
     (void)state;
     static const struct request_case cases[] = {
-        { "PUT", OWN "commands", as_bot, "[]", 200, "[]", NULL },
-        { "PUT", OWN "commands", as_bot, COMMAND(""), 200, "\"version\"", NULL },
-        { "PUT", OWN "guilds/9/commands", as_bot, COMMAND(""), 200, "\"guild_id\":\"9\"", NULL },
-        { "PUT", OWN "commands", as_bot, "{}", 400, "50109", "no JSON array" },
-        { "PUT", OWN "commands", as_bot, "[{\"name\":\"A\",\"description\":\"d\"}]", 400,
+        { "PUT", REST_OWN "commands", rest_as_bot, "[]", 200, "[]", NULL },
+        { "PUT", REST_OWN "commands", rest_as_bot, COMMAND(""), 200, "\"version\"", NULL },
+        { "PUT", REST_OWN "guilds/9/commands", rest_as_bot, COMMAND(""), 200, "\"guild_id\":\"9\"",
+          NULL },
+        { "PUT", REST_OWN "commands", rest_as_bot, "{}", 400, "50109", "no JSON array" },
+        { "PUT", REST_OWN "commands", rest_as_bot, "[{\"name\":\"A\",\"description\":\"d\"}]", 400,
           "\"errors\":{\"0\":{\"name\":{\"_errors\"", "does not match" },
-        { "PUT", OWN "commands", as_bot, "[{\"name\":\"a b\",\"description\":\"d\"}]", 400, "50035",
-          "does not match" },
-        { "PUT", OWN "commands", as_bot, "[{\"name\":\"a\"}]", 400, "50035",
+        { "PUT", REST_OWN "commands", rest_as_bot, "[{\"name\":\"a b\",\"description\":\"d\"}]",
+          400, "50035", "does not match" },
+        { "PUT", REST_OWN "commands", rest_as_bot, "[{\"name\":\"a\"}]", 400, "50035",
           "description is missing" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
           "[{\"name\":\"a\",\"description\":\"d\"},{\"name\":\"a\",\"description\":\"e\"}]", 400,
           "50035", "the name 'a' is used twice" },
-        { "PUT", OWN "commands", as_bot, COMMAND(",\"nonsense\":1"), 400, "50035", "not a field" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot, COMMAND(",\"nonsense\":1"), 400, "50035",
+          "not a field" },
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(",\"options\":[" OPTION("") ",{\"type\":4,\"name\":\"p\",\"description\":\"d\","
                                               "\"required\":true}]"),
           400, "50035", "required options must come first" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(",\"options\":[" OPTION(",\"autocomplete\":true,\"choices\":[{\"name\":\"n\","
                                           "\"value\":\"v\"}]") "]"),
           400, "50035", "exclude each other" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(",\"options\":[" OPTION(",\"choices\":[{\"name\":\"n\",\"value\":1}]") "]"), 400,
           "\"choices\":{\"0\":", "does not fit the type" },
-        { "PUT", OWN "commands", as_bot, COMMAND(",\"options\":[" OPTION(",\"min_value\":1") "]"),
-          400, "50035", "min_value can't be" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
+          COMMAND(",\"options\":[" OPTION(",\"min_value\":1") "]"), 400, "50035",
+          "min_value can't be" },
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(
               ",\"options\":[{\"type\":1,\"name\":\"s\",\"description\":\"d\"}," OPTION("") "]"),
           400, "50035", "type 3 can't be here" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(",\"options\":[{\"type\":2,\"name\":\"g\",\"description\":\"d\",\"options\":[{"
                   "\"type\":2,\"name\":\"h\",\"description\":\"d\"}]}]"),
           400, "50035", "type 2 can't be here" },
-        { "PUT", OWN "commands", as_bot,
+        { "PUT", REST_OWN "commands", rest_as_bot,
           COMMAND(
               ",\"options\":[{\"type\":2,\"name\":\"g\",\"description\":\"d\",\"options\":[{"
               "\"type\":1,\"name\":\"s\",\"description\":\"d\",\"options\":[" OPTION("") "]}]}]"),
@@ -290,30 +223,35 @@ static void command_sets_are_judged(void **state)
 static void more_than_a_hundred_commands_are_refused(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf body = { 0 };
     CLEANUP(buf_free) struct buf answer = { 0 };
-    start(&fixture, NULL);
+    rest_fixture_start(&fixture, NULL, NULL);
     for (int i = 0; i < 101; i++)
         buf_append_format(&body, "%s{\"name\":\"c%d\",\"description\":\"d\"}", i ? "," : "[", i);
     buf_append_char(&body, ']');
-    assert_int_equal(request(&fixture, "PUT", OWN "commands", as_bot, body.data, &answer), 400);
+    assert_int_equal(
+        rest_fixture_request(&fixture, "PUT", REST_OWN "commands", rest_as_bot, body.data, &answer),
+        400);
     assert_non_null(strstr(answer.data, "101 commands of type 1, at most 100"));
     assert_null(rest_server_commands(fixture.server, 0));
-    finish(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 static void registered_commands_keep_their_ids(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    start(&fixture, NULL);
-    assert_int_equal(request(&fixture, "PUT", OWN "commands", as_bot, COMMAND(""), NULL), 200);
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL, NULL);
+    assert_int_equal(
+        rest_fixture_request(&fixture, "PUT", REST_OWN "commands", rest_as_bot, COMMAND(""), NULL),
+        200);
     json_object *first = rest_server_commands(fixture.server, 0);
     assert_int_equal(
-        request(&fixture, "PUT", OWN "commands", as_bot,
-                "[{\"name\":\"b\",\"description\":\"d\"},{\"name\":\"a\",\"description\":\"e\"}]",
-                NULL),
+        rest_fixture_request(
+            &fixture, "PUT", REST_OWN "commands", rest_as_bot,
+            "[{\"name\":\"b\",\"description\":\"d\"},{\"name\":\"a\",\"description\":\"e\"}]",
+            NULL),
         200);
     json_object *second = rest_server_commands(fixture.server, 0);
     json_object *old = json_object_array_get_idx(first, 0);
@@ -323,84 +261,69 @@ static void registered_commands_keep_their_ids(void **state)
     assert_string_equal(json_object_get_string(json_object_object_get(kept, "description")), "e");
     json_object_put(first);
     json_object_put(second);
-    finish(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 /* --- Tokens --- */
 
-static void assert_violation(struct fixture *fixture, const char *text)
-{
-    CLEANUP(buf_free) struct buf violation = { 0 };
-    rest_server_first_violation(fixture->server, &violation);
-    if (!violation.data || !strstr(violation.data, text))
-        fail_msg("no violation '%s' but: %s", text, violation.data ? violation.data : "none");
-}
-
-static void assert_no_violation(struct fixture *fixture)
-{
-    CLEANUP(buf_free) struct buf violation = { 0 };
-    rest_server_first_violation(fixture->server, &violation);
-    if (violation.length > 0)
-        fail_msg("%s", violation.data);
-}
-
 static void an_edit_before_the_answer_is_a_violation(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    start(&fixture, NULL);
-    assert_int_equal(edit(&fixture), 404);
-    assert_violation(&fixture, "sent before the interaction was answered");
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL, NULL);
+    assert_int_equal(rest_fixture_edit(&fixture), 404);
+    rest_assert_violation(&fixture, "sent before the interaction was answered");
     rest_server_answered(fixture.server, fixture.id, STR("{\"type\":5}"));
-    assert_int_equal(edit(&fixture), 200);
-    finish(&fixture);
+    assert_int_equal(rest_fixture_edit(&fixture), 200);
+    rest_fixture_finish(&fixture);
 }
 
 static void a_token_is_unknown_until_its_answer_was_taken_in(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    start(&fixture, NULL);
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL, NULL);
     rest_server_set_intake(fixture.server, 60000);
     rest_server_answered(fixture.server, fixture.id, STR("{\"type\":5}"));
-    assert_int_equal(edit(&fixture), 404);
-    assert_no_violation(&fixture);
-    finish(&fixture);
+    assert_int_equal(rest_fixture_edit(&fixture), 404);
+    rest_assert_no_violation(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 static void a_token_dies_after_fifteen_minutes(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf body = { 0 };
-    start(&fixture, "{\"type\":5}");
-    assert_int_equal(edit(&fixture), 200);
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    assert_int_equal(rest_fixture_edit(&fixture), 200);
     __atomic_store_n(&fixture.shift_ms, REST_SERVER_TOKEN_MS, __ATOMIC_RELAXED);
-    assert_int_equal(request(&fixture, "PATCH", ORIGINAL, plain, GOOD, &body), 401);
+    assert_int_equal(
+        rest_fixture_request(&fixture, "PATCH", REST_ORIGINAL, rest_plain, REST_GOOD, &body), 401);
     assert_non_null(strstr(body.data, "\"code\":50027"));
-    assert_violation(&fixture, "15 minutes are over");
-    finish(&fixture);
+    rest_assert_violation(&fixture, "15 minutes are over");
+    rest_fixture_finish(&fixture);
 }
 
 static void a_late_answer_never_makes_a_token(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    start(&fixture, NULL);
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL, NULL);
     rest_server_unanswered(fixture.server, fixture.id);
-    assert_int_equal(edit(&fixture), 404);
-    finish(&fixture);
+    assert_int_equal(rest_fixture_edit(&fixture), 404);
+    rest_fixture_finish(&fixture);
 }
 
 static void edits_change_what_the_interaction_shows(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf shown = { 0 };
     struct rest_change change = { 0 };
-    start(&fixture, "{\"type\":5,\"data\":{\"flags\":64}}");
+    rest_fixture_start(&fixture, NULL, "{\"type\":5,\"data\":{\"flags\":64}}");
     assert_false(rest_server_original(fixture.server, fixture.id, &shown));
-    assert_int_equal(edit(&fixture), 200);
+    assert_int_equal(rest_fixture_edit(&fixture), 200);
     assert_true(rest_server_wait_edits(fixture.server, fixture.id, 1, 0));
     assert_true(rest_server_original(fixture.server, fixture.id, &shown));
     assert_non_null(strstr(shown.data, "\"content\":\"done\""));
@@ -409,7 +332,8 @@ static void edits_change_what_the_interaction_shows(void **state)
     assert_int_equal(change.kind, CHANGE_EDIT);
     rest_change_free(&change);
 
-    assert_int_equal(request(&fixture, "POST", APP "tok", plain, MESSAGE(",\"flags\":64"), NULL),
+    assert_int_equal(rest_fixture_request(&fixture, "POST", REST_APP "tok", rest_plain,
+                                          MESSAGE(",\"flags\":64"), NULL),
                      200);
     assert_int_equal(rest_server_follow_ups(fixture.server, fixture.id), 1);
     assert_true(rest_server_take_change(fixture.server, 0, &change));
@@ -417,46 +341,38 @@ static void edits_change_what_the_interaction_shows(void **state)
     assert_int_equal(change.message.viewer_id, 5);
     rest_change_free(&change);
 
-    assert_int_equal(request(&fixture, "DELETE", ORIGINAL, plain, NULL, NULL), 204);
-    assert_int_equal(edit(&fixture), 404);
-    assert_no_violation(&fixture);
-    finish(&fixture);
+    assert_int_equal(
+        rest_fixture_request(&fixture, "DELETE", REST_ORIGINAL, rest_plain, NULL, NULL), 204);
+    assert_int_equal(rest_fixture_edit(&fixture), 404);
+    rest_assert_no_violation(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 /* --- Limits --- */
 
-static void raw_edit(struct fixture *fixture, struct buf *answer)
-{
-    static const char text[] =
-        "GET " ORIGINAL " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" AGENT "\r\n\r\n";
-    buf_clear(answer);
-    assert_int_equal(
-        http_raw_exchange(&fixture->address, str_from(text), false, 5000, answer, NULL), 0);
-}
-
 static void an_exhausted_bucket_answers_429(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf answer = { 0 };
-    start(&fixture, "{\"type\":5}");
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
     for (int left = REST_SERVER_BURST - 1; left >= 0; left--) {
         char header[48];
-        raw_edit(&fixture, &answer);
+        rest_fixture_raw(&fixture, REST_ORIGINAL, "", &answer);
         snprintf(header, sizeof(header), "X-RateLimit-Remaining: %d\r\n", left);
         assert_non_null(strstr(answer.data, header));
         assert_non_null(strstr(answer.data, "X-RateLimit-Limit: 5\r\n"));
         assert_non_null(strstr(answer.data, "X-RateLimit-Reset-After: "));
         assert_non_null(strstr(answer.data, "X-RateLimit-Bucket: "));
     }
-    raw_edit(&fixture, &answer);
+    rest_fixture_raw(&fixture, REST_ORIGINAL, "", &answer);
     assert_non_null(strstr(answer.data, "HTTP/1.1 429"));
     assert_non_null(strstr(answer.data, "Retry-After: "));
     assert_non_null(strstr(answer.data, "X-RateLimit-Scope: user\r\n"));
     assert_non_null(strstr(answer.data, "\"global\":false"));
-    raw_edit(&fixture, &answer);
-    assert_violation(&fixture, "sent");
-    finish(&fixture);
+    rest_fixture_raw(&fixture, REST_ORIGINAL, "", &answer);
+    rest_assert_violation(&fixture, "sent");
+    rest_fixture_finish(&fixture);
 }
 
 /* --- Faults --- */
@@ -468,18 +384,6 @@ struct fault_case {
     size_t edits;
     const char *answer;
 };
-
-static int add_fault(struct rest_server *server, const char *text, struct err *err)
-{
-    const char *words[8];
-    char *copy = must_copy(str_from(text)), *rest = copy, *word;
-    size_t count = 0;
-    while ((word = strsep(&rest, " ")))
-        words[count++] = word;
-    int result = rest_server_read_fault(server, words, count, err);
-    free(copy);
-    return result;
-}
 
 static void faults_hit_what_they_name(void **state)
 {
@@ -499,64 +403,65 @@ static void faults_hit_what_they_name(void **state)
         { "none", 200, 1, "done" },
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct fixture fixture;
+        struct rest_fixture fixture;
         struct err err = { 0 };
         CLEANUP(buf_free) struct buf body = { 0 };
-        start(&fixture, "{\"type\":5}");
-        if (add_fault(fixture.server, cases[i].words, &err) != 0)
+        rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+        if (rest_fixture_fault(&fixture, cases[i].words, &err) != 0)
             fail_msg("%s: %s", cases[i].words, err.message);
-        int status = request(&fixture, "PATCH", ORIGINAL, plain, GOOD, &body);
+        int status =
+            rest_fixture_request(&fixture, "PATCH", REST_ORIGINAL, rest_plain, REST_GOOD, &body);
         size_t edits = rest_server_edits(fixture.server, fixture.id);
         if (status != cases[i].status || edits != cases[i].edits ||
             !strstr(body.data ? body.data : "", cases[i].answer))
             fail_msg("%s: %d, %zu edits, %s", cases[i].words, status, edits, body.data);
-        assert_no_violation(&fixture);
-        finish(&fixture);
+        rest_assert_no_violation(&fixture);
+        rest_fixture_finish(&fixture);
     }
 }
 
 static void a_fault_is_used_up(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     struct err err = { 0 };
-    start(&fixture, "{\"type\":5}");
-    assert_int_equal(add_fault(fixture.server, "2 edits status 502", &err), 0);
-    assert_int_equal(edit(&fixture), 502);
-    assert_int_equal(edit(&fixture), 502);
-    assert_int_equal(edit(&fixture), 200);
-    finish(&fixture);
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    assert_int_equal(rest_fixture_fault(&fixture, "2 edits status 502", &err), 0);
+    assert_int_equal(rest_fixture_edit(&fixture), 502);
+    assert_int_equal(rest_fixture_edit(&fixture), 502);
+    assert_int_equal(rest_fixture_edit(&fixture), 200);
+    rest_fixture_finish(&fixture);
 }
 
 static void sending_within_a_retry_after_is_a_violation(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     struct err err = { 0 };
-    start(&fixture, "{\"type\":5}");
-    assert_int_equal(add_fault(fixture.server, "1 edit status 429 after 60s", &err), 0);
-    assert_int_equal(edit(&fixture), 429);
-    assert_no_violation(&fixture);
-    assert_int_equal(edit(&fixture), 429);
-    assert_violation(&fixture, "before the Retry-After of a 429 was over");
-    finish(&fixture);
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    assert_int_equal(rest_fixture_fault(&fixture, "1 edit status 429 after 60s", &err), 0);
+    assert_int_equal(rest_fixture_edit(&fixture), 429);
+    rest_assert_no_violation(&fixture);
+    assert_int_equal(rest_fixture_edit(&fixture), 429);
+    rest_assert_violation(&fixture, "before the Retry-After of a 429 was over");
+    rest_fixture_finish(&fixture);
 }
 
 static void *stalled_edit(void *context)
 {
-    struct fixture *fixture = context;
-    edit(fixture);
+    struct rest_fixture *fixture = context;
+    rest_fixture_edit(fixture);
     return NULL;
 }
 
 static void a_stalled_request_ends_with_the_server(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct rest_fixture fixture;
     struct err err = { 0 };
     pthread_t thread;
-    start(&fixture, "{\"type\":5}");
-    assert_int_equal(add_fault(fixture.server, "1 edit stall", &err), 0);
+    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    assert_int_equal(rest_fixture_fault(&fixture, "1 edit stall", &err), 0);
     assert_int_equal(pthread_create(&thread, NULL, stalled_edit, &fixture), 0);
     while (rest_server_arrivals(fixture.server) == 0)
         sched_yield();
@@ -572,6 +477,13 @@ static void wrong_faults_are_explained(void **state)
         const char *words, *reason;
     } cases[] = {
         { "3 edits", "status, delay, reset or stall is missing" },
+        { "101% of edits stall", "'101%' in a fault is not a count, a share" },
+        { "clocks ahead", "a time such as 300ms or 2s is missing" },
+        { "clocks stopped", "'stopped' in a fault is not ahead or behind" },
+        { "limit token 3 for 2s", "'for' in a fault is not in" },
+        { "limit shared in 2s", "'in' in a fault is not a number" },
+        { "ban after 3 for 2s now", "'now' in a fault is not the end" },
+        { "edits stall for good", "'good' in a fault is not a time" },
         { "3 edits status", "a status (400 to 599) is missing" },
         { "3 edits status 200", "'200' in a fault is not a status" },
         { "3 edits status 502 after 1s", "only status 429" },
@@ -586,15 +498,15 @@ static void wrong_faults_are_explained(void **state)
         { "answers stall", "'stall' in a fault is not delay" },
         { "stall", "'stall' in a fault is not a count" },
     };
-    struct fixture fixture;
-    start(&fixture, NULL);
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL, NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct err err = { 0 };
-        if (add_fault(fixture.server, cases[i].words, &err) != ERR_INVALID ||
+        if (rest_fixture_fault(&fixture, cases[i].words, &err) != ERR_INVALID ||
             !strstr(err.message, cases[i].reason))
             fail_msg("%s: %s", cases[i].words, err.message);
     }
-    finish(&fixture);
+    rest_fixture_finish(&fixture);
 }
 
 int main(void)
