@@ -148,7 +148,7 @@ const struct user_data_table user_data_tables[] = {
       .erase = "DELETE FROM tos_decision WHERE user_id = $1" },
     { .name = "tos_blocked",
       .purpose = "The commands the Terms of Service stopped, to run them once you accept.",
-      .retention = "7 days",
+      .retention = "7 days, and then until the terms next stop somebody",
       .owner = "user_id",
       .personal = "interaction_id data expires_at",
       .export = &export_tos_blocked,

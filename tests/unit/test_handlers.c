@@ -174,6 +174,41 @@ static void terms_are_accepted_by_the_box_and_stay_accepted(void **state)
     assert_answer(*state, ask, "You have accepted these terms already");
 }
 
+/* A modal of /privacy with that word typed. */
+static struct ask erasure(const char *word)
+{
+    static char data[256];
+    snprintf(data, sizeof(data),
+             "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,"
+             "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"%s\"}}]}",
+             word);
+    return (struct ask){ .type = INTERACTION_MODAL_SUBMIT, .user_id = 32, .data = data };
+}
+
+static void nobody_is_erased_without_the_word(void **state)
+{
+    struct router_fixture *fixture = *state;
+    accept_terms(fixture, 32);
+    assert_answer(fixture, erasure(""), "Nothing was deleted");
+    assert_answer(fixture, erasure("DELETED"), "Nothing was deleted");
+    assert_int_equal(wallet(fixture, 32), TOS_WELCOME_BONUS);
+    assert_answer(fixture, erasure(" delete "), "is erased");
+    assert_int_equal(wallet(fixture, 32), 0);
+    assert_answer(fixture, erasure("DELETE"), "is erased");
+}
+
+static void people_see_how_much_is_stored_about_them(void **state)
+{
+    struct router_fixture *fixture = *state;
+    accept_terms(fixture, 33);
+    assert_answer(fixture,
+                  (struct ask){ .type = INTERACTION_COMMAND,
+                                .user_id = 33,
+                                .data = "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\","
+                                        "\"options\":[{\"type\":1,\"name\":\"show\"}]}" },
+                  "which Terms of Service. Kept until you delete your data. **1** stored.");
+}
+
 /* Every reason any command can meet has its words. */
 static void a_refused_posting_is_worded(void **state)
 {
@@ -210,6 +245,8 @@ int main(void)
         cmocka_unit_test(bots_have_no_balance),
         cmocka_unit_test(help_refuses_what_it_does_not_know),
         cmocka_unit_test(terms_are_accepted_by_the_box_and_stay_accepted),
+        cmocka_unit_test(nobody_is_erased_without_the_word),
+        cmocka_unit_test(people_see_how_much_is_stored_about_them),
         cmocka_unit_test(a_refused_posting_is_worded),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
