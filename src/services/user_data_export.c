@@ -208,9 +208,10 @@ static int write_rows(struct writing *writing, const struct user_data_table *tab
     const struct user_data_export *export = table->export;
     struct db_statement page = first_page(writing, export);
     for (;;) {
-        CLEANUP(cleanup_db_rows) struct db_rows *before = rows;
-        rows = NULL;
-        int result = db_query(writing->db, &page, &rows, err);
+        struct db_rows *next = NULL;
+        int result = db_query(writing->db, &page, &next, err);
+        db_rows_free(rows); /* `page` borrowed the key from it */
+        rows = next;
         if (result != 0)
             return err_wrap(err, "exporting %s", table->name);
         bool is_last = db_rows_count(rows) < export->page_rows || export->key_columns == 0;
