@@ -194,9 +194,10 @@ static int write_page(struct writing *writing, const struct user_data_table *tab
     for (int row = 0; row < db_rows_count(rows); row++) {
         if (write_row(writing, table->export, rows, row))
             continue;
-        writing->result->is_whole = false;
-        if (table->export->is_continuable)
+        /* Only when nothing else is missing would the rest of the ledger be all of the rest. */
+        if (table->export->is_continuable && writing->result->is_whole)
             writing->result->next_from = db_rows_int(rows, row, 0);
+        writing->result->is_whole = false;
         return 0;
     }
     return 1;

@@ -370,6 +370,23 @@ static void what_does_not_fit_one_file_is_in_the_next(void **state)
     assert_true(files > 2);
 }
 
+static void a_file_that_lacks_more_than_ledger_names_no_next(void **state)
+{
+    struct test *test = *state;
+    struct user_data_result result;
+    live_long(test);
+    run_sql(test,
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+            "INSERT INTO pay_day SELECT $2, $1, i, i FROM n",
+            ALICE);
+    json_object *document = export(
+        test, (struct user_data_request){ .user_id = ALICE, .max_bytes = SMALLEST }, &result);
+    assert_false(result.is_whole);
+    assert_int_equal(result.next_from, 0);
+    assert_false(json_object_get_boolean(at(document, "is_whole")));
+    json_object_put(document);
+}
+
 /* --- Erasing -----------------------------------------------------------------------------------
  */
 
@@ -462,6 +479,7 @@ int main(void)
         TEST(of_other_people_only_ids_are_exported),
         TEST(more_rows_than_a_page_are_all_exported),
         TEST(what_does_not_fit_one_file_is_in_the_next),
+        TEST(a_file_that_lacks_more_than_ledger_names_no_next),
         TEST(erasing_leaves_no_trace_and_the_books_balance),
         TEST(a_blocked_command_of_others_that_names_the_erased_is_erased),
         TEST(accounts_of_two_erased_people_stay_apart),
