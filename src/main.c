@@ -96,13 +96,12 @@ static int load_config(struct config *config, bool needs_discord, struct config_
     return config_load(config, &sources, needs_discord, report, err);
 }
 
-static int run_serve(int argument_count, char **arguments)
+/* Until a signal; `run` is serve or work. */
+static int run_until_signal(int (*run)(const struct config *, struct err *), bool needs_discord)
 {
-    (void)argument_count;
-    (void)arguments;
     struct config config;
     struct err err = { 0 };
-    if (load_config(&config, true, NULL, &err) != 0)
+    if (load_config(&config, needs_discord, NULL, &err) != 0)
         return complain(&err);
     /* Before any thread starts, so that all inherit it: the main thread takes signals by sigwait.
      */
@@ -112,9 +111,24 @@ static int run_serve(int argument_count, char **arguments)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    int result = serve(&config, &err);
+    int result = run(&config, &err);
     sodium_memzero(&config, sizeof(config));
     return result == 0 ? EXIT_CLEAN : complain(&err);
+}
+
+static int run_serve(int argument_count, char **arguments)
+{
+    (void)argument_count;
+    (void)arguments;
+    return run_until_signal(serve, true);
+}
+
+/* Nothing is signed for it, and each stored job names its application. */
+static int run_worker(int argument_count, char **arguments)
+{
+    (void)argument_count;
+    (void)arguments;
+    return run_until_signal(work, false);
 }
 
 static int run_check(int argument_count, char **arguments)
@@ -237,6 +251,7 @@ static int run_version(int argument_count, char **arguments)
 
 static const struct sub_command sub_commands[] = {
     { "serve", run_serve, "", "serve Discord until SIGTERM" },
+    { "worker", run_worker, "", "run and send what waits in a shared database, until SIGTERM" },
     { "check", run_check, "", "print the settings in force and what is wrong with them" },
     { "migrate", run_migrate, "", "bring the database's schema up to date" },
     { "commands", run_commands, "[--json] [--owner]", "the commands as Discord registers them" },

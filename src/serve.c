@@ -1,6 +1,6 @@
-/* Putting the parts together. Everything here runs on the main thread: it starts the parts in the
- * order of the table, waits for a signal, and stops them in reverse. Each part may use those before
- * it. */
+/* Putting the parts together, for `bronxbot serve` and `bronxbot worker`. Everything here runs on
+ * the main thread: it starts the parts in the order of the table, waits for a signal, and stops
+ * them in reverse. Each part may use those before it. */
 #include "serve.h"
 
 #include "bronx/services.h"
@@ -17,37 +17,50 @@
 #include "router/router.h"
 #include "services/secret.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
+#include <string.h>
 #include <unistd.h>
 
-/* The 10 s between SIGTERM and the end: for answering what is in flight, for sending edits that
- * wait; the rest is for closing the database. */
+/* The 10 s between SIGTERM and the end: for answering what is in flight, for sending what is due
+ * and giving the rest back; the remainder is for closing the database. */
 #define DRAIN_MS             6000
-#define OUTBOX_STOP_MS       2500
+#define OUTBOX_STOP_MS       1500
 /* Workers kept when idle: two block on the disk while two others compute. */
 #define EXECUTOR_THREADS_MIN 4
 /* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
 #define EXECUTOR_QUEUE_MAX   1024
 #define ADMIN_CONNECTIONS    32
-#define ADMIN_PARTS          1
+#define ADMIN_PARTS          2
+
+static_assert(OUTBOX_KEY_BYTES == SERVER_KEY_BYTES,
+              "the outbox's key is derived from the server's");
+
+enum bot_role { ROLE_SERVE, ROLE_WORKER };
+
+static const char *const role_words[] = { [ROLE_SERVE] = "serve", [ROLE_WORKER] = "worker" };
 
 struct bot {
     const struct config *config;
+    enum bot_role role;
     struct system_clock clock;
     struct log_sink *sink;
     struct log log;
     struct metrics *metrics;
     struct probe probe;
     struct admin admin;
+    pthread_mutex_t probe_lock; /* guards the following, and is held by probes */
+    bool are_parts_complete;
     struct admin_part admin_parts[ADMIN_PARTS];
     struct http_route admin_routes[ADMIN_ROUTES];
     struct server *admin_server;
     struct listener admin_listener;
     struct db *db;
     struct chance chance;
-    struct services services;
-    struct outbox *outbox;
+    struct services services; /* services.outbox is stop_outbox's to free */
+    unsigned char outbox_key[SERVER_KEY_BYTES];
     struct executor *executor;
     struct router *router;
     struct events events;
@@ -58,7 +71,7 @@ struct bot {
     struct listener listener;
 };
 
-/* --- The parts --- */
+/* --- Before all others --- */
 
 static int start_clock(struct bot *bot, struct err *err)
 {
@@ -99,24 +112,68 @@ static void stop_log(struct bot *bot)
     metrics_free(bot->metrics);
 }
 
+/* --- What /readyz shows. Parts come and go while the admin server runs. --- */
+
+static bool begin_probe(struct bot *bot, struct buf *detail)
+{
+    pthread_mutex_lock(&bot->probe_lock);
+    if (bot->are_parts_complete)
+        return true;
+    pthread_mutex_unlock(&bot->probe_lock);
+    bool is_starting = atomic_load(&bot->admin.readiness) == READINESS_STARTING;
+    buf_append(detail, is_starting ? STR("starting") : STR("stopped"));
+    return false;
+}
+
+static void end_probe(struct bot *bot)
+{
+    pthread_mutex_unlock(&bot->probe_lock);
+}
+
+static void set_parts_complete(struct bot *bot, bool are_complete)
+{
+    pthread_mutex_lock(&bot->probe_lock);
+    bot->are_parts_complete = are_complete;
+    pthread_mutex_unlock(&bot->probe_lock);
+}
+
 static enum part_state probe_database(void *context, struct buf *detail)
 {
     struct bot *bot = context;
     struct err err = { 0 };
-    if (atomic_load(&bot->admin.readiness) == READINESS_STARTING) {
-        buf_append(detail, STR("starting"));
+    if (!begin_probe(bot, detail))
         return PART_DOWN;
-    }
-    if (db_check(bot->db, &err) == 0)
+    int result = db_check(bot->db, &err);
+    end_probe(bot);
+    if (result == 0)
         return PART_OK;
     buf_append(detail, str_from(err_code_word(err.code)));
     return PART_DOWN;
 }
 
+static enum part_state probe_outbox(void *context, struct buf *detail)
+{
+    static const char *const words[] = {
+        [OUTBOX_WELL] = "",
+        [OUTBOX_LEASE_LOST] = "the database was away for too long: nothing is sent",
+        [OUTBOX_SHUT] = "Discord wants silence: nothing is sent for a while",
+    };
+    struct bot *bot = context;
+    if (!begin_probe(bot, detail))
+        return PART_DOWN;
+    enum outbox_condition condition = outbox_condition(bot->services.outbox);
+    end_probe(bot);
+    buf_append(detail, str_from(words[condition]));
+    return condition == OUTBOX_WELL ? PART_OK : PART_DEGRADED;
+}
+
+/* --- The parts --- */
+
 /* First, so that whoever watches sees "starting" while migrations run. */
 static int start_admin(struct bot *bot, struct err *err)
 {
     bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = true };
+    bot->admin_parts[1] = (struct admin_part){ "outbox", probe_outbox, bot, .is_own = true };
     bot->admin.parts = bot->admin_parts;
     bot->admin.part_count = ADMIN_PARTS;
     bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);
@@ -161,6 +218,10 @@ static int start_database(struct bot *bot, struct err *err)
     };
     struct migration_result migrated;
     int result = db_open(&bot->db, &settings, err);
+    if (result == ERR_UNAVAILABLE && bot->role == ROLE_WORKER &&
+        str_starts_with(str_from(settings.url), STR("sqlite:")))
+        err_wrap(err, "with SQLite a worker runs only while `bronxbot serve`, which contains one, "
+                      "does not");
     if (result == 0)
         result = db_migrate(bot->db, built_in_migrations, clock_wall_ms(&bot->clock.clock),
                             &migrated, err);
@@ -182,6 +243,7 @@ static int start_services(struct bot *bot, struct err *err)
     if (result != 0)
         return result;
     chance_init(&bot->chance, key);
+    outbox_key_derive(bot->outbox_key, key);
     sodium_memzero(key, sizeof(key));
     bot->services = (struct services){
         .db = bot->db,
@@ -195,22 +257,29 @@ static int start_services(struct bot *bot, struct err *err)
 static void stop_services(struct bot *bot)
 {
     sodium_memzero(&bot->chance, sizeof(bot->chance));
+    sodium_memzero(bot->outbox_key, sizeof(bot->outbox_key));
 }
 
 static int start_outbox(struct bot *bot, struct err *err)
 {
-    const struct outbox_settings settings = {
+    struct outbox_settings settings = {
+        .db = bot->db,
         .api_url = bot->config->api_url,
+        .role = role_words[bot->role],
+        .edit_floor_ms = bot->config->edit_floor_ms,
         .clock = &bot->clock.clock,
         .metrics = bot->metrics,
         .log = bot->sink,
     };
-    return outbox_new(&bot->outbox, &settings, err);
+    memcpy(settings.key, bot->outbox_key, sizeof(settings.key));
+    int result = outbox_new(&bot->services.outbox, &settings, err);
+    sodium_memzero(settings.key, sizeof(settings.key));
+    return result;
 }
 
 static void stop_outbox(struct bot *bot)
 {
-    outbox_free(bot->outbox, OUTBOX_STOP_MS);
+    outbox_free(bot->services.outbox, OUTBOX_STOP_MS);
 }
 
 static int start_router(struct bot *bot, struct err *err)
@@ -233,7 +302,6 @@ static int start_router(struct bot *bot, struct err *err)
         .services = &bot->services,
         .owners = &bot->config->owner_ids,
         .executor = bot->executor,
-        .outbox = bot->outbox,
         .defer_after_ms = bot->config->defer_after_ms,
         .metrics = bot->metrics,
         .log = bot->sink,
@@ -245,6 +313,19 @@ static void stop_router(struct bot *bot)
 {
     executor_free(bot->executor);
     router_free(bot->router);
+}
+
+/* Not before there is a router, and no longer than it runs. */
+static int start_runs(struct bot *bot, struct err *err)
+{
+    (void)err;
+    outbox_open_runs(bot->services.outbox, router_run, bot->router);
+    return 0;
+}
+
+static void stop_runs(struct bot *bot)
+{
+    outbox_close_runs(bot->services.outbox);
 }
 
 static int start_webhook(struct bot *bot, struct err *err)
@@ -303,6 +384,7 @@ struct part {
     const char *name;
     int (*start)(struct bot *bot, struct err *err);
     void (*stop)(struct bot *bot); /* also after a start that failed halfway */
+    bool is_for_serving;           /* a worker does without it */
 };
 
 static const struct part parts[] = {
@@ -313,7 +395,8 @@ static const struct part parts[] = {
     { .name = "services", .start = start_services, .stop = stop_services },
     { .name = "outbox", .start = start_outbox, .stop = stop_outbox },
     { .name = "router", .start = start_router, .stop = stop_router },
-    { .name = "webhook", .start = start_webhook, .stop = stop_webhook },
+    { .name = "stored runs", .start = start_runs, .stop = stop_runs },
+    { .name = "webhook", .start = start_webhook, .stop = stop_webhook, .is_for_serving = true },
 };
 
 /* --- The run --- */
@@ -331,10 +414,12 @@ static void log_ready(const struct bot *bot)
 {
     CLEANUP(buf_free) struct buf listen = { 0 };
     CLEANUP(buf_free) struct buf admin = { 0 };
-    listen_address_print(&bot->listener.address, &listen);
+    if (bot->role == ROLE_SERVE)
+        listen_address_print(&bot->listener.address, &listen);
     listen_address_print(&bot->admin_listener.address, &admin);
-    log_info(&bot->log, "ready", LOG_TEXT("version", str_from(BRONX_VERSION)),
-             LOG_TEXT("listen", buf_view(&listen)), LOG_TEXT("admin", buf_view(&admin)));
+    log_info(&bot->log, "ready", LOG_TEXT("role", str_from(role_words[bot->role])),
+             LOG_TEXT("version", str_from(BRONX_VERSION)), LOG_TEXT("listen", buf_view(&listen)),
+             LOG_TEXT("admin", buf_view(&admin)));
     if (bot->config->redis_url[0])
         log_warning(&bot->log, "REDIS_URL is set, but this version keeps its cache in memory",
                     LOG_NOTHING);
@@ -354,33 +439,61 @@ static void wait_for_signal(const struct bot *bot)
 static void drain(struct bot *bot)
 {
     atomic_store(&bot->admin.readiness, READINESS_DRAINING);
-    tell_supervisor(bot, "STOPPING=1\nSTATUS=Answering what is in flight");
+    tell_supervisor(bot, "STOPPING=1\nSTATUS=Finishing what is under way");
+    if (!bot->server)
+        return;
     server_stop_accepting(bot->server);
     if (!server_drain(bot->server, DRAIN_MS))
         log_warning(&bot->log, "requests in flight were left unanswered", LOG_NOTHING);
 }
 
-int serve(const struct config *config, struct err *err)
+static bool is_part_of(const struct bot *bot, const struct part *part)
 {
-    struct bot bot = { .config = config,
-                       .admin_listener = LISTENER_NONE,
-                       .listener = LISTENER_NONE };
+    return bot->role == ROLE_SERVE || !part->is_for_serving;
+}
+
+static int run_parts(struct bot *bot, struct err *err)
+{
     size_t started = 0;
     int result = 0;
-    while (started < ARRAY_LENGTH(parts) && result == 0) {
-        result = parts[started].start(&bot, err);
+    for (; started < ARRAY_LENGTH(parts) && result == 0; started++) {
+        if (is_part_of(bot, &parts[started]))
+            result = parts[started].start(bot, err);
         if (result != 0)
             err_wrap(err, "%s", parts[started].name);
-        started++;
     }
     if (result == 0) {
-        atomic_store(&bot.admin.readiness, READINESS_READY);
-        log_ready(&bot);
-        tell_supervisor(&bot, "READY=1\nSTATUS=Serving");
-        wait_for_signal(&bot);
-        drain(&bot);
+        set_parts_complete(bot, true);
+        atomic_store(&bot->admin.readiness, READINESS_READY);
+        log_ready(bot);
+        tell_supervisor(bot, bot->role == ROLE_SERVE ? "READY=1\nSTATUS=Serving"
+                                                     : "READY=1\nSTATUS=Working");
+        wait_for_signal(bot);
+        drain(bot);
+        set_parts_complete(bot, false);
     }
-    while (started > 0)
-        parts[--started].stop(&bot);
+    while (started-- > 0)
+        if (is_part_of(bot, &parts[started]))
+            parts[started].stop(bot);
     return result;
+}
+
+static int run_as(enum bot_role role, const struct config *config, struct err *err)
+{
+    struct bot bot = { .config = config,
+                       .role = role,
+                       .probe_lock = PTHREAD_MUTEX_INITIALIZER,
+                       .admin_listener = LISTENER_NONE,
+                       .listener = LISTENER_NONE };
+    return run_parts(&bot, err);
+}
+
+int serve(const struct config *config, struct err *err)
+{
+    return run_as(ROLE_SERVE, config, err);
+}
+
+int work(const struct config *config, struct err *err)
+{
+    return run_as(ROLE_WORKER, config, err);
 }

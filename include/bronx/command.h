@@ -45,6 +45,7 @@ struct call {
     enum outcome outcome;
     struct str_view preface; /* shown before whatever the handler answers; usually absent */
     bool is_cooldown_used;   /* the handler's own transaction has stored the cooldown */
+    bool has_messages;       /* it has stored messages that are sent after its answer */
 };
 
 /* A handler fills call->reply and returns 0. To tell the person "no", it returns call_refuse(...).
@@ -127,6 +128,7 @@ struct command {
     int64_t cooldown_ms; /* 0 means none */
     bool has_deferral;   /* known to be slow: acknowledged first */
     bool is_ephemeral;   /* how a deferral is shown */
+    bool is_reposted;    /* a late reply whose message somebody has deleted is sent anew */
 
     handler *run;
     handler *autocomplete;

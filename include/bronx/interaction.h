@@ -139,6 +139,10 @@ struct message {
     /* Who ran the command (or pressed the button) this message answered; 0 when it answers none.
      * message.interaction_metadata.user.id */
     int64_t invoker_id;
+    /* The interaction whose @original it is; 0 when it is none's.
+     * message.interaction_metadata.id, unless original_response_message_id says it is a follow-up
+     */
+    int64_t answers_id;
 };
 
 /* A user chosen by somebody, with membership when the guild knows it. */

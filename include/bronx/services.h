@@ -7,11 +7,13 @@
 #include "bronx/clock.h"
 #include "bronx/command.h"
 #include "bronx/db.h"
+#include "bronx/outbox.h"
 
 struct services {
     struct db *db;
     const struct clock *clock;
     const struct chance *chance;
+    struct outbox *outbox;
     const struct command *const *commands; /* all of them, ended by NULL: for /help */
 };
 

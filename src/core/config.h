@@ -75,7 +75,7 @@ struct config_report {
 
 /* Fills `config` from defaults and sources. ERR_CONFIG when anything is wrong; err names the first
  * problem, `report` (may be NULL) all of them. `needs_discord` false accepts a missing application
- * id and public key (for `migrate`). */
+ * id and public key (for what Discord does not call). */
 int config_load(struct config *config, const struct config_sources *sources, bool needs_discord,
                 struct config_report *report, struct err *err) MUST_CHECK;
 

@@ -152,6 +152,11 @@ int db_check(struct db *db, struct err *err)
     return db_query(db, &statement, NULL, err);
 }
 
+bool db_is_exclusive(const struct db *db)
+{
+    return db->engine->is_exclusive;
+}
+
 const char *db_engine_name(const struct db *db)
 {
     return db->engine->name;

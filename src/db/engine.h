@@ -36,6 +36,9 @@ int db_check(struct db *db, struct err *err) MUST_CHECK;
 int db_run_script(struct db *db, const char *script, const struct db_statement *record,
                   struct err *err) MUST_CHECK;
 
+/* Whether this process alone can have the database: then all others are known to be dead. */
+bool db_is_exclusive(const struct db *db);
+
 /* The engine word in migration file names: "sqlite", "postgres". */
 const char *db_engine_name(const struct db *db);
 
@@ -51,6 +54,7 @@ struct db_engine {
     void (*close)(struct db *db); /* no call is under way */
     const char *name;
     const char *check_sql; /* for db_check: cheap, but touches the data */
+    bool is_exclusive;     /* no second process can have the same database */
 };
 
 /* What every engine's database begins with. The engine sets `engine`; the rest is db.c's. */

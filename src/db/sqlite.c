@@ -112,6 +112,7 @@ static const struct db_engine sqlite_engine = {
     .close = close_all,
     .name = "sqlite",
     .check_sql = "SELECT count(*) FROM sqlite_schema",
+    .is_exclusive = true,
 };
 
 int sqlite_open(struct db **out, const struct db_settings *settings, struct str_view path,

@@ -1,8 +1,8 @@
 /* From the body Discord posted to a struct interaction: the envelope, and who calls which part.
  *
- * The text becomes a json-c tree (interaction_scan.c), the tree a typed struct whose texts and
- * lists are copied into one arena; then the tree is gone. The arena holds the struct as well, so an
- * interaction is freed at one stroke. Any thread; the caller owns what it gets. */
+ * The text becomes a tree (interaction_tree.c), the tree a typed struct whose texts and lists are
+ * in one arena, with a copy of the text; then the tree is gone. The arena holds the struct as well,
+ * so an interaction is freed at one stroke. Any thread; the caller owns what it gets. */
 #include "discord/interaction_parse.h"
 
 #include "discord/interaction_parts.h"
@@ -184,14 +184,19 @@ static void parsed_free(struct parsed_interaction **parsed)
     arena_free(&arena);
 }
 
-/* Keeps `data` as it was written; an absent one stays absent. */
-static int keep_data(struct parsed_interaction *parsed, struct str_view data, struct err *err)
+/* Keeps `body` as it was written. `data` is a part of it; an absent one stays absent. */
+static int keep_text(struct parsed_interaction *parsed, struct str_view body, struct str_view data,
+                     struct err *err)
 {
-    data = str_trim(data);
-    if (!data.data)
+    if (parsed->interaction.type == INTERACTION_PING)
         return 0;
-    parsed->data = arena_copy(&parsed->arena, data);
-    return parsed->data.data ? 0 : err_set(err, ERR_MEMORY, "no memory for an interaction");
+    parsed->json = arena_copy(&parsed->arena, body);
+    if (!parsed->json.data)
+        return err_set(err, ERR_MEMORY, "no memory for an interaction");
+    if (data.data && parsed->interaction.type == INTERACTION_COMMAND)
+        parsed->data =
+            (struct str_view){ parsed->json.data + (data.data - body.data), data.length };
+    return 0;
 }
 
 int interaction_parse(struct str_view body, struct interaction **interaction, struct err *err)
@@ -211,8 +216,8 @@ int interaction_parse(struct str_view body, struct interaction **interaction, st
     code = json_get_fields(&reader, &root, &type_field, 1, &parsed->interaction);
     if (code == 0)
         code = parse_rest(&reader, &root, &parsed->interaction);
-    if (code == 0 && parsed->interaction.type == INTERACTION_COMMAND)
-        code = keep_data(parsed, tree.data, err);
+    if (code == 0)
+        code = keep_text(parsed, body, tree.data, err);
     if (code < 0)
         return code;
     *interaction = &STEAL(parsed)->interaction;
@@ -226,7 +231,12 @@ void interaction_data_json(const struct interaction *interaction, struct buf *ou
     buf_append(out, parsed->data.data ? parsed->data : STR("null"));
 }
 
-int interaction_parse_data(struct str_view data, const struct interaction *by, int64_t id,
+struct str_view interaction_json(const struct interaction *interaction)
+{
+    return CONTAINER_OF(interaction, struct parsed_interaction, interaction)->json;
+}
+
+int interaction_parse_data(struct str_view data, const struct interaction *by,
                            struct interaction **interaction, struct err *err)
 {
     *interaction = NULL;
@@ -240,7 +250,6 @@ int interaction_parse_data(struct str_view data, const struct interaction *by, i
         return code;
     parsed->interaction = *by;
     struct interaction *copy = &parsed->interaction;
-    copy->id = id;
     copy->type = INTERACTION_COMMAND;
     copy->custom_id = STR_NONE;
     copy->fields = NULL;
@@ -252,10 +261,11 @@ int interaction_parse_data(struct str_view data, const struct interaction *by, i
     const struct json_place root = { .value = NULL };
     const struct json_place place = { .parent = &root, .key = "data", .value = tree.root };
     code = parse_data(&reader, &place, copy);
-    if (code == 0)
-        code = keep_data(parsed, data, err);
     if (code < 0)
         return code;
+    parsed->data = arena_copy(&parsed->arena, str_trim(data));
+    if (!parsed->data.data)
+        return err_set(err, ERR_MEMORY, "no memory for an interaction");
     *interaction = &STEAL(parsed)->interaction;
     return 0;
 }

@@ -20,9 +20,14 @@ int interaction_parse(struct str_view body, struct interaction **interaction,
  * as Discord wrote it, appended to `out`: enough to run it later. "null" for other types. */
 void interaction_data_json(const struct interaction *interaction, struct buf *out);
 
-/* A COMMAND interaction as if `by` had just sent the command in `data` (from interaction_data_json)
- * where `by` was sent from, with id `id`. Borrows from `by`, which must live longer. */
-int interaction_parse_data(struct str_view data, const struct interaction *by, int64_t id,
+/* The whole of what interaction_parse was given, byte for byte: parsed again, it is the same
+ * interaction. It holds the token. Lives as long as the interaction; absent for a PING and for what
+ * interaction_parse_data made. */
+struct str_view interaction_json(const struct interaction *interaction);
+
+/* A COMMAND interaction as if `by` had sent the command in `data` (from interaction_data_json)
+ * instead: with its id and token. Borrows from `by`, which must live longer. */
+int interaction_parse_data(struct str_view data, const struct interaction *by,
                            struct interaction **interaction, struct err *err) MUST_CHECK;
 
 void interaction_free(struct interaction *interaction); /* NULL allowed */

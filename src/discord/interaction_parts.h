@@ -17,11 +17,12 @@
 #define INTERACTION_ENTITLEMENTS_MAX 2000 /* one each purchase that was not consumed */
 
 /* What interaction_parse allocates: the public part, the memory it borrows from, and what is needed
- * to hand the command on. Lives in its own arena. */
+ * to run it later. Lives in its own arena. */
 struct parsed_interaction {
     struct interaction interaction;
     struct arena arena;
-    struct str_view data; /* as Discord wrote it; absent for a PING */
+    struct str_view json; /* as Discord wrote it; absent for a PING */
+    struct str_view data; /* a command's, as Discord wrote it */
 };
 
 /* interaction_people.c */

@@ -96,6 +96,18 @@ static int parse_invoker(const struct json_reader *reader, const struct json_pla
     return json_get_id(reader, &user_id, id);
 }
 
+/* A follow-up names the message it follows; an answer does not.
+ * https://docs.discord.com/developers/resources/message#message-interaction-metadata-object */
+static int parse_answered(const struct json_reader *reader, const struct json_place *message,
+                          int64_t *id)
+{
+    struct json_place metadata = json_member(message, "interaction_metadata");
+    if (!metadata.value || json_member(&metadata, "original_response_message_id").value)
+        return 0;
+    struct json_place answered = json_member(&metadata, "id");
+    return answered.value ? json_get_id(reader, &answered, id) : 0;
+}
+
 int interaction_parse_message(const struct json_reader *reader, const struct json_place *place,
                               struct message *message)
 {
@@ -121,5 +133,7 @@ int interaction_parse_message(const struct json_reader *reader, const struct jso
     /* What came before interaction_metadata, still sent beside it. */
     if (code == 0 && message->invoker_id == 0)
         code = parse_invoker(reader, place, "interaction", &message->invoker_id);
+    if (code == 0)
+        code = parse_answered(reader, place, &message->answers_id);
     return code;
 }

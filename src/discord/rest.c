@@ -31,6 +31,12 @@ int rest_request(const struct rest_settings *settings, const struct rest_request
     return 0;
 }
 
+void rest_idle_free(struct rest_idle *idle)
+{
+    while (idle->count > 0)
+        curl_easy_cleanup(idle->handles[--idle->count]);
+}
+
 void rest_response_free(struct rest_response *response)
 {
     buf_free(&response->body);
@@ -225,11 +231,28 @@ static CURLcode set_texts(struct rest_transfer *transfer)
     return code;
 }
 
+static CURL *take_handle(struct rest_idle *idle)
+{
+    return idle && idle->count > 0 ? idle->handles[--idle->count] : curl_easy_init();
+}
+
+/* A reset handle holds nothing of its last request: the URL with the token is freed. */
+static void put_handle(struct rest_idle *idle, CURL *easy)
+{
+    if (!easy || !idle || idle->count == REST_IDLE_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    idle->handles[idle->count++] = easy;
+}
+
 int rest_transfer_init(struct rest_transfer *transfer, const struct rest_settings *settings,
                        const struct rest_request *request, struct err *err)
 {
     *transfer = (struct rest_transfer){
-        .easy = curl_easy_init(),
+        .easy = take_handle(settings->idle),
+        .idle = settings->idle,
         .body_max = settings->body_max ? settings->body_max : REST_BODY_MAX,
         .response = { .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_after_ms = -1 },
     };
@@ -255,7 +278,7 @@ void rest_transfer_fini(struct rest_transfer *transfer)
 {
     for (struct curl_slist *header = transfer->headers; header; header = header->next)
         sodium_memzero(header->data, strlen(header->data));
-    curl_easy_cleanup(transfer->easy);
+    put_handle(transfer->idle, transfer->easy);
     curl_mime_free(transfer->mime);
     curl_slist_free_all(transfer->headers);
     rest_response_free(&transfer->response);

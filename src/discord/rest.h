@@ -52,11 +52,21 @@ enum rest_result {
     REST_TIMED_OUT, /* after something was sent */
 };
 
+/* Handles of libcurl between two requests: making one costs more than a request does. Used by one
+ * thread; to be zeroed before its first use. */
+#define REST_IDLE_MAX 256
+struct rest_idle {
+    CURL *handles[REST_IDLE_MAX];
+    int count;
+};
+void rest_idle_free(struct rest_idle *idle);
+
 struct rest_settings {
     const char *api_url;   /* DISCORD_API_URL; borrowed */
     const char *bot_token; /* "" or NULL: requests as the bot fail with ERR_CONFIG; borrowed */
     int64_t connect_ms, total_ms; /* 0: REST_CONNECT_MS, REST_TOTAL_MS */
     size_t body_max;              /* 0: REST_BODY_MAX */
+    struct rest_idle *idle;       /* borrowed; NULL: each request has a handle of its own */
 };
 
 struct rest_request {
@@ -126,6 +136,7 @@ struct rest_transfer {
     CURL *easy; /* CURLINFO_PRIVATE is the caller's */
     struct curl_slist *headers;
     curl_mime *mime;
+    struct rest_idle *idle; /* where `easy` goes afterwards; NULL: nowhere */
     size_t body_max;
     struct rest_response response;
 };

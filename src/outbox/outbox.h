@@ -1,57 +1,135 @@
-/* The outbox: edits and follow-ups that are sent to Discord after an interaction was answered
- * "deferred".
- * https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages
+/* The outbox as the router and the program see it; what authors use is bronx/outbox.h.
  *
- * A message is handed over when the deferred answer has been written out, never before: a follow-up
- * that overtakes the answer gets 404. Sending goes on in the background, is repeated where that is
- * harmless, and ends at the latest when the interaction's token does (15 minutes after its
- * snowflake). */
+ * Jobs are rows (migrations/0008_outbox.sql); this process holds some of them in memory, leased.
+ * Two threads work on them: the journal (outbox_journal.h) is the only one that waits for the
+ * database, the sender (outbox_sender.c) the only one that talks to Discord.
+ *
+ *   outbox_defer ----> journal: row stored ---> `stored`: the router answers "deferred"
+ *   outbox_finish_run, outbox_answered -------> sender: PATCH or POST ---> journal: row done
+ *   outbox_edit_frame ...: row stored by the caller
+ *   outbox_hand_over -------> journal: loads it ---> sender
+ *   another process died, or this one started ---> journal: takes jobs over ---> sender
+ *                                            a run job ---> `run`: the router runs it
+ */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
 
 #include "bronx/clock.h"
-#include "bronx/reply.h"
+#include "bronx/outbox.h"
 
 #include "core/log_sink.h"
 #include "core/metrics.h"
 
-struct outbox;
+#define OUTBOX_KEY_BYTES 32 /* of a secretbox */
 
 struct outbox_settings {
-    const char *api_url; /* DISCORD_API_URL */
+    struct db *db;
+    const char *api_url;                 /* DISCORD_API_URL */
+    const char *role;                    /* "serve", "worker": shown in the instance's row */
+    unsigned char key[OUTBOX_KEY_BYTES]; /* seals tokens and messages at rest */
+    int64_t edit_floor_ms;               /* EDIT_FLOOR_MS */
     const struct clock *clock;
     struct metrics *metrics; /* NULL: not counted */
     struct log_sink *log;
 };
 
-enum outbox_method {
-    OUTBOX_EDIT_ORIGINAL, /* PATCH .../messages/@original: repeated freely */
-    OUTBOX_FOLLOW_UP,     /* POST: repeated only when it certainly had no effect */
-};
-
-struct outbox_message {
-    int64_t interaction_id; /* names the message in logs; dates its token */
-    int64_t application_id;
-    struct str_view token; /* secret: never logged */
-    enum outbox_method method;
-    struct str_view body;                 /* JSON, of reply_serialize_edit */
-    const struct reply_attachment *files; /* sent as multipart when there are any */
-    int file_count;
-    int64_t answered_us; /* monotonic: when the deferred answer was written out */
-    char request_id[REQUEST_ID_SIZE];
-};
-
-/* Starts the sending thread. ERR_MEMORY, ERR_IO. */
+/* Registers the instance, takes over what dead ones left and starts both threads. Errors: those of
+ * db_query; ERR_MEMORY, ERR_IO. */
 int outbox_new(struct outbox **outbox, const struct outbox_settings *settings,
                struct err *err) MUST_CHECK;
 
-/* Copies the message and sends it in the background. From any thread; never blocks on the network.
- * ERR_BUSY when too much waits, ERR_STOPPED, ERR_MEMORY: it will not be sent. */
-int outbox_send(struct outbox *outbox, const struct outbox_message *message,
-                struct err *err) MUST_CHECK;
-
-/* Takes no more messages, sends what waits for at most `deadline_ms`, ends. What is left is logged,
- * each with its request id. NULL allowed. */
+/* Takes no more, sends what is due for at most `deadline_ms`, hands back the rest as queued, ends.
+ * Only what no row holds is lost, and logged. Every struct outbox_deferred must have met its ends.
+ * NULL allowed. */
 void outbox_free(struct outbox *outbox, int64_t deadline_ms);
+
+/* Whether sending goes on, for /readyz. From any thread. */
+enum outbox_condition {
+    OUTBOX_WELL,
+    OUTBOX_LEASE_LOST, /* the database was away for too long: others may have the jobs */
+    OUTBOX_SHUT,       /* Discord or Cloudflare wants silence from this address */
+};
+enum outbox_condition outbox_condition(const struct outbox *outbox);
+
+/* --- Deferred commands: the router's side --- */
+
+/* A deferral is stored before Discord hears of it, but Discord's 3 seconds come first: when the
+ * database takes longer, the answer does not wait. */
+#define OUTBOX_STORE_PATIENCE_MS 150
+
+enum outbox_stored {
+    OUTBOX_STORED,     /* the row is there: this process owns the job */
+    OUTBOX_DUPLICATE,  /* an earlier request of this interaction owns it: its reply is the one */
+    OUTBOX_LATE,       /* not yet: it will be stored when the database is back */
+    OUTBOX_NOT_STORED, /* memory is exhausted or the outbox stops: no edit will be sent */
+};
+
+enum outbox_run_mode {
+    OUTBOX_RUNS_HERE, /* the caller is running it and calls outbox_finish_run */
+    OUTBOX_RUN_LATER, /* nobody runs it yet: the outbox asks `run` when there is room */
+};
+
+struct outbox_deferral {
+    const struct interaction *interaction; /* copied */
+    struct str_view json;                  /* the same as Discord sent it; copied */
+    enum outbox_run_mode mode;
+    char request_id[REQUEST_ID_SIZE];
+    /* Called exactly once, at the latest after OUTBOX_STORE_PATIENCE_MS, from a thread of the
+     * outbox or, NOT_STORED, before outbox_defer returns; must not block. */
+    void (*stored)(void *context, enum outbox_stored stored);
+    void *context;
+};
+
+/* One deferral, in the hands of whoever made it until its ends are met, each exactly once:
+ * outbox_answered and, when the caller runs the command itself, outbox_finish_run; in any order and
+ * from any thread. Two requests of one interaction have one each. */
+struct outbox_deferred;
+
+/* Stores a `run` job. `*deferred` is set before `stored` can be called; NULL without memory, which
+ * outbox_answered and outbox_finish_run take. From any thread; never blocks. */
+void outbox_defer(struct outbox *outbox, const struct outbox_deferral *deferral,
+                  struct outbox_deferred **deferred);
+
+/* The answer was written out, or it turned out that it can't be (another instance may have
+ * answered, so the edit is tried all the same): the job may go on. Of messages the call has stored
+ * (call->has_messages) it says nothing: outbox_hand_over, after the answer and, for a deferred
+ * call, after outbox_finish_run. From any thread; never blocks. */
+void outbox_answered(struct outbox *outbox, struct outbox_deferred *deferred);
+
+enum outbox_method {
+    OUTBOX_EDIT,      /* PATCH .../messages/...: repeated freely */
+    OUTBOX_FOLLOW_UP, /* POST: repeated only when it certainly had no effect */
+    OUTBOX_DELETE,    /* DELETE .../messages/...: repeated freely */
+};
+
+/* What a run came to; copied. */
+struct outbox_message {
+    enum outbox_method method; /* of @original, or a follow-up */
+    bool is_reposted;
+    /* FOLLOW_UP: @original is deleted first. A deferral's visibility can't be changed, and a
+     * follow-up to one that is still "thinking" would edit it.
+     * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
+     */
+    bool replaces_original;
+    struct str_view body;                 /* JSON, of reply_serialize_edit or _follow_up */
+    const struct reply_attachment *files; /* sent as multipart when there are any */
+    int file_count;
+};
+
+/* The run has ended; `message` NULL: there is nothing to send. Of a DUPLICATE nothing is sent. From
+ * any thread; never blocks. */
+void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *deferred,
+                       const struct outbox_message *message);
+
+/* A run job whose first run never ended, or never began. `json` is borrowed until the return. Must
+ * not block; after a 0, outbox_finish_run with `deferred` is due (outbox_answered is not).
+ * ERR_BUSY: asked again a little later. Other errors: the job is dead. */
+typedef int outbox_run(void *context, struct outbox_deferred *deferred, struct str_view json,
+                       const char request_id[REQUEST_ID_SIZE], struct err *err);
+
+/* From now on / no longer run jobs may be handed to `run`. Before the first call they wait. When
+ * outbox_close_runs has returned, `run` is not called any more. */
+void outbox_open_runs(struct outbox *outbox, outbox_run *run, void *context);
+void outbox_close_runs(struct outbox *outbox);
 
 #endif

@@ -1,16 +1,17 @@
-/* The outbox's two halves: outbox.c takes messages over, outbox_sender.c sends them. */
+/* The outbox's parts that share its struct: outbox.c, where other threads come in; outbox_sender.c,
+ * the loop around libcurl; outbox_jobs.c, what becomes of each job; outbox_author.c. */
 #ifndef OUTBOX_OUTBOX_INTERNAL_H
 #define OUTBOX_OUTBOX_INTERNAL_H
 
-#include "outbox/outbox_gate.h"
-#include "outbox/outbox_item.h"
-#include "outbox/outbox_queue.h"
-#include "outbox/outbox_rules.h"
+#include "outbox/outbox_floor.h"
+#include "outbox/outbox_job.h"
 
 #include <pthread.h>
 
 /* Tokens known to be dead; older ones are found dead again by one request. */
 #define OUTBOX_DEAD_TOKENS 256
+/* Interactions whose messages are to be loaded and whose loading found no memory. */
+#define OUTBOX_MISSED_MAX  256
 
 struct outbox {
     struct outbox_settings settings;
@@ -18,27 +19,102 @@ struct outbox {
     struct rest_settings rest;
     CURLM *multi; /* the sender's, except for waking it */
     pthread_t thread;
+    struct journal *journal;
+
+    atomic_int count; /* of jobs in memory, and their size */
+    atomic_size_t bytes;
+    atomic_int changing; /* changes of rows and loads that the journal has not ended */
+
+    atomic_ullong next_id;
+    atomic_llong delay_ms; /* the operator's pause between requests, as the journal last read it */
+    atomic_bool is_shut;   /* the limiter lets nothing through */
 
     pthread_mutex_t lock; /* guards the following */
-    struct item *incoming, **incoming_end;
-    int count; /* of all messages, and their memory */
-    size_t bytes;
+    struct job *news, **news_end;
+    struct outbox_record *loaded, **loaded_end;
+    uint64_t order; /* counts both: they are taken in the order they came */
+    int64_t missed[OUTBOX_MISSED_MAX];
+    int missed_count;
+    bool is_lost;  /* the lease was lost: forget what is not under way */
+    bool is_woken; /* the sender has been woken for what has come since it looked */
     bool is_stopping;
     int64_t stop_us; /* monotonic: when the sender gives up what is left */
 
+    pthread_mutex_t runs_lock; /* held while `run` is called */
+    outbox_run *run;           /* NULL: runs are closed */
+    void *run_context;
+
     /* The sender's. */
-    struct queue queue;
+    struct rest_idle idle;
+    struct job_table table;
+    struct schedule *schedule;
+    struct limiter *limiter;
+    struct floors floors;
+    struct job_link unstored; /* runs by age, until `stored` was called */
+    struct job_link runnable;
+    struct job_link running;
+    struct outbox_record *unborn; /* loaded, and no memory for a job: tried again */
+    int64_t run_again_us;         /* monotonic: when runs are handed on again after ERR_BUSY */
+    int64_t upkeep_us;            /* monotonic: the next look at what needs no hurry */
     int under_way;
-    struct gate gate;
+    int room;                                /* as the journal knows it */
     int64_t dead_tokens[OUTBOX_DEAD_TOKENS]; /* interaction ids, a ring */
     unsigned dead_count;
 };
 
-/* The sending thread; `argument` is the outbox. Ends when it is stopping. */
-void *outbox_run(void *argument);
-
 /* Like outbox_new, with rules of one's own (copied), for tests. */
 int outbox_new_with_rules(struct outbox **outbox, const struct outbox_settings *settings,
                           const struct outbox_rules *rules, struct err *err) MUST_CHECK;
+
+/* --- outbox.c, for all threads --- */
+
+/* Tells the sender something about a job. */
+void outbox_tell(struct outbox *outbox, struct job *job, unsigned news);
+void outbox_wake(struct outbox *outbox);
+/* Calls `stored` unless it was called. */
+void outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored);
+/* Gives a change of job->record's row to the journal; its end is news. */
+void outbox_submit(struct outbox *outbox, struct job *job, enum journal_change change);
+/* ERR_MEMORY. */
+int outbox_load(struct outbox *outbox, int64_t interaction_id, struct err *err) MUST_CHECK;
+
+void outbox_free_records(struct outbox_record *record); /* a list of them */
+
+/* --- outbox_author.c --- */
+
+/* What the message is known by that the interaction's @original is, the same for all tokens that
+ * reach it. */
+int64_t outbox_key_of_original(const struct interaction *interaction);
+/* For a row: counted up from a random start, so that rows of one millisecond keep their order. */
+int64_t outbox_next_id(struct outbox *outbox);
+
+/* --- outbox_sender.c --- */
+
+/* The sending thread; `argument` is the outbox. Ends when it is stopping. */
+void *outbox_send_all(void *argument);
+/* Begins the request of a taken job whose ticket is there. */
+void outbox_start_request(struct outbox *outbox, struct job *job);
+
+/* --- outbox_jobs.c, for the sender's thread --- */
+
+/* Takes in all that was told and loaded. */
+void jobs_take_news(struct outbox *outbox);
+/* Hands runs to whoever runs them. */
+void jobs_hand_on_runs(struct outbox *outbox, int64_t now_us);
+/* Gives up what is over; calls the `stored` of those who have waited long enough. */
+void jobs_end_expired(struct outbox *outbox);
+void jobs_end_patience(struct outbox *outbox, int64_t now_us);
+/* What needs no hurry: runs that are over, and what found no memory. */
+void jobs_upkeep(struct outbox *outbox);
+/* When the message of the job may be edited; `now_us` or earlier for at once. */
+int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);
+/* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows. */
+void jobs_mark(struct outbox *outbox, struct job *job);
+/* The request of a job has ended; job->transfer has the response. */
+void jobs_judge(struct outbox *outbox, struct job *job);
+/* The sender stops: a POST under way may arrive. */
+void jobs_abandon(struct outbox *outbox, struct job *job);
+/* At the very end: the sender has stopped, the journal has ended. */
+void jobs_free_all(struct outbox *outbox);
 
 #endif

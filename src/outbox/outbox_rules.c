@@ -1,12 +1,7 @@
 /* The rules as a sequence of questions, the surest first. */
 #include "outbox/outbox_rules.h"
 
-#include "bronx/interaction.h"
-
 #include <sodium.h>
-
-/* https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages */
-#define TOKEN_LIFE_MS (15 * MS_PER_MINUTE)
 
 const struct outbox_rules outbox_rules_default = {
     .not_yet_ms = { 250, 500, 1000, 2000, 4000 },
@@ -18,7 +13,8 @@ const struct outbox_rules outbox_rules_default = {
     .total_ms = REST_TOTAL_MS,
     .count_max = 4096,
     .bytes_max = (size_t)64 * 1024 * 1024, /* six messages with as many files as allowed */
-    .under_way_max = 64,
+    .under_way_max = 256,
+    .patience_ms = OUTBOX_STORE_PATIENCE_MS,
 };
 
 static const char *const retry_words[] = {
@@ -30,8 +26,8 @@ static const char *const retry_words[] = {
 static const char *const loss_words[] = {
     [OUTBOX_LOSS_TOKEN_DEAD] = "token_dead", [OUTBOX_LOSS_EXPIRED] = "expired",
     [OUTBOX_LOSS_REFUSED] = "refused",       [OUTBOX_LOSS_MESSAGE_GONE] = "message_gone",
-    [OUTBOX_LOSS_UNCERTAIN] = "uncertain",   [OUTBOX_LOSS_STOPPED] = "stopped",
-    [OUTBOX_LOSS_NOT_TAKEN] = "not_taken",
+    [OUTBOX_LOSS_UNCERTAIN] = "uncertain",   [OUTBOX_LOSS_RUN_FAILED] = "run_failed",
+    [OUTBOX_LOSS_NOT_STORED] = "not_stored",
 };
 
 const char *outbox_retry_word(enum outbox_retry retry)
@@ -42,11 +38,6 @@ const char *outbox_retry_word(enum outbox_retry retry)
 const char *outbox_loss_word(enum outbox_loss loss)
 {
     return loss_words[loss];
-}
-
-int64_t outbox_token_end_ms(int64_t interaction_id)
-{
-    return snowflake_created_ms(interaction_id) + TOKEN_LIFE_MS;
 }
 
 static struct outbox_verdict lost(enum outbox_loss loss)
@@ -91,18 +82,20 @@ static struct outbox_verdict judge_429(const struct outbox_rules *rules,
 {
     const struct rest_response *response = attempt->response;
     int64_t wait_ms = rest_wait_ms(response, attempt->error);
-    if (rest_is_banned(response, attempt->error)) {
-        struct outbox_verdict verdict =
-            again(OUTBOX_RETRY_BANNED, wait_ms > 0 ? wait_ms : rules->ban_ms);
-        verdict.pause_ms = verdict.delay_ms;
-        return verdict;
-    }
-    struct outbox_verdict verdict =
-        again(OUTBOX_RETRY_RATE_LIMITED,
-              wait_ms >= 0 ? wait_ms : backoff_ms(rules, attempt->failure_count));
-    if (response->is_global || attempt->error->is_global)
-        verdict.pause_ms = verdict.delay_ms;
-    return verdict;
+    if (rest_is_banned(response, attempt->error))
+        return again(OUTBOX_RETRY_BANNED, wait_ms > 0 ? wait_ms : rules->ban_ms);
+    return again(OUTBOX_RETRY_RATE_LIMITED,
+                 wait_ms >= 0 ? wait_ms : backoff_ms(rules, attempt->failure_count));
+}
+
+/* 404 with code 10008: somebody has deleted the message. */
+static struct outbox_verdict judge_unknown_message(const struct outbox_try *attempt)
+{
+    if (attempt->method == OUTBOX_DELETE)
+        return (struct outbox_verdict){ .kind = OUTBOX_SENT };
+    if (attempt->method == OUTBOX_EDIT && attempt->is_reposted)
+        return (struct outbox_verdict){ .kind = OUTBOX_REPOST };
+    return lost(OUTBOX_LOSS_MESSAGE_GONE);
 }
 
 static struct outbox_verdict judge_failure(const struct outbox_rules *rules,
@@ -130,7 +123,7 @@ struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
     if (status == 401 && code == REST_INVALID_WEBHOOK_TOKEN)
         return lost(OUTBOX_LOSS_TOKEN_DEAD);
     if (status == 404 && code == REST_UNKNOWN_MESSAGE)
-        return lost(OUTBOX_LOSS_MESSAGE_GONE);
+        return judge_unknown_message(attempt);
     if (status == 429)
         return judge_429(rules, attempt);
     if (status >= 500)

@@ -1,4 +1,5 @@
 /* What becomes of a message after each try: pure rules, without a clock or a network of their own.
+ * How long *others* wait is the rate limiter's to know.
  * https://docs.discord.com/developers/topics/rate-limits */
 #ifndef OUTBOX_OUTBOX_RULES_H
 #define OUTBOX_OUTBOX_RULES_H
@@ -16,9 +17,11 @@ struct outbox_rules {
     int64_t backoff_base_ms, backoff_cap_ms;  /* full jitter, doubled at each failure */
     int64_t ban_ms;                           /* when Cloudflare does not say how long */
     int64_t connect_ms, total_ms;             /* time-outs of one try */
-    int count_max;                            /* messages, those under way included ... */
-    size_t bytes_max;                         /* ... and their memory */
+    int count_max;                            /* jobs in memory, those under way included ... */
+    size_t bytes_max;                         /* ... and their size */
     int under_way_max;                        /* requests at the same time */
+    int64_t patience_ms;                      /* with the database, before a deferral is LATE */
+    int64_t lease_ms, heartbeat_ms, poll_ms;  /* of the journal; 0: its own */
 };
 
 extern const struct outbox_rules outbox_rules_default;
@@ -39,8 +42,8 @@ enum outbox_loss {
     OUTBOX_LOSS_REFUSED,      /* Discord finds the message wrong */
     OUTBOX_LOSS_MESSAGE_GONE, /* somebody has deleted what was to be edited */
     OUTBOX_LOSS_UNCERTAIN,    /* it may have arrived; repeating it could show it twice */
-    OUTBOX_LOSS_STOPPED,      /* the bot stops */
-    OUTBOX_LOSS_NOT_TAKEN,    /* too much waited, no memory, or stopping: its owner was told */
+    OUTBOX_LOSS_RUN_FAILED,   /* a run that nobody can run: its interaction is not understood */
+    OUTBOX_LOSS_NOT_STORED,   /* a deferral that no row holds: no memory, or stopping */
 };
 
 const char *outbox_retry_word(enum outbox_retry retry);
@@ -49,6 +52,7 @@ const char *outbox_loss_word(enum outbox_loss loss);
 /* What the rules look at. */
 struct outbox_try {
     enum outbox_method method;
+    bool is_reposted;        /* an edit that is sent anew when its message is gone */
     int64_t since_answer_ms; /* from the interaction's answer to now */
     int not_yet_count;       /* earlier tries that came too early */
     int failure_count;       /* earlier tries that failed */
@@ -57,17 +61,13 @@ struct outbox_try {
 };
 
 struct outbox_verdict {
-    enum { OUTBOX_SENT, OUTBOX_AGAIN, OUTBOX_LOST } kind;
+    enum { OUTBOX_SENT, OUTBOX_AGAIN, OUTBOX_REPOST, OUTBOX_LOST } kind;
     enum outbox_retry retry; /* AGAIN: why, and after how long */
     int64_t delay_ms;
-    int64_t pause_ms; /* above 0: nothing at all may be sent for so long */
     enum outbox_loss loss;
 };
 
 struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
                                    const struct outbox_try *attempt);
-
-/* When the token of an interaction ends, UTC. */
-int64_t outbox_token_end_ms(int64_t interaction_id);
 
 #endif

@@ -44,7 +44,7 @@ static const struct fault_row faults[] = {
                            "Getting this form ready took longer than Discord waits. Please try "
                            "again.",
                            LOG_LEVEL_WARNING, OUTCOME_INTERNAL_ERROR },
-    [FAULT_BUSY] = { "executor is full", "I'm very busy just now. Please try again in a moment.",
+    [FAULT_BUSY] = { "too busy", "I'm very busy just now. Please try again in a moment.",
                      LOG_LEVEL_WARNING, OUTCOME_INTERNAL_ERROR },
 };
 
@@ -77,7 +77,6 @@ static int run_command(struct router *router, struct call *call, struct err *err
 {
     const struct interaction *interaction = call->interaction;
     bool is_autocomplete = interaction->type == INTERACTION_AUTOCOMPLETE;
-    call->command = command_find(router->settings.commands, interaction->command.path[0]);
     if (!call->command)
         return answer_fault(call, FAULT_UNKNOWN_COMMAND, NULL);
     struct err misfit;
@@ -107,8 +106,6 @@ static int run_command(struct router *router, struct call *call, struct err *err
 static int run_component(struct router *router, struct call *call, struct err *err)
 {
     const struct interaction *interaction = call->interaction;
-    if (custom_id_parse(interaction->custom_id, &call->custom_id) == 0)
-        call->command = command_find(router->settings.commands, call->custom_id.route);
     handler *handle = NULL;
     if (call->command)
         handle = interaction->type == INTERACTION_COMPONENT ? call->command->component
@@ -138,6 +135,18 @@ static int run_handler(struct router *router, struct call *call, struct err *err
     }
 }
 
+void route_find(const struct router *router, const struct interaction *interaction,
+                struct route_target *target)
+{
+    struct str_view name = interaction->command.path[0];
+    *target = (struct route_target){ 0 };
+    if (interaction->custom_id.length > 0)
+        name = custom_id_parse(interaction->custom_id, &target->custom_id) == 0
+                   ? target->custom_id.route
+                   : STR_NONE;
+    target->command = command_find(router->settings.commands, name);
+}
+
 void route(struct router *router, struct call *call)
 {
     struct err err = { 0 };
@@ -148,12 +157,14 @@ void route(struct router *router, struct call *call)
 int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data, struct err *err)
 {
     struct interaction *interaction = NULL;
-    int result = interaction_parse_data(data, call->interaction, blocked_id, &interaction, err);
+    struct route_target target;
+    int result = interaction_parse_data(data, call->interaction, &interaction, err);
     if (result != 0)
         return err_wrap(err, "a blocked command");
+    route_find(call->router, interaction, &target);
     struct call blocked = *call;
     blocked.interaction = interaction;
-    blocked.command = NULL;
+    blocked.command = target.command;
     blocked.sub_command = NULL;
     blocked.effect_id = blocked_id;
     blocked.is_cooldown_used = false;
@@ -163,6 +174,7 @@ int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data
     if (reply_callback_type(call->reply) == CALLBACK_MODAL)
         call_refuse(&blocked, "Now run `/%.*s` again.", STR_ARGS(interaction->command.path[0]));
     call->outcome = blocked.outcome;
+    call->has_messages = call->has_messages || blocked.has_messages;
     interaction_free(interaction);
     return 0;
 }

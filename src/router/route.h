@@ -4,6 +4,8 @@
 
 #include "router/router.h"
 
+#include <stdatomic.h>
+
 /* What goes wrong on the way to a handler or in it. */
 enum fault {
     FAULT_UNKNOWN_COMMAND,
@@ -19,9 +21,19 @@ enum fault {
 struct router {
     struct router_settings settings;
     struct budget *budget;
+    atomic_int under_way; /* dispatches that have not ended */
 };
 
-/* Makes the call's reply, whatever happens: a handler's, a gate's or a fault's. */
+/* Whose handler an interaction is for. */
+struct route_target {
+    const struct command *command; /* NULL: unknown */
+    struct custom_id custom_id;    /* of components and modals; borrows from the interaction */
+};
+void route_find(const struct router *router, const struct interaction *interaction,
+                struct route_target *target);
+
+/* Makes the reply of a call whose target is known, whatever happens: a handler's, a gate's or a
+ * fault's. */
 void route(struct router *router, struct call *call);
 
 /* Forgets what the reply has so far; the call's preface, if any, is its beginning again. */

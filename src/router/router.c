@@ -5,48 +5,24 @@
  * `state`:
  *
  *     PENDING -> ANSWERED   the handler was in time: its reply is the HTTP answer
- *     PENDING -> DEFERRED   the budget is used up, the command is known to be slow, or the
- *                           reply does not fit an HTTP answer: "deferred" is the answer, the
- *                           reply becomes an edit
+ *     PENDING -> DEFERRED   the budget is used up, the command is known to be slow, the reply does
+ *                           not fit an HTTP answer, or no thread is free: the run is stored, then
+ *                           "deferred" is the answer, and the reply goes to the outbox
+ *                DEFERRED   from the start: a stored run that the outbox wants to be run (again)
  *
- * A deferred dispatch has two loose ends: the edit is made, and the answer was written out. Whoever
- * ties the second one hands the edit to the outbox. A dispatch is freed with its last reference:
- * the handler's, the budget's, and the HTTP answer's while that is being written. */
+ * What follows DEFERRED is in deferral.c. A dispatch is freed with its last reference: the run's,
+ * the budget's, that of router_dispatch, and the HTTP answer's while that is being written. */
 #include "router/router.h"
 
 #include "discord/interaction_parse.h"
-#include "router/budget.h"
+#include "router/dispatch.h"
 #include "router/options.h"
-#include "router/route.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum dispatch_state { DISPATCH_PENDING, DISPATCH_ANSWERED, DISPATCH_DEFERRED };
-
-struct dispatch {
-    struct task task;
-    struct budget_entry budget;
-    struct router *router;
-    struct interaction *interaction; /* owned */
-    char request_id[REQUEST_ID_SIZE];
-    router_done *done;
-    void *context;
-    atomic_int state; /* enum dispatch_state */
-    atomic_int references;
-    enum callback_type deferral; /* what "deferred" would be */
-    bool is_deferral_ephemeral;
-
-    /* Of a deferred one. The outbox gets them when `loose_ends` is 0. */
-    atomic_int loose_ends;
-    struct arena arena; /* owns the reply, and so the edit's files */
-    struct buf edit;    /* empty: nothing is to be sent */
-    enum outbox_method edit_method;
-    const struct reply_attachment *files;
-    int file_count;
-    int64_t answered_us; /* 0: the answer never reached anybody */
-};
+#define LAST_DISPATCH_LOOK_NS 1000000L /* between two looks whether all dispatches have ended */
 
 int router_new(struct router **out, const struct router_settings *settings, struct err *err)
 {
@@ -68,130 +44,37 @@ int router_new(struct router **out, const struct router_settings *settings, stru
 
 void router_free(struct router *router)
 {
+    static const struct timespec pause = { .tv_nsec = LAST_DISPATCH_LOOK_NS };
     if (!router)
         return;
     budget_free(router->budget);
+    while (atomic_load(&router->under_way) > 0)
+        nanosleep(&pause, NULL);
     free(router);
 }
 
-static void release(struct dispatch *dispatch)
+void dispatch_release(struct dispatch *dispatch)
 {
     if (atomic_fetch_sub(&dispatch->references, 1) != 1)
         return;
+    struct router *router = dispatch->router;
     interaction_free(dispatch->interaction);
-    buf_free(&dispatch->edit);
+    buf_free(&dispatch->body);
     arena_free(&dispatch->arena);
     free(dispatch);
+    atomic_fetch_sub(&router->under_way, 1);
 }
 
-/* Its reference is never the last: whoever runs the dispatch has one. */
+/* Its reference is never the last: whoever calls this has one. */
 static void stop_budget(struct dispatch *dispatch)
 {
     if (budget_cancel(dispatch->router->budget, &dispatch->budget))
-        atomic_fetch_sub(&dispatch->references, 1);
+        dispatch_release(dispatch);
 }
 
-static struct log log_of_dispatch(const struct dispatch *dispatch)
+struct log log_of_dispatch(const struct dispatch *dispatch)
 {
     return log_of_request(dispatch->router->settings.log, dispatch->request_id);
-}
-
-/* --- The edit of a deferred answer --- */
-
-static void send_edit(struct dispatch *dispatch)
-{
-    struct log log = log_of_dispatch(dispatch);
-    if (dispatch->edit.length == 0)
-        return;
-    if (dispatch->answered_us == 0) {
-        /* Nobody has been told to wait; a repeated request gets its own answer. */
-        log_warning(&log, "edit dropped: its deferred answer was not delivered", LOG_NOTHING);
-        return;
-    }
-    struct outbox_message message = {
-        .interaction_id = dispatch->interaction->id,
-        .application_id = dispatch->interaction->application_id,
-        .token = dispatch->interaction->token,
-        .method = dispatch->edit_method,
-        .body = buf_view(&dispatch->edit),
-        .files = dispatch->files,
-        .file_count = dispatch->file_count,
-        .answered_us = dispatch->answered_us,
-    };
-    memcpy(message.request_id, dispatch->request_id, REQUEST_ID_SIZE);
-    struct err err = { 0 };
-    if (outbox_send(dispatch->router->settings.outbox, &message, &err) != 0)
-        log_error(&log, "edit lost", LOG_TEXT("reason", str_from(err.message)));
-}
-
-static void tie_loose_end(struct dispatch *dispatch)
-{
-    if (atomic_fetch_sub(&dispatch->loose_ends, 1) == 1)
-        send_edit(dispatch);
-}
-
-/* What a finished reply means for an interaction that was answered "deferred". */
-static void choose_edit_method(struct dispatch *dispatch, struct call *call)
-{
-    if (reply_callback_type(call->reply) == CALLBACK_MODAL)
-        answer_fault(call, FAULT_LATE_MODAL, NULL);
-    bool is_update = reply_callback_type(call->reply) == CALLBACK_UPDATE_MESSAGE;
-    /* After a deferred update "the original" is the message that was clicked. */
-    dispatch->edit_method = dispatch->deferral == CALLBACK_DEFERRED_UPDATE && !is_update
-                                ? OUTBOX_FOLLOW_UP
-                                : OUTBOX_EDIT_ORIGINAL;
-}
-
-static bool has_something_to_send(const struct reply *reply)
-{
-    enum callback_type type = reply_callback_type(reply);
-    return type == CALLBACK_MESSAGE || type == CALLBACK_UPDATE_MESSAGE;
-}
-
-static int serialize_edit(const struct dispatch *dispatch, const struct reply *reply,
-                          struct buf *out, struct err *err)
-{
-    return dispatch->edit_method == OUTBOX_FOLLOW_UP ? reply_serialize_follow_up(reply, out, err)
-                                                     : reply_serialize_edit(reply, out, err);
-}
-
-static void make_edit(struct dispatch *dispatch, struct call *call)
-{
-    struct err err = { 0 };
-    choose_edit_method(dispatch, call);
-    if (!has_something_to_send(call->reply))
-        return;
-    if (serialize_edit(dispatch, call->reply, &dispatch->edit, &err) != 0) {
-        answer_fault(call, FAULT_HANDLER, &err);
-        choose_edit_method(dispatch, call);
-        if (serialize_edit(dispatch, call->reply, &dispatch->edit, &err) != 0)
-            buf_clear(&dispatch->edit);
-    }
-    dispatch->files = reply_files(call->reply, &dispatch->file_count);
-}
-
-/* --- Answers --- */
-
-static void on_deferral_sent(void *ticket, bool is_complete)
-{
-    struct dispatch *dispatch = ticket;
-    if (is_complete)
-        dispatch->answered_us = clock_monotonic_us(dispatch->router->settings.services->clock);
-    tie_loose_end(dispatch);
-    release(dispatch);
-}
-
-/* In state DEFERRED. */
-static void answer_deferred(struct dispatch *dispatch)
-{
-    struct router_answer answer = { .sent = on_deferral_sent, .ticket = dispatch };
-    buf_append_format(&answer.body, "{\"type\":%d%s}", (int)dispatch->deferral,
-                      dispatch->is_deferral_ephemeral ? ",\"data\":{\"flags\":64}" : "");
-    if (answer.body.has_failed)
-        buf_clear(&answer.body);
-    metrics_add(dispatch->router->settings.metrics, METRIC_DEFERRED, 1);
-    atomic_fetch_add(&dispatch->references, 1);
-    dispatch->done(dispatch->context, &answer);
 }
 
 static bool leave_pending(struct dispatch *dispatch, enum dispatch_state state)
@@ -200,12 +83,24 @@ static bool leave_pending(struct dispatch *dispatch, enum dispatch_state state)
     return atomic_compare_exchange_strong(&dispatch->state, &expected, (int)state);
 }
 
-static void on_budget_expired(struct budget_entry *entry)
+/* --- Answers in time --- */
+
+static void on_answer_sent(void *ticket, bool is_complete)
 {
-    struct dispatch *dispatch = CONTAINER_OF(entry, struct dispatch, budget);
-    if (leave_pending(dispatch, DISPATCH_DEFERRED))
-        answer_deferred(dispatch);
-    release(dispatch);
+    struct dispatch *dispatch = ticket;
+    (void)is_complete; /* if not, a repeated request may have been answered */
+    outbox_hand_over(dispatch->router->settings.services->outbox, dispatch->interaction->id);
+    dispatch_release(dispatch);
+}
+
+static void answer_inline(struct dispatch *dispatch, struct router_answer *answer)
+{
+    if (dispatch->has_messages) {
+        answer->sent = on_answer_sent;
+        answer->ticket = dispatch;
+        atomic_fetch_add(&dispatch->references, 1);
+    }
+    dispatch->done(dispatch->context, answer);
 }
 
 /* The reply as an HTTP answer, or ERR_DEFERRAL when it can only be an edit. One that breaks a limit
@@ -237,33 +132,26 @@ static bool answer_in_time(struct dispatch *dispatch, struct call *call)
     stop_budget(dispatch);
     if (is_edit) {
         dispatch->is_deferral_ephemeral = reply_is_ephemeral(call->reply);
-        answer_deferred(dispatch);
+        dispatch_defer(dispatch, OUTBOX_RUNS_HERE);
         return false;
     }
     if (answer.body.length == 0)
         call->outcome = OUTCOME_INTERNAL_ERROR;
-    dispatch->done(dispatch->context, &answer);
+    answer_inline(dispatch, &answer);
     return true;
-}
-
-static void finish(struct dispatch *dispatch, struct call *call)
-{
-    if (!answer_in_time(dispatch, call)) {
-        make_edit(dispatch, call);
-        tie_loose_end(dispatch);
-    }
-    metrics_add_by(dispatch->router->settings.metrics, METRIC_OUTCOMES, (int)call->outcome, 1);
 }
 
 /* --- The run --- */
 
-static struct call call_of(struct dispatch *dispatch)
+struct call call_of(struct dispatch *dispatch, struct arena *arena)
 {
     const struct router_settings *settings = &dispatch->router->settings;
     return (struct call){
         .interaction = dispatch->interaction,
-        .reply = reply_new(&dispatch->arena, dispatch->interaction),
-        .arena = &dispatch->arena,
+        .command = dispatch->target.command,
+        .custom_id = dispatch->target.custom_id,
+        .reply = reply_new(arena, dispatch->interaction),
+        .arena = arena,
         .services = settings->services,
         .router = dispatch->router,
         .log = log_of_dispatch(dispatch),
@@ -273,36 +161,46 @@ static struct call call_of(struct dispatch *dispatch)
     };
 }
 
+static void finish(struct dispatch *dispatch, struct call *call)
+{
+    dispatch->has_messages = call->has_messages;
+    if (!answer_in_time(dispatch, call))
+        dispatch_finish_run(dispatch, call);
+    metrics_add_by(dispatch->router->settings.metrics, METRIC_OUTCOMES, (int)call->outcome, 1);
+}
+
 /* Without memory for a reply: whoever waits gets an empty answer, which is HTTP 500. */
 static void give_up(struct dispatch *dispatch)
 {
     struct router_answer nothing = { 0 };
     if (leave_pending(dispatch, DISPATCH_ANSWERED)) {
         stop_budget(dispatch);
-        dispatch->done(dispatch->context, &nothing);
+        answer_inline(dispatch, &nothing);
     } else {
-        tie_loose_end(dispatch);
+        dispatch_finish_run(dispatch, NULL);
     }
     metrics_add_by(dispatch->router->settings.metrics, METRIC_OUTCOMES, OUTCOME_INTERNAL_ERROR, 1);
 }
 
 static void run_busy(struct router *router, struct call *call)
 {
+    struct err err;
     (void)router;
-    answer_fault(call, FAULT_BUSY, NULL);
+    err_set(&err, ERR_BUSY, "no thread is free");
+    answer_fault(call, FAULT_BUSY, &err);
 }
 
-/* `make_reply` is route, or run_busy when no thread is free for it. */
+/* `make_reply` is route, or run_busy when no thread is free for it. Ends the run's reference. */
 static void run(struct dispatch *dispatch, void (*make_reply)(struct router *, struct call *))
 {
-    struct call call = call_of(dispatch);
+    struct call call = call_of(dispatch, &dispatch->arena);
     if (call.reply) {
         make_reply(dispatch->router, &call);
         finish(dispatch, &call);
     } else {
         give_up(dispatch);
     }
-    release(dispatch);
+    dispatch_release(dispatch);
 }
 
 static void run_dispatch(struct task *task)
@@ -312,9 +210,17 @@ static void run_dispatch(struct task *task)
 
 /* --- The dispatch --- */
 
+static void on_budget_expired(struct budget_entry *entry)
+{
+    struct dispatch *dispatch = CONTAINER_OF(entry, struct dispatch, budget);
+    if (leave_pending(dispatch, DISPATCH_DEFERRED))
+        dispatch_defer(dispatch, OUTBOX_RUNS_HERE);
+    dispatch_release(dispatch);
+}
+
+/* With two references, the run's and the caller's; NULL without memory. */
 static struct dispatch *dispatch_new(struct router *router, struct interaction *interaction,
-                                     const char request_id[REQUEST_ID_SIZE], router_done *done,
-                                     void *context)
+                                     const char request_id[REQUEST_ID_SIZE])
 {
     struct dispatch *dispatch = calloc(1, sizeof(*dispatch));
     if (!dispatch)
@@ -324,69 +230,103 @@ static struct dispatch *dispatch_new(struct router *router, struct interaction *
     dispatch->router = router;
     dispatch->interaction = interaction;
     memcpy(dispatch->request_id, request_id, REQUEST_ID_SIZE);
-    dispatch->done = done;
-    dispatch->context = context;
     atomic_init(&dispatch->state, DISPATCH_PENDING);
-    atomic_init(&dispatch->references, 1);
-    atomic_init(&dispatch->loose_ends, 2);
+    atomic_init(&dispatch->references, 2);
+    atomic_init(&dispatch->run_ends, 2);
+    atomic_init(&dispatch->message_ends, 2);
+    route_find(router, interaction, &dispatch->target);
+    dispatch_plan_deferral(dispatch);
+    atomic_fetch_add(&router->under_way, 1);
     return dispatch;
 }
 
-/* Only a click, and a form opened by one, has a message that a deferral could leave as it is. */
-static void plan_deferral(struct dispatch *dispatch, const struct command *command)
-{
-    dispatch->deferral =
-        dispatch->interaction->message ? CALLBACK_DEFERRED_UPDATE : CALLBACK_DEFERRED_MESSAGE;
-    dispatch->is_deferral_ephemeral =
-        command && command->is_ephemeral && dispatch->deferral == CALLBACK_DEFERRED_MESSAGE;
-}
-
-static const struct command *command_of(const struct router *router,
-                                        const struct interaction *interaction)
-{
-    struct str_view name = interaction->command.path[0];
-    struct custom_id id;
-    if (interaction->custom_id.length > 0)
-        name = custom_id_parse(interaction->custom_id, &id) == 0 ? id.route : STR_NONE;
-    return command_find(router->settings.commands, name);
-}
-
-static bool is_known_to_be_slow(const struct command *command,
-                                const struct interaction *interaction)
-{
-    const struct option *sub_command = NULL;
-    if (!command || interaction->type != INTERACTION_COMMAND ||
-        options_find_sub_command(command, interaction, &sub_command, NULL) != 0)
-        return false;
-    return command->has_deferral || (sub_command && sub_command->has_deferral);
-}
-
 /* Suggestions can't be deferred: late ones are shown late, or not at all. */
-static void start_budget(struct dispatch *dispatch, const struct command *command)
+static bool can_be_deferred(const struct dispatch *dispatch)
 {
-    if (dispatch->interaction->type == INTERACTION_AUTOCOMPLETE)
-        return;
-    plan_deferral(dispatch, command);
-    if (is_known_to_be_slow(command, dispatch->interaction)) {
-        atomic_store(&dispatch->state, DISPATCH_DEFERRED);
-        answer_deferred(dispatch);
-        return;
-    }
+    return dispatch->interaction->type != INTERACTION_AUTOCOMPLETE;
+}
+
+static bool is_known_to_be_slow(const struct dispatch *dispatch)
+{
+    const struct interaction *interaction = dispatch->interaction;
+    const struct command *command = dispatch->target.command;
+    const struct option *sub_command = NULL;
+    if (!command || interaction->type != INTERACTION_COMMAND)
+        return false;
+    if (command->has_deferral)
+        return true;
+    return interaction->command.path_length > 1 &&
+           options_find_sub_command(command, interaction, &sub_command, NULL) == 0 &&
+           sub_command->has_deferral;
+}
+
+/* Once the run has been submitted, which may have ended already. */
+static void start_budget(struct dispatch *dispatch)
+{
     atomic_fetch_add(&dispatch->references, 1);
     budget_start(dispatch->router->budget, &dispatch->budget);
+    if (atomic_load(&dispatch->state) != DISPATCH_PENDING)
+        stop_budget(dispatch);
+}
+
+/* No thread is free: the run waits in the outbox, suggestions are empty. */
+static void dispatch_later(struct dispatch *dispatch)
+{
+    if (!can_be_deferred(dispatch)) {
+        run(dispatch, run_busy);
+        return;
+    }
+    atomic_store(&dispatch->state, DISPATCH_DEFERRED);
+    dispatch_defer(dispatch, OUTBOX_RUN_LATER);
+    dispatch_release(dispatch); /* the run's: there is none */
 }
 
 void router_dispatch(struct router *router, struct interaction *interaction,
                      const char request_id[REQUEST_ID_SIZE], router_done *done, void *context)
 {
-    struct dispatch *dispatch = dispatch_new(router, interaction, request_id, done, context);
+    struct dispatch *dispatch = dispatch_new(router, interaction, request_id);
     if (!dispatch) {
         struct router_answer nothing = { 0 };
         interaction_free(interaction);
         done(context, &nothing);
         return;
     }
-    start_budget(dispatch, command_of(router, interaction));
+    dispatch->done = done;
+    dispatch->context = context;
+    bool is_deferred = can_be_deferred(dispatch) &&
+                       (router->settings.defer_after_ms == 0 || is_known_to_be_slow(dispatch));
+    if (is_deferred)
+        atomic_store(&dispatch->state, DISPATCH_DEFERRED);
     if (executor_submit(router->settings.executor, &dispatch->task) != 0)
-        run(dispatch, run_busy);
+        dispatch_later(dispatch);
+    else if (is_deferred)
+        dispatch_defer(dispatch, OUTBOX_RUNS_HERE);
+    else if (can_be_deferred(dispatch))
+        start_budget(dispatch);
+    dispatch_release(dispatch);
+}
+
+int router_run(void *context, struct outbox_deferred *deferred, struct str_view json,
+               const char request_id[REQUEST_ID_SIZE], struct err *err)
+{
+    struct router *router = context;
+    struct interaction *interaction = NULL;
+    int result = interaction_parse(json, &interaction, err);
+    if (result != 0)
+        return result == ERR_MEMORY ? ERR_BUSY : result;
+    struct dispatch *dispatch = dispatch_new(router, interaction, request_id);
+    if (!dispatch) {
+        interaction_free(interaction);
+        return err_set(err, ERR_BUSY, "no memory for a stored run");
+    }
+    atomic_store(&dispatch->state, DISPATCH_DEFERRED);
+    atomic_store(&dispatch->run_ends, 1);     /* `deferred` is there ... */
+    atomic_store(&dispatch->message_ends, 1); /* ... and so is the answer, by whoever stored it */
+    dispatch->deferred = deferred;
+    if (executor_submit(router->settings.executor, &dispatch->task) != 0) {
+        dispatch_release(dispatch); /* the run's */
+        result = err_set(err, ERR_BUSY, "no thread is free");
+    }
+    dispatch_release(dispatch);
+    return result;
 }

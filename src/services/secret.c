@@ -9,7 +9,7 @@ static_assert(SERVER_KEY_BYTES == crypto_generichash_BYTES, "the secret is hashe
 static_assert(CHANCE_KEY_BYTES == SERVER_KEY_BYTES, "one size of key");
 
 /* Purposes of derived keys. Numbers are for ever: changing one changes every outcome. */
-enum key_purpose { KEY_CHANCE = 1 };
+enum key_purpose { KEY_CHANCE = 1, KEY_OUTBOX = 2 };
 
 static const char kdf_context[crypto_kdf_CONTEXTBYTES + 1] = "bronxbot";
 
@@ -51,6 +51,12 @@ int server_key_load(struct db *db, const char *configured, unsigned char key[SER
     crypto_generichash(key, SERVER_KEY_BYTES, (const unsigned char *)secret.data, secret.length,
                        NULL, 0);
     return 0;
+}
+
+void outbox_key_derive(unsigned char outbox_key[SERVER_KEY_BYTES],
+                       const unsigned char key[SERVER_KEY_BYTES])
+{
+    crypto_kdf_derive_from_key(outbox_key, SERVER_KEY_BYTES, KEY_OUTBOX, kdf_context, key);
 }
 
 void chance_init(struct chance *chance, const unsigned char key[SERVER_KEY_BYTES])

@@ -12,6 +12,10 @@
 int server_key_load(struct db *db, const char *configured, unsigned char key[SERVER_KEY_BYTES],
                     struct err *err) MUST_CHECK;
 
+/* The key that seals tokens and messages of the outbox. */
+void outbox_key_derive(unsigned char outbox_key[SERVER_KEY_BYTES],
+                       const unsigned char key[SERVER_KEY_BYTES]);
+
 void chance_init(struct chance *chance, const unsigned char key[SERVER_KEY_BYTES]);
 
 #endif

@@ -82,9 +82,8 @@ static bool parse(void)
     assert_same(interaction);
     CLEANUP(buf_free) struct buf data = { 0 };
     interaction_data_json(interaction, &data);
-    result = data.has_failed
-                 ? ERR_MEMORY
-                 : interaction_parse_data(buf_view(&data), interaction, 7, &stored, &err);
+    result = data.has_failed ? ERR_MEMORY
+                             : interaction_parse_data(buf_view(&data), interaction, &stored, &err);
     assert_true(result == 0 || result == ERR_MEMORY);
     if (stored)
         assert_same(stored);

@@ -122,8 +122,8 @@ static void check_stored(const struct interaction *interaction)
         FUZZ_CHECK(str_equal(buf_view(&data), STR("null")));
         return;
     }
-    FUZZ_CHECK(interaction_parse_data(buf_view(&data), interaction, 7, &stored, &err) == 0);
-    FUZZ_CHECK(stored->id == 7 && stored->user.id == interaction->user.id);
+    FUZZ_CHECK(interaction_parse_data(buf_view(&data), interaction, &stored, &err) == 0);
+    FUZZ_CHECK(stored->id == interaction->id && stored->user.id == interaction->user.id);
     FUZZ_CHECK(stored->command.path_length == interaction->command.path_length);
     for (int i = 0; i < stored->command.path_length; i++)
         FUZZ_CHECK(str_equal(stored->command.path[i], interaction->command.path[i]));
@@ -137,6 +137,13 @@ static void check_stored(const struct interaction *interaction)
     interaction_free(stored);
 }
 
+/* What is kept for later is what was read. */
+static void check_kept(const struct interaction *interaction, struct str_view body)
+{
+    struct str_view json = interaction_json(interaction);
+    FUZZ_CHECK(interaction->type == INTERACTION_PING ? !json.data : str_equal(json, body));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct interaction *interaction = NULL;
@@ -144,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy;
     struct str_view body = fuzz_exact_copy((struct str_view){ (const char *)data, size }, &copy);
     int result = interaction_parse(body, &interaction, &err);
-    free(copy); /* nothing of the body is kept */
+    free(copy); /* what is kept of the body is a copy */
     if (result != 0) {
         FUZZ_CHECK(!interaction);
         FUZZ_CHECK(result == ERR_INVALID && err.code == result);
@@ -155,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(interaction);
     check(interaction);
     check_stored(interaction);
+    check_kept(interaction, (struct str_view){ (const char *)data, size });
     interaction_free(interaction);
     return 0;
 }

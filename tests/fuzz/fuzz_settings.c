@@ -35,7 +35,7 @@ static void check_accepted(const struct config *config, bool needs_discord)
 {
     FUZZ_CHECK(config->db_pool_min >= 1 && config->db_pool_min <= config->db_pool_max);
     FUZZ_CHECK(config->db_pool_max <= 1000);
-    FUZZ_CHECK(config->defer_after_ms >= 50 && config->defer_after_ms <= 2500);
+    FUZZ_CHECK(config->defer_after_ms >= 0 && config->defer_after_ms <= 2500);
     FUZZ_CHECK(config->signature_max_age_seconds >= 1 && config->signature_max_skew_seconds >= 0);
     FUZZ_CHECK(config->max_body_bytes >= 4096);
     FUZZ_CHECK(config->application_id >= 0 && config->owner_guild_id >= 0);

@@ -17,6 +17,7 @@ struct stored_message *store_add(struct message_store *store, const struct store
     components_number(get(added->data, "components"));
     must_grow(&store->messages, store->count, sizeof(struct stored_message *));
     store->messages[store->count++] = added;
+    lookup_add(&store->by_id, (uint64_t)added->id, added);
     return added;
 }
 
@@ -33,10 +34,7 @@ void store_edit(struct stored_message *message, json_object *data)
 
 struct stored_message *store_find(const struct message_store *store, int64_t id)
 {
-    for (size_t i = 0; i < store->count; i++)
-        if (store->messages[i]->id == id)
-            return store->messages[i];
-    return NULL;
+    return lookup_find(&store->by_id, (uint64_t)id);
 }
 
 static bool is_visible(const struct stored_message *message, int64_t channel_id, int64_t person_id)
@@ -92,5 +90,6 @@ void store_free(struct message_store *store)
         free(store->messages[i]);
     }
     free(store->messages);
+    lookup_free(&store->by_id);
     *store = (struct message_store){ 0 };
 }

@@ -5,6 +5,7 @@
 #define SIMULATOR_MESSAGE_STORE_H
 
 #include "harness/interaction_json.h"
+#include "harness/lookup.h"
 
 struct stored_message {
     int64_t id;
@@ -24,6 +25,7 @@ struct stored_message {
 struct message_store {
     struct stored_message **messages; /* oldest first */
     size_t count;
+    struct lookup by_id;
 };
 
 /* A new message; `message` is copied, its `data` gets a reference more, `command_name` is copied.

@@ -13,14 +13,16 @@
 
 static struct rest_bucket *bucket_of(struct rest_server *server, const char *key, unsigned family)
 {
-    for (size_t i = 0; i < server->bucket_count; i++)
-        if (str_equal(str_from(server->buckets[i]->key), str_from(key)))
-            return server->buckets[i];
-    struct rest_bucket *bucket = must_allocate(1, sizeof(*bucket));
+    uint64_t hash = lookup_hash(str_from(key));
+    struct rest_bucket *bucket = lookup_find(&server->buckets_by_key, hash);
+    if (bucket)
+        return bucket;
+    bucket = must_allocate(1, sizeof(*bucket));
     snprintf(bucket->key, sizeof(bucket->key), "%s", key);
     snprintf(bucket->name, sizeof(bucket->name), "51m%02xb0cke7", family);
     must_grow(&server->buckets, server->bucket_count, sizeof(struct rest_bucket *));
     server->buckets[server->bucket_count++] = bucket;
+    lookup_add(&server->buckets_by_key, hash, bucket);
     return bucket;
 }
 

@@ -59,12 +59,47 @@ static bool has_hung_up(const struct rest_call *call)
     return poll(&event, 1, 0) > 0;
 }
 
-static void stall(struct rest_call *call)
+static void stall(struct rest_call *call, int64_t longest_ms)
 {
-    int64_t until_us = rest_now_us() + REST_SERVER_STALL_MS * INT64_C(1000);
+    int64_t until_us = rest_now_us() + longest_ms * 1000;
     while (!call->server->is_stopping && rest_now_us() < until_us && !has_hung_up(call))
         rest_pause(call->server, rest_now_us() + STALL_STEP_US);
     call->is_cut = true;
+}
+
+/* Draws from the bad day; false when this request is spared. */
+static bool draw_fault(struct rest_call *call, struct rest_fault *fault)
+{
+    struct rest_server *server = call->server;
+    const struct rest_chaos *chaos = &server->chaos;
+    const struct {
+        int share;
+        struct rest_fault fault;
+    } ends[] = {
+        { chaos->rate_limited,
+          { .kind = FAULT_STATUS, .status = 429, .retry_after_ms = chaos->retry_after_ms } },
+        { chaos->server_error, { .kind = FAULT_STATUS, .status = 502 } },
+        { chaos->reset_before, { .kind = FAULT_RESET_BEFORE } },
+        { chaos->reset_after, { .kind = FAULT_RESET_AFTER } },
+        { chaos->stall, { .kind = FAULT_STALL, .delay_ms = chaos->stall_ms } },
+    };
+    if (!call->token)
+        return false;
+    int drawn = rand_r(&server->chaos_seed) % 1000;
+    for (size_t i = 0; i < ARRAY_LENGTH(ends); drawn -= ends[i++].share)
+        if (drawn < ends[i].share) {
+            *fault = ends[i].fault;
+            return true;
+        }
+    return false;
+}
+
+void rest_server_set_chaos(struct rest_server *server, const struct rest_chaos *chaos)
+{
+    pthread_mutex_lock(&server->lock);
+    server->chaos = *chaos;
+    server->chaos_seed = chaos->seed;
+    pthread_mutex_unlock(&server->lock);
 }
 
 bool rest_faults_pass(struct rest_call *call, bool *cut_after)
@@ -73,7 +108,7 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after)
     *cut_after = false;
     if (take_fault(call, true, &fault))
         rest_pause(call->server, rest_now_us() + (int64_t)fault.delay_ms * 1000);
-    if (!take_fault(call, false, &fault))
+    if (!take_fault(call, false, &fault) && !draw_fault(call, &fault))
         return true;
     switch (fault.kind) {
     case FAULT_STATUS:
@@ -89,7 +124,7 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after)
         call->is_cut = true;
         return false;
     case FAULT_STALL:
-        stall(call);
+        stall(call, fault.delay_ms ? fault.delay_ms : REST_SERVER_STALL_MS);
         return false;
     default:
         *cut_after = fault.kind == FAULT_RESET_AFTER;

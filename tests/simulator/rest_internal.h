@@ -24,6 +24,7 @@ struct rest_token {
     int64_t *follow_up_ids;
     size_t follow_up_count, edits;
     bool was_refused_for_good; /* the bot was told that it is dead */
+    bool is_in_doubt;          /* the bot may believe that it has answered */
 };
 
 struct rest_bucket {
@@ -60,6 +61,9 @@ struct rest_server {
     struct rest_fault *faults;
     struct rest_arrival *arrivals;
     struct rest_change *changes;
+    struct lookup tokens_by_text, tokens_by_interaction, buckets_by_key;
+    struct rest_chaos chaos;
+    unsigned chaos_seed;
     size_t token_count, bucket_count, scope_count, fault_count, arrival_count, ended_count;
     size_t change_count, change_next;
     struct violations violations;

@@ -212,7 +212,8 @@ static bool is_token_good(struct rest_call *call)
     while (token->state == TOKEN_ASKED && rest_wait(server, now_us + CLOSE_US)) {
     }
     if (token->state == TOKEN_ASKED) {
-        rest_complain(call, "sent before the interaction was answered");
+        if (!token->is_in_doubt)
+            rest_complain(call, "sent before the interaction was answered");
         return refuse_token(call, 404, 10015);
     }
     if (is_expired(server, token)) {

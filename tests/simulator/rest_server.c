@@ -167,6 +167,9 @@ void rest_server_stop(struct rest_server *server)
     free_tokens(server);
     store_free(&server->store);
     violations_free(&server->violations);
+    lookup_free(&server->tokens_by_text);
+    lookup_free(&server->tokens_by_interaction);
+    lookup_free(&server->buckets_by_key);
     free(server->changes);
     free(server->scopes);
     free(server->buckets);

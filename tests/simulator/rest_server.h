@@ -84,6 +84,10 @@ int64_t rest_server_answered(struct rest_server *server, int64_t interaction_id,
 /* The bot gave no answer in time, or one that Discord refuses: the token never becomes good. */
 void rest_server_unanswered(struct rest_server *server, int64_t interaction_id);
 
+/* The connection broke before the answer came: the bot may have written it, so a request with the
+ * token is no violation. The same interaction may be sent again. */
+void rest_server_in_doubt(struct rest_server *server, int64_t interaction_id);
+
 /* The race everyone loses: how long it takes until Discord has taken in an answer; until then the
  * token gets 404 with code 10015. For answers from now on. */
 void rest_server_set_intake(struct rest_server *server, int delay_ms);
@@ -187,6 +191,19 @@ struct rest_fault {
 /* The oldest that fits a request and is not used up is the one that hits it. */
 void rest_server_add_fault(struct rest_server *server, const struct rest_fault *fault);
 void rest_server_clear_faults(struct rest_server *server);
+
+/* A bad day: of a thousand webhook requests so many meet each of these, at random. */
+struct rest_chaos {
+    unsigned seed;
+    int rate_limited; /* 429 without effect; the token's bucket stays closed for `retry_after_ms` */
+    int server_error; /* 502 without effect */
+    int reset_before, reset_after;
+    int stall; /* nothing for `stall_ms`, then the connection is cut, without effect */
+    int retry_after_ms, stall_ms;
+};
+
+/* From now on; zeroes end it. */
+void rest_server_set_chaos(struct rest_server *server, const struct rest_chaos *chaos);
 
 /* Faults as words of the scene language, without the word `fault`:
  *

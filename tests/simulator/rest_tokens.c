@@ -18,18 +18,13 @@ json_object *rest_copy_json(json_object *json)
 
 struct rest_token *rest_find_token(struct rest_server *server, struct str_view text)
 {
-    for (size_t i = 0; i < server->token_count; i++)
-        if (str_equal(str_from(server->tokens[i]->text), text))
-            return server->tokens[i];
-    return NULL;
+    struct rest_token *token = lookup_find(&server->tokens_by_text, lookup_hash(text));
+    return token && str_equal(str_from(token->text), text) ? token : NULL;
 }
 
 struct rest_token *rest_find_interaction(struct rest_server *server, int64_t id)
 {
-    for (size_t i = 0; i < server->token_count; i++)
-        if (server->tokens[i]->interaction.id == id)
-            return server->tokens[i];
-    return NULL;
+    return lookup_find(&server->tokens_by_interaction, (uint64_t)id);
 }
 
 static void add_clicked(struct rest_server *server, const struct stored_message *message)
@@ -64,6 +59,8 @@ void rest_server_ask(struct rest_server *server, const struct rest_interaction *
         }
         must_grow(&server->tokens, server->token_count, sizeof(struct rest_token *));
         server->tokens[server->token_count++] = token;
+        lookup_add(&server->tokens_by_text, lookup_hash(str_from(token->text)), token);
+        lookup_add(&server->tokens_by_interaction, (uint64_t)token->interaction.id, token);
     }
     pthread_mutex_unlock(&server->lock);
 }
@@ -139,6 +136,15 @@ void rest_server_unanswered(struct rest_server *server, int64_t interaction_id)
     if (token && token->state == TOKEN_ASKED)
         token->state = TOKEN_DEAD;
     pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void rest_server_in_doubt(struct rest_server *server, int64_t interaction_id)
+{
+    pthread_mutex_lock(&server->lock);
+    struct rest_token *token = rest_find_interaction(server, interaction_id);
+    if (token)
+        token->is_in_doubt = true;
     pthread_mutex_unlock(&server->lock);
 }
 

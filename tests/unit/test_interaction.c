@@ -608,8 +608,8 @@ static void a_stored_command_runs_as_if_sent_now(void **state)
     interaction_data_json(blocked, &data);
     struct interaction *again = NULL;
     struct err err = { 0 };
-    assert_int_equal(interaction_parse_data(buf_view(&data), modal, 4711, &again, &err), 0);
-    assert_int_equal(again->id, 4711);
+    assert_int_equal(interaction_parse_data(buf_view(&data), modal, &again, &err), 0);
+    assert_int_equal(again->id, modal->id);
     assert_int_equal(again->type, INTERACTION_COMMAND);
     assert_text(again->token, "dG9rZW4tMw");
     assert_int_equal(again->command.path_length, 3);
@@ -623,6 +623,25 @@ static void a_stored_command_runs_as_if_sent_now(void **state)
     interaction_data_json(again, &data_again);
     assert_true(str_equal(buf_view(&data), buf_view(&data_again)));
     interaction_free(again);
+}
+
+static void an_interaction_is_kept_as_discord_sent_it(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "command_guild", "modal" };
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        CLEANUP(buf_free) struct buf body = { 0 };
+        read_data(names[i], &body);
+        CLEANUP(free_interaction) struct interaction *first = parse_view(buf_view(&body));
+        assert_true(str_equal(interaction_json(first), buf_view(&body)));
+        CLEANUP(free_interaction)
+        struct interaction *again = parse_view(interaction_json(first));
+        assert_int_equal(again->id, first->id);
+        assert_true(str_equal(again->token, first->token));
+        assert_true(str_equal(interaction_json(again), buf_view(&body)));
+    }
+    CLEANUP(free_interaction) struct interaction *ping = parse_file("ping");
+    assert_null(interaction_json(ping).data);
 }
 
 static void broken_stored_data_is_refused_with_its_path(void **state)
@@ -643,7 +662,7 @@ static void broken_stored_data_is_refused_with_its_path(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct interaction *interaction = NULL;
         struct err err = { 0 };
-        int code = interaction_parse_data(str_from(cases[i].data), by, 1, &interaction, &err);
+        int code = interaction_parse_data(str_from(cases[i].data), by, &interaction, &err);
         assert_int_equal(code, ERR_INVALID);
         assert_null(interaction);
         assert_memory_equal(err.message, cases[i].reason, strlen(cases[i].reason));
@@ -673,6 +692,7 @@ int main(void)
         cmocka_unit_test(every_truncated_body_is_refused),
         cmocka_unit_test(flipped_bits_do_no_harm),
         cmocka_unit_test(a_stored_command_runs_as_if_sent_now),
+        cmocka_unit_test(an_interaction_is_kept_as_discord_sent_it),
         cmocka_unit_test(broken_stored_data_is_refused_with_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* The rules of the outbox by themselves: what becomes of a message after each kind of answer, and
- * the gate all sending goes through. */
+/* The rules of the outbox by themselves: what becomes of a message after each kind of answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "outbox/outbox_gate.h"
+#include "outbox/outbox_record.h"
 #include "outbox/outbox_rules.h"
 
 #include <sodium.h>
@@ -86,7 +85,7 @@ static void a_follow_up_is_repeated_only_when_it_certainly_had_no_effect(void **
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        expect(&rows[i], OUTBOX_EDIT_ORIGINAL, rows[i].kind_of_edit, rows[i].reason_of_edit);
+        expect(&rows[i], OUTBOX_EDIT, rows[i].kind_of_edit, rows[i].reason_of_edit);
         expect(&rows[i], OUTBOX_FOLLOW_UP, rows[i].kind_of_follow_up, rows[i].reason_of_follow_up);
     }
 }
@@ -99,7 +98,6 @@ static void a_token_discord_does_not_know_yet_is_tried_at_growing_pauses(void **
     for (int i = 0; i < (int)ARRAY_LENGTH(pauses); i++) {
         struct outbox_verdict verdict = judge(&row, OUTBOX_FOLLOW_UP, i, 0);
         assert_int_equal(verdict.delay_ms, pauses[i]);
-        assert_int_equal(verdict.pause_ms, 0);
         row.since_answer_ms += pauses[i];
     }
     /* The last word is spoken at the end of the window, wherever the pauses have led. */
@@ -117,7 +115,7 @@ static void backoff_doubles_up_to_its_cap_and_jitters_fully(void **state)
     for (int failures = 0; failures < (int)ARRAY_LENGTH(steps); failures++) {
         int64_t least = INT64_MAX, most = 0;
         for (int i = 0; i < 500; i++) {
-            int64_t delay = judge(&row, OUTBOX_EDIT_ORIGINAL, 0, failures).delay_ms;
+            int64_t delay = judge(&row, OUTBOX_EDIT, 0, failures).delay_ms;
             least = delay < least ? delay : least;
             most = delay > most ? delay : most;
         }
@@ -125,7 +123,7 @@ static void backoff_doubles_up_to_its_cap_and_jitters_fully(void **state)
         assert_in_range(least, 0, steps[failures] / 10);
         assert_in_range(most, steps[failures] * 9 / 10, steps[failures]);
     }
-    int64_t much_later = judge(&row, OUTBOX_EDIT_ORIGINAL, 0, 1000000).delay_ms;
+    int64_t much_later = judge(&row, OUTBOX_EDIT, 0, 1000000).delay_ms;
     assert_in_range(much_later, 0, 60000);
 }
 
@@ -135,20 +133,42 @@ static void a_429_waits_as_long_as_it_says(void **state)
     struct row row = { 429, 0, "{\"retry_after\":1.5,\"global\":false}", 0, 0, 0, 0, 0 };
     struct outbox_verdict verdict = judge(&row, OUTBOX_FOLLOW_UP, 0, 0);
     assert_int_equal(verdict.delay_ms, 1500);
-    assert_int_equal(verdict.pause_ms, 0);
     row.body = "{\"retry_after\":0,\"global\":false}";
     assert_int_equal(judge(&row, OUTBOX_FOLLOW_UP, 0, 0).delay_ms, 0);
     row.body = "{\"global\":false}";
     assert_in_range(judge(&row, OUTBOX_FOLLOW_UP, 0, 0).delay_ms, 0, 1000);
 }
 
-static void a_global_limit_and_a_ban_stop_all_sending(void **state)
+static void a_ban_is_waited_for_even_if_it_does_not_say_how_long(void **state)
 {
     (void)state;
-    struct row row = { 429, 0, "{\"retry_after\":1.5,\"global\":true}", 0, 0, 0, 0, 0 };
-    assert_int_equal(judge(&row, OUTBOX_FOLLOW_UP, 0, 0).pause_ms, 1500);
-    row.body = "<html>error 1015</html>";
-    assert_int_equal(judge(&row, OUTBOX_FOLLOW_UP, 0, 0).pause_ms, 60000);
+    const struct row row = { 429, 0, "<html>error 1015</html>", 0, 0, 0, 0, 0 };
+    assert_int_equal(judge(&row, OUTBOX_FOLLOW_UP, 0, 0).delay_ms, 60000);
+}
+
+static struct outbox_verdict judge_gone(enum outbox_method method, bool is_reposted)
+{
+    struct rest_response response = { .status = 404, .retry_after_ms = -1 };
+    const struct rest_error error = { .is_json = true, .code = REST_UNKNOWN_MESSAGE };
+    const struct outbox_try attempt = {
+        .method = method, .is_reposted = is_reposted, .response = &response, .error = &error
+    };
+    return outbox_judge(&outbox_rules_default, &attempt);
+}
+
+static void an_edit_of_a_deleted_message_is_sent_anew_where_wanted(void **state)
+{
+    (void)state;
+    assert_int_equal(judge_gone(OUTBOX_EDIT, true).kind, OUTBOX_REPOST);
+    assert_int_equal(judge_gone(OUTBOX_EDIT, false).kind, OUTBOX_LOST);
+    assert_int_equal(judge_gone(OUTBOX_FOLLOW_UP, true).kind, OUTBOX_LOST);
+}
+
+static void to_delete_what_is_gone_is_done(void **state)
+{
+    (void)state;
+    assert_int_equal(judge_gone(OUTBOX_DELETE, false).kind, OUTBOX_SENT);
+    assert_int_equal(judge_gone(OUTBOX_DELETE, true).kind, OUTBOX_SENT);
 }
 
 static void a_token_ends_fifteen_minutes_after_its_snowflake(void **state)
@@ -157,65 +177,6 @@ static void a_token_ends_fifteen_minutes_after_its_snowflake(void **state)
     /* The example of https://docs.discord.com/developers/reference#snowflakes */
     assert_int_equal(outbox_token_end_ms(INT64_C(175928847299117063)),
                      INT64_C(1462015105796) + 15 * 60 * 1000);
-}
-
-/* --- The gate --- */
-
-static void an_open_gate_lets_all_pass(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe = true;
-    for (int i = 0; i < 3; i++) {
-        assert_true(gate_pass(&gate, 5, &is_probe));
-        assert_false(is_probe);
-    }
-}
-
-static void a_shut_gate_lets_one_probe_pass_and_opens_when_it_is_heard(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 100);
-    assert_int_equal(gate_opens_us(&gate), 100);
-    assert_false(gate_pass(&gate, 99, &is_probe));
-    assert_true(gate_pass(&gate, 100, &is_probe));
-    assert_true(is_probe);
-    assert_false(gate_pass(&gate, 1000, &is_probe));
-    gate_probe_ended(&gate, true);
-    assert_true(gate_pass(&gate, 1000, &is_probe));
-    assert_false(is_probe);
-}
-
-static void an_unheard_probe_is_followed_by_another(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 100);
-    assert_true(gate_pass(&gate, 100, &is_probe));
-    gate_probe_ended(&gate, false);
-    assert_true(gate_pass(&gate, 101, &is_probe));
-    assert_true(is_probe);
-    assert_false(gate_pass(&gate, 102, &is_probe));
-}
-
-static void bans_that_arrive_together_shut_the_gate_for_the_longest(void **state)
-{
-    (void)state;
-    struct gate gate = { 0 };
-    bool is_probe;
-    gate_shut(&gate, 200);
-    gate_shut(&gate, 100);
-    assert_false(gate_pass(&gate, 199, &is_probe));
-    assert_true(gate_pass(&gate, 200, &is_probe));
-    /* The probe meets a ban again, a shorter one. */
-    gate_shut(&gate, 150);
-    gate_probe_ended(&gate, true);
-    assert_false(gate_pass(&gate, 149, &is_probe));
-    assert_true(gate_pass(&gate, 150, &is_probe));
-    assert_true(is_probe);
 }
 
 static int start_sodium(void **state)
@@ -231,12 +192,10 @@ int main(void)
         cmocka_unit_test(a_token_discord_does_not_know_yet_is_tried_at_growing_pauses),
         cmocka_unit_test(backoff_doubles_up_to_its_cap_and_jitters_fully),
         cmocka_unit_test(a_429_waits_as_long_as_it_says),
-        cmocka_unit_test(a_global_limit_and_a_ban_stop_all_sending),
+        cmocka_unit_test(a_ban_is_waited_for_even_if_it_does_not_say_how_long),
+        cmocka_unit_test(an_edit_of_a_deleted_message_is_sent_anew_where_wanted),
+        cmocka_unit_test(to_delete_what_is_gone_is_done),
         cmocka_unit_test(a_token_ends_fifteen_minutes_after_its_snowflake),
-        cmocka_unit_test(an_open_gate_lets_all_pass),
-        cmocka_unit_test(a_shut_gate_lets_one_probe_pass_and_opens_when_it_is_heard),
-        cmocka_unit_test(an_unheard_probe_is_followed_by_another),
-        cmocka_unit_test(bans_that_arrive_together_shut_the_gate_for_the_longest),
     };
     return cmocka_run_group_tests(tests, start_sodium, NULL);
 }

@@ -6,8 +6,8 @@
  *                    ^  \_ shut again: for longer       |
  *                    +----------------------------------+ the probe met a ban again
  */
-#ifndef OUTBOX_OUTBOX_GATE_H
-#define OUTBOX_OUTBOX_GATE_H
+#ifndef DISCORD_RATE_LIMITER_GATE_H
+#define DISCORD_RATE_LIMITER_GATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

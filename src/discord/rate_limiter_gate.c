@@ -1,5 +1,5 @@
-/* The gate's state changes in gate_transition alone. Used by the sending thread only. */
-#include "outbox/outbox_gate.h"
+/* The gate's state changes in gate_transition alone. Used by one thread. */
+#include "discord/rate_limiter_gate.h"
 
 #include <assert.h>
 

@@ -1,0 +1,49 @@
+/* The journal's two halves: outbox_journal.c writes entries, outbox_upkeep.c does what time brings.
+ */
+#ifndef OUTBOX_OUTBOX_JOURNAL_INTERNAL_H
+#define OUTBOX_OUTBOX_JOURNAL_INTERNAL_H
+
+#include "outbox/outbox_journal.h"
+#include "outbox/outbox_store.h"
+
+#include <pthread.h>
+
+struct journal {
+    struct journal_settings settings;
+    struct outbox_instance instance;
+    pthread_t thread;
+    atomic_int room;
+    _Atomic int64_t lease_until_us; /* monotonic */
+
+    pthread_mutex_t lock; /* guards the following */
+    pthread_cond_t changed;
+    struct journal_entry *first, **end;
+    uint64_t submitted; /* entries, ever */
+    bool is_stopping;
+    int64_t stop_us; /* monotonic: when what is left is given up */
+
+    /* The thread's own. */
+    bool has_lost_lease; /* since the last heartbeat that succeeded */
+    bool needs_reclaim;  /* the lease came back: what we hold is to be loaded anew ... */
+    uint64_t reclaim_at; /* ... when so many entries have ended: they tell what is left of it */
+    uint64_t ended;      /* entries, ever */
+    bool has_queued;     /* somebody's or nobody's jobs wait */
+    int64_t heartbeat_due_us, poll_due_us, sweep_due_us; /* monotonic */
+};
+
+/* Makes this instance known. Errors: those of db_query. */
+int upkeep_begin(struct journal *journal, struct err *err) MUST_CHECK;
+
+/* Does what is due. */
+void upkeep(struct journal *journal);
+
+/* When the next is due, monotonic. */
+int64_t upkeep_next_us(const struct journal *journal);
+
+/* Hands all jobs back and takes the instance out. */
+void upkeep_end(struct journal *journal);
+
+/* Gives each row to `loaded`; one that can't be opened is dead. */
+void journal_load_rows(struct journal *journal, const struct db_rows *rows);
+
+#endif

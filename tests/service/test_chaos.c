@@ -1,0 +1,385 @@
+/* A bad day at Discord and at home: deferred payments through the signed endpoint while Discord
+ * answers with 429s, 502s, resets and silence, and the bot is killed with SIGKILL again and again.
+ *
+ * Whoever was told to wait gets the edit, and it says what the ledger says; nothing is lost or
+ * doubled, and no rule of Discord's is broken. A connection that breaks is tried again with the
+ * same interaction, as Discord's and nginx's repeats would be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "harness/bot_process.h"
+#include "harness/http_client.h"
+#include "harness/interaction_json.h"
+#include "harness/lookup.h"
+#include "harness/memory.h"
+#include "simulator/components.h"
+#include "simulator/rest_server.h"
+
+#include "bronx/tos.h"
+
+#include "service_fixture.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+
+#ifdef IS_SANITIZED /* many times slower */
+#define COMMANDS   2000
+#define PER_SECOND 150
+#define KILLS      5
+#else
+#define COMMANDS   20000
+#define PER_SECOND 500
+#define KILLS      20
+#endif
+#define PEOPLE       2000
+#define CLIENTS      16
+#define REPLAYED     500 /* of the edits, compared byte for byte */
+#define FIRST_PERSON INT64_C(7000000000000000001)
+#define RICHES       INT64_C(1000000)
+#define EDIT_MS      120000 /* far longer than it takes: nothing is asserted on time */
+
+/* In a thousand requests. Together some 5 %: a very bad day. */
+static const struct rest_chaos bad_day = {
+    .seed = 20261124,
+    .rate_limited = 4,
+    .retry_after_ms = 400,
+    .server_error = 20,
+    .reset_before = 10,
+    .reset_after = 10,
+    .stall = 2,
+    .stall_ms = 1500,
+};
+
+struct chaos {
+    struct harness_bot bot;
+    struct rest_server *discord;
+    char database_url[128];
+    int64_t ids[COMMANDS];
+    int64_t started_us;
+    int next;         /* atomic */
+    int acknowledged; /* atomic */
+    int repeated;     /* atomic: requests sent again */
+};
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void sleep_us(int64_t microseconds)
+{
+    const struct timespec pause = { microseconds / 1000000, microseconds % 1000000 * 1000 };
+    if (microseconds > 0)
+        nanosleep(&pause, NULL);
+}
+
+/* --- Payments --- */
+
+/* Everybody pays in turn, so that the cooldown is over when it is somebody's turn again. */
+static json_object *payment(int number, int64_t id)
+{
+    const struct place place = { .guild_id = 500 + number % 50,
+                                 .channel_id = 501,
+                                 .channel_name = "general",
+                                 .guild_locale = "en-US" };
+    const struct person payee = { .id = FIRST_PERSON + (number + 1) % PEOPLE, .name = "payee" };
+    const struct envelope envelope = {
+        .id = id,
+        .application_id = HARNESS_APPLICATION_ID,
+        .person = { .id = FIRST_PERSON + number % PEOPLE, .name = "payer" },
+        .place = place,
+    };
+    json_object *options = must_array();
+    must_append(options, option_json("user", 6, must_id(payee.id)));
+    must_append(options, option_json("amount", 3, must_text(STR("1"))));
+    json_object *resolved = must_object();
+    resolved_add_user(resolved, &payee, &place);
+    return command_interaction(&envelope, 42, "pay", options, resolved);
+}
+
+static int post(struct chaos *chaos, struct http_client *client, int number,
+                struct http_answer *answer)
+{
+    CLEANUP(json_release) json_object *interaction = payment(number, chaos->ids[number]);
+    CLEANUP(buf_free) struct buf body = { 0 };
+    struct harness_signature signature;
+    interaction_bytes(interaction, &body);
+    harness_sign(&chaos->bot.keys, harness_bot_now_ms(&chaos->bot) / 1000, buf_view(&body),
+                 &signature);
+    return http_client_post_signed(client, &signature, buf_view(&body), answer, NULL);
+}
+
+static void pay(struct chaos *chaos, struct http_client *client, int number)
+{
+    CLEANUP(http_answer_free) struct http_answer answer = { 0 };
+    chaos->ids[number] = snowflake_at(harness_bot_now_ms(&chaos->bot), 0) + (number & 0x3fffff);
+    const struct rest_interaction asked = {
+        .id = chaos->ids[number],
+        .type = 2,
+        .channel_id = 501,
+        .person = { .id = FIRST_PERSON + number % PEOPLE, .name = "payer" },
+    };
+    rest_server_ask(chaos->discord, &asked);
+    while (post(chaos, client, number, &answer) != 0 || answer.status != 200) {
+        rest_server_in_doubt(chaos->discord, chaos->ids[number]);
+        __atomic_fetch_add(&chaos->repeated, 1, __ATOMIC_RELAXED);
+        sleep_us(5000);
+    }
+    if (!str_starts_with(buf_view(&answer.body), STR("{\"type\":5")))
+        return;
+    rest_server_answered(chaos->discord, chaos->ids[number], buf_view(&answer.body));
+    __atomic_fetch_add(&chaos->acknowledged, 1, __ATOMIC_RELAXED);
+}
+
+static void *pay_in_turn(void *argument)
+{
+    struct chaos *chaos = argument;
+    struct http_client *client = http_client_new(&chaos->bot.listen);
+    int number;
+    while ((number = __atomic_fetch_add(&chaos->next, 1, __ATOMIC_RELAXED)) < COMMANDS) {
+        sleep_us(chaos->started_us + (int64_t)number * 1000000 / PER_SECOND - now_us());
+        pay(chaos, client, number);
+    }
+    http_client_free(client);
+    return NULL;
+}
+
+/* --- The day --- */
+
+static const struct command nothing = { .name = "test" };
+
+static void make_everybody_rich(struct chaos *chaos)
+{
+    struct service_fixture fixture;
+    assert_int_equal(
+        service_fixture_open_at(&fixture, chaos->database_url, harness_bot_now_ms(&chaos->bot)), 0);
+    for (int i = 0; i < PEOPLE; i++) {
+        struct service_call call;
+        struct ledger_receipt receipt;
+        const struct ledger_entry riches = {
+            .operation = "riches",
+            .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(FIRST_PERSON + i), RICHES } },
+            .transfer_count = 1,
+        };
+        service_call_begin(&call, &fixture, &nothing, 1 + i, FIRST_PERSON + i);
+        assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
+        assert_int_equal(ledger_post(&call.call, &riches, &receipt, NULL), LEDGER_DONE);
+        service_call_end(&call);
+    }
+    service_fixture_close(&fixture);
+}
+
+static void launch(struct chaos *chaos)
+{
+    struct err err = { 0 };
+    if (harness_bot_launch(&chaos->bot, &err) != 0)
+        fail_msg("%s", err.message);
+}
+
+static void stop(struct chaos *chaos)
+{
+    int exit_code = -1;
+    struct err err = { 0 };
+    assert_int_equal(harness_bot_stop(&chaos->bot, &exit_code, &err), 0);
+    assert_int_equal(exit_code, 0);
+}
+
+static void kill_now_and_then(struct chaos *chaos)
+{
+    const int64_t life_us = (int64_t)COMMANDS * 1000000 / PER_SECOND / (KILLS + 1);
+    for (int kill = 1; kill <= KILLS; kill++) {
+        sleep_us(chaos->started_us + kill * life_us - now_us());
+        harness_bot_kill(&chaos->bot, SIGKILL);
+        launch(chaos);
+    }
+}
+
+static void live_through_the_day(struct chaos *chaos)
+{
+    pthread_t clients[CLIENTS];
+    launch(chaos);
+    rest_server_set_chaos(chaos->discord, &bad_day);
+    chaos->started_us = now_us();
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(pthread_create(&clients[i], NULL, pay_in_turn, chaos), 0);
+    kill_now_and_then(chaos);
+    for (int i = 0; i < CLIENTS; i++)
+        pthread_join(clients[i], NULL);
+}
+
+/* --- What is left of it --- */
+
+static void assert_every_edit_arrives(struct chaos *chaos)
+{
+    int missing = 0;
+    assert_int_equal(chaos->acknowledged, COMMANDS);
+    for (int i = 0; i < COMMANDS; i++)
+        if (!rest_server_wait_edits(chaos->discord, chaos->ids[i], 1, missing ? 1 : EDIT_MS))
+            missing++;
+    if (missing > 0) {
+        CLEANUP(buf_free) struct buf tail = { 0 };
+        harness_bot_log_tail(&chaos->bot, 20, &tail);
+        fail_msg("%d of %d edits are missing; %.*s", missing, COMMANDS, STR_ARGS(buf_view(&tail)));
+    }
+}
+
+static void assert_no_rule_was_broken(struct chaos *chaos)
+{
+    CLEANUP(buf_free) struct buf violation = { 0 };
+    size_t requests = rest_server_arrivals(chaos->discord), limited = 0;
+    rest_server_first_violation(chaos->discord, &violation);
+    if (violation.length > 0)
+        fail_msg("%s", violation.data);
+    for (size_t i = 0; i < requests; i++) {
+        struct rest_arrival arrival;
+        if (rest_server_arrival(chaos->discord, i, &arrival))
+            limited += arrival.status == 429;
+    }
+    print_message("%d commands, %d sent again, %zu requests to Discord, %zu of them got 429\n",
+                  COMMANDS, chaos->repeated, requests, limited);
+    assert_true(limited * 100 < requests);
+}
+
+/* Which interactions have paid. */
+static struct lookup *read_payments(struct service_fixture *fixture)
+{
+    struct lookup *paid = must_allocate(1, sizeof(*paid));
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    struct db_statement statement = {
+        .sql = "SELECT interaction_id FROM ledger_transfer WHERE operation = 'pay'",
+    };
+    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
+    for (int i = 0; i < db_rows_count(rows); i++)
+        lookup_add(paid, (uint64_t)db_rows_int(rows, i, 0), paid);
+    return paid;
+}
+
+/* A receipt where the ledger has the payment, and nowhere else. */
+static int assert_edits_say_what_the_ledger_says(struct chaos *chaos,
+                                                 struct service_fixture *fixture)
+{
+    struct lookup *paid = read_payments(fixture);
+    int receipts = 0;
+    for (int i = 0; i < COMMANDS; i++) {
+        CLEANUP(buf_free) struct buf edit = { 0 };
+        assert_true(rest_server_original(chaos->discord, chaos->ids[i], &edit));
+        bool has_receipt = strstr(edit.data, "receipt") != NULL;
+        bool is_paid = lookup_find(paid, (uint64_t)chaos->ids[i]) != NULL;
+        if (has_receipt != is_paid)
+            fail_msg("the ledger %s a payment, but the edit says: %s",
+                     is_paid ? "has" : "does not have", edit.data);
+        receipts += has_receipt;
+    }
+    lookup_free(paid);
+    free(paid);
+    return receipts;
+}
+
+static void assert_books_balance(struct chaos *chaos)
+{
+    struct service_fixture fixture;
+    struct err err = { 0 };
+    assert_int_equal(
+        service_fixture_open_at(&fixture, chaos->database_url, harness_bot_now_ms(&chaos->bot)), 0);
+    if (ledger_verify(fixture.db, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_true(service_fixture_count(&fixture, "SELECT SUM(balance) FROM account") ==
+                PEOPLE * (RICHES + TOS_WELCOME_BONUS));
+    assert_int_equal(
+        service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state <> 'done'"), 0);
+    assert_int_equal(
+        service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE content IS NOT NULL"),
+        0);
+    int receipts = assert_edits_say_what_the_ledger_says(chaos, &fixture);
+    print_message("%d edits are receipts, as the ledger says; the others say why not\n", receipts);
+    assert_true(receipts > COMMANDS / 2);
+    service_fixture_close(&fixture);
+}
+
+static void assert_same_components(struct str_view edit, struct str_view answer)
+{
+    CLEANUP(json_release) json_object *sent = json_tokener_parse(edit.data);
+    CLEANUP(json_release) json_object *asked = json_tokener_parse(answer.data);
+    json_object *then = json_object_object_get(sent, "components");
+    json_object *now = json_object_object_get(json_object_object_get(asked, "data"), "components");
+    components_number(now); /* as the simulator numbers what it stores */
+    if (!now || strcmp(json_object_to_json_string(then), json_object_to_json_string(now)) != 0)
+        fail_msg("the edit was %s, the answer is %s", edit.data, answer.data);
+}
+
+/* Asked again when nothing is slow, the bot answers at once, and with the same message. */
+static void assert_edits_are_the_answers(struct chaos *chaos)
+{
+    struct http_client *client = http_client_new(&chaos->bot.listen);
+    int compared = 0;
+    for (int i = 0; i < COMMANDS && compared < REPLAYED; i += 7) {
+        CLEANUP(http_answer_free) struct http_answer answer = { 0 };
+        CLEANUP(buf_free) struct buf edit = { 0 };
+        assert_true(rest_server_original(chaos->discord, chaos->ids[i], &edit));
+        if (!strstr(edit.data, "receipt"))
+            continue; /* its cooldown is over by now */
+        assert_int_equal(post(chaos, client, i, &answer), 0);
+        assert_same_components(str_from(edit.data), str_from(answer.body.data));
+        compared++;
+    }
+    http_client_free(client);
+    print_message("%d edits are what the bot answers to the same interaction later\n", compared);
+    assert_true(compared > 0);
+}
+
+static void every_edit_arrives_on_a_bad_day(void **state)
+{
+    (void)state;
+    static struct chaos chaos;
+    static char api_url[128];
+    static const char *environment[] = { api_url, "DEFER_AFTER_MS=0", "LOG_LEVEL=warning", NULL };
+    static const char *quiet[] = { api_url, NULL };
+    const struct harness_bot_options options = { .binary = BRONXBOT_BINARY,
+                                                 .environment = environment,
+                                                 .keeps_socket = true };
+    struct err err = { 0 };
+    assert_int_equal(rest_server_start(&chaos.discord, &(struct rest_server_settings){ 0 }, &err),
+                     0);
+    snprintf(api_url, sizeof(api_url), "DISCORD_API_URL=%s", rest_server_url(chaos.discord));
+    assert_int_equal(harness_bot_init(&chaos.bot, &options, &err), 0);
+    snprintf(chaos.database_url, sizeof(chaos.database_url), "sqlite:%s/bronxbot.db",
+             chaos.bot.folder);
+    make_everybody_rich(&chaos);
+    live_through_the_day(&chaos);
+    assert_every_edit_arrives(&chaos);
+    stop(&chaos);
+    assert_no_rule_was_broken(&chaos);
+    assert_books_balance(&chaos);
+    chaos.bot.options.environment = quiet;
+    launch(&chaos);
+    assert_edits_are_the_answers(&chaos);
+    stop(&chaos);
+    harness_bot_fini(&chaos.bot);
+    rest_server_stop(chaos.discord);
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return 1;
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_edit_arrives_on_a_bad_day) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,310 @@
+/* Sets up without asserting: a fixture that can't be made ends the program. */
+#include "outbox_fixture.h"
+
+#include "db/migrate.h"
+#include "harness/interaction_json.h"
+#include "harness/memory.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static void must(bool is_true, const char *what)
+{
+    if (is_true)
+        return;
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+/* --- The fake Discord --- */
+
+/* A path is /api/webhooks/APPLICATION/token-N, with /messages/... for edits and deletions. */
+static struct token *token_of(struct outbox_fixture *fixture, const struct script_request *request)
+{
+    static const struct str_view before = { "/api/webhooks/4242/token-", 25 };
+    int64_t number;
+    struct str_view rest = request->path, digits;
+    if (!str_starts_with(rest, before))
+        return NULL;
+    rest = (struct str_view){ rest.data + before.length, rest.length - before.length };
+    if (!str_split(&rest, '/', &digits) || str_to_uint63(digits, &number) != 0 ||
+        number >= TOKENS_MAX)
+        return NULL;
+    bool is_post = str_equal(request->method, STR("POST"));
+    return is_post == (rest.length == 0) ? &fixture->tokens[number] : NULL;
+}
+
+/* Of a Components V2 message its first text; else the body itself. */
+static void remember_text(struct token *token, struct str_view body)
+{
+    static const char key[] = "\"content\":\"";
+    char text[sizeof(token->last)];
+    const char *start = memmem(body.data, body.length, key, sizeof(key) - 1);
+    struct str_view said = body;
+    if (start) {
+        said.data = start + sizeof(key) - 1;
+        said.length = body.length - (size_t)(said.data - body.data);
+        struct str_view rest = said;
+        str_split(&rest, '"', &said);
+    }
+    snprintf(text, sizeof(text), "%.*s", STR_ARGS(said));
+    token->is_disordered |= strcmp(text, token->last) < 0;
+    memcpy(token->last, text, sizeof(text));
+}
+
+static void take_effect(struct outbox_fixture *fixture, struct token *token,
+                        const struct script_request *request)
+{
+    token->effects++;
+    token->posts += str_equal(request->method, STR("POST"));
+    if (str_equal(request->method, STR("DELETE"))) {
+        token->deletes++;
+        return;
+    }
+    remember_text(token, request->body);
+    if (!str_equal(request->method, STR("PATCH")))
+        return;
+    int64_t now_us = clock_monotonic_us(&fixture->base.clock.clock);
+    if (token->last_us != 0 && now_us - token->last_us < token->closest_us)
+        token->closest_us = now_us - token->last_us;
+    token->last_us = now_us;
+}
+
+void outbox_discord(void *context, const struct script_request *request,
+                    struct script_answer *answer)
+{
+    struct outbox_fixture *fixture = context;
+    struct token *token = token_of(fixture, request);
+    fixture->requests++;
+    if (!token) {
+        fixture->has_other_requests = true;
+        answer->status = 400;
+        return;
+    }
+    bool has_effect = true;
+    token->tries++;
+    fixture->fault(token, answer, &has_effect);
+    if (has_effect)
+        take_effect(fixture, token, request);
+    if (answer->fate == SCRIPT_ANSWER && answer->body.length == 0)
+        buf_append(&answer->body, STR("{\"id\":\"1\"}"));
+}
+
+void refuse_with(struct script_answer *answer, bool *has_effect, int status, const char *body)
+{
+    answer->status = status;
+    buf_append(&answer->body, str_from(body));
+    *has_effect = false;
+}
+
+void no_fault(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    (void)token, (void)answer, (void)has_effect;
+}
+
+/* --- Beginning and end --- */
+
+void outbox_begin(struct outbox_fixture *fixture, fault *wrong)
+{
+    struct migration_result migrated;
+    *fixture = (struct outbox_fixture){ .fault = wrong, .rules = outbox_rules_default };
+    for (int i = 0; i < OUTBOX_NOT_YET_TRIES; i++)
+        fixture->rules.not_yet_ms[i] = 2 << i;
+    fixture->rules.backoff_base_ms = 4;
+    fixture->rules.backoff_cap_ms = 30;
+    fixture->rules.ban_ms = 20;
+    for (int i = 0; i < TOKENS_MAX; i++)
+        fixture->tokens[i].closest_us = INT64_MAX;
+    db_fixture_init(&fixture->base);
+    must(db_open(&fixture->base.db, &fixture->base.settings, NULL) == 0, "the database");
+    fixture->begun_ms = clock_wall_ms(&fixture->base.clock.clock);
+    must(db_migrate(fixture->base.db, built_in_migrations, fixture->begun_ms, &migrated, NULL) == 0,
+         "the schema");
+    fixture->log_fd = memfd_create("log", MFD_CLOEXEC);
+    fixture->log =
+        log_sink_new(fixture->log_fd, LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, &fixture->base.clock.clock);
+    must(fixture->log_fd >= 0 && fixture->log, "the log");
+    fixture->server = script_server_start(0, outbox_discord, fixture);
+}
+
+void outbox_open_at(struct outbox_fixture *fixture, const char *url)
+{
+    const struct outbox_settings settings = { .db = fixture->base.db,
+                                              .api_url = url,
+                                              .role = "test",
+                                              .key = { 7 },
+                                              .edit_floor_ms = fixture->edit_floor_ms,
+                                              .clock = &fixture->base.clock.clock,
+                                              .metrics = fixture->base.metrics,
+                                              .log = fixture->log };
+    struct err err = { 0 };
+    must(outbox_new_with_rules(&fixture->outbox, &settings, &fixture->rules, &err) == 0,
+         err.message);
+}
+
+void outbox_open(struct outbox_fixture *fixture)
+{
+    outbox_open_at(fixture, script_server_url(fixture->server));
+}
+
+void outbox_close(struct outbox_fixture *fixture)
+{
+    outbox_free(STEAL(fixture->outbox), FREE_MS);
+    must(metrics_read(fixture->base.metrics, METRIC_OUTBOX_WAITING, 0) == 0, "jobs are left");
+}
+
+void outbox_end(struct outbox_fixture *fixture)
+{
+    outbox_free(fixture->outbox, 0);
+    script_server_stop(fixture->server);
+    must(!fixture->has_other_requests, "requests to nobody");
+    db_fixture_fini(&fixture->base);
+    log_sink_free(fixture->log);
+    close(fixture->log_fd);
+}
+
+/* --- Deferrals --- */
+
+int64_t id_of_token(const struct outbox_fixture *fixture, int token)
+{
+    return snowflake_at(fixture->begun_ms, (unsigned)token);
+}
+
+struct interaction outbox_interaction(const struct outbox_fixture *fixture, int token,
+                                      char name[16])
+{
+    snprintf(name, 16, "token-%d", token);
+    return (struct interaction){
+        .id = id_of_token(fixture, token),
+        .application_id = APPLICATION_ID,
+        .type = INTERACTION_COMMAND,
+        .token = str_from(name),
+    };
+}
+
+static void on_stored(void *context, enum outbox_stored stored)
+{
+    struct outbox_fixture *fixture = context;
+    atomic_fetch_add(&fixture->told[stored], 1);
+}
+
+struct outbox_deferred *defer(struct outbox_fixture *fixture, int token, enum outbox_run_mode mode)
+{
+    char name[16];
+    struct outbox_deferred *deferred = NULL;
+    const struct interaction interaction = outbox_interaction(fixture, token, name);
+    struct outbox_deferral deferral = {
+        .interaction = &interaction,
+        .json = str_from(name),
+        .mode = mode,
+        .stored = on_stored,
+        .context = fixture,
+    };
+    snprintf(deferral.request_id, sizeof(deferral.request_id), "request-%03d", token);
+    outbox_defer(fixture->outbox, &deferral, &deferred);
+    return deferred;
+}
+
+void send_reply(struct outbox_fixture *fixture, int token, enum outbox_method method,
+                const char *body)
+{
+    struct outbox_deferred *deferred = defer(fixture, token, OUTBOX_RUNS_HERE);
+    const struct outbox_message message = { .method = method, .body = str_from(body) };
+    outbox_answered(fixture->outbox, deferred);
+    outbox_finish_run(fixture->outbox, deferred, &message);
+}
+
+/* --- Authors --- */
+
+struct outbox_target target_of_token(const struct outbox_fixture *fixture, int token, char name[16])
+{
+    const struct interaction interaction = outbox_interaction(fixture, token, name);
+    return (struct outbox_target){
+        .interaction_id = interaction.id,
+        .application_id = APPLICATION_ID,
+        .message_key = interaction.id,
+        .token = interaction.token,
+    };
+}
+
+int act_on(struct outbox_fixture *fixture, const struct outbox_target *target,
+           enum author_action action, const char *text)
+{
+    static const struct interaction interaction = { .type = INTERACTION_COMMAND };
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    struct outbox *outbox = fixture->outbox;
+    struct reply *reply = reply_new(&arena, &interaction);
+    must(reply, "a reply");
+    reply_text(reply, "%s", text);
+    switch (action) {
+    case FRAME:
+        return outbox_edit_frame(outbox, target, reply, NULL);
+    case FINAL:
+        return outbox_edit_final(outbox, target, reply, NULL);
+    case FOLLOW:
+        return outbox_followup(outbox, target, reply, NULL);
+    default:
+        return outbox_delete(outbox, target, NULL);
+    }
+}
+
+int act(struct outbox_fixture *fixture, int token, enum author_action action, const char *text)
+{
+    char name[16];
+    const struct outbox_target target = target_of_token(fixture, token, name);
+    return act_on(fixture, &target, action, text);
+}
+
+/* --- What came of it --- */
+
+int64_t sent(const struct outbox_fixture *fixture)
+{
+    int64_t total = 0;
+    for (int method = 0; method <= OUTBOX_DELETE; method++)
+        total += metrics_read(fixture->base.metrics, METRIC_OUTBOX_SENT, method);
+    return total;
+}
+
+int64_t given_up(const struct outbox_fixture *fixture, enum outbox_loss loss)
+{
+    return metrics_read(fixture->base.metrics, METRIC_OUTBOX_GIVEN_UP, (int)loss);
+}
+
+int64_t retried(const struct outbox_fixture *fixture, enum outbox_retry retry)
+{
+    return metrics_read(fixture->base.metrics, METRIC_OUTBOX_RETRIES, (int)retry);
+}
+
+void await_number(const struct outbox_fixture *fixture, const char *sql, int64_t count)
+{
+    const struct timespec pause = { .tv_nsec = 2000000 };
+    while (db_fixture_number(fixture->base.db, sql) < count)
+        nanosleep(&pause, NULL);
+}
+
+char *read_log(const struct outbox_fixture *fixture)
+{
+    struct buf text = { 0 };
+    char bytes[4096];
+    off_t at = 0;
+    for (ssize_t got; (got = pread(fixture->log_fd, bytes, sizeof(bytes), at)) > 0; at += got)
+        buf_append_bytes(&text, bytes, (size_t)got);
+    buf_append_char(&text, '\n');
+    must_hold(&text);
+    return text.data;
+}
+
+int count_lines_with(const char *log, const char *first, const char *second)
+{
+    int count = 0;
+    struct str_view rest = str_from(log), line;
+    while (str_split(&rest, '\n', &line))
+        count += line.length > 0 && memmem(line.data, line.length, first, strlen(first)) &&
+                 memmem(line.data, line.length, second, strlen(second));
+    return count;
+}

@@ -1,0 +1,92 @@
+/* An outbox with a database of its own, and a Discord that misbehaves as a test says. */
+#ifndef TESTS_OUTBOX_FIXTURE_H
+#define TESTS_OUTBOX_FIXTURE_H
+
+#include "db_fixture.h"
+#include "harness/script_server.h"
+#include "outbox/outbox_internal.h"
+
+#define TOKENS_MAX     64
+#define APPLICATION_ID INT64_C(4242)
+#define FREE_MS        60000 /* longer than anything here takes */
+#define NOT_YET        "{\"message\":\"Unknown Webhook\",\"code\":10015}"
+#define DEAD           "{\"message\":\"Invalid Webhook Token\",\"code\":50027}"
+#define GONE           "{\"message\":\"Unknown Message\",\"code\":10008}"
+
+/* What the fake Discord knows about one token. */
+struct token {
+    int tries;
+    int effects;        /* requests that Discord has taken in */
+    int posts, deletes; /* of these */
+    char last[64];      /* what the last message said */
+    int64_t last_us;    /* when the last PATCH with an effect arrived ... */
+    int64_t closest_us; /* ... and the smallest distance between two */
+    bool is_disordered; /* a message said less than the one before */
+    bool has_overlap;   /* two requests at the same time */
+};
+
+typedef void fault(struct token *token, struct script_answer *answer, bool *has_effect);
+
+struct outbox_fixture {
+    struct db_fixture base;
+    struct log_sink *log;
+    int log_fd;
+    struct outbox_rules rules;
+    int64_t edit_floor_ms;
+    struct outbox *outbox;
+    struct script_server *server;
+    struct token tokens[TOKENS_MAX];
+    fault *fault;
+    int64_t begun_ms;
+    int requests;
+    bool has_other_requests; /* not made by this test's messages */
+    atomic_int told[4];      /* how often each enum outbox_stored was heard */
+};
+
+void outbox_begin(struct outbox_fixture *fixture, fault *wrong);
+void outbox_end(struct outbox_fixture *fixture);
+void outbox_open_at(struct outbox_fixture *fixture, const char *url);
+void outbox_open(struct outbox_fixture *fixture);
+/* Sends what waits. */
+void outbox_close(struct outbox_fixture *fixture);
+
+/* The fake Discord, for scripts of one's own. */
+script outbox_discord;
+void refuse_with(struct script_answer *answer, bool *has_effect, int status, const char *body);
+fault no_fault;
+
+int64_t id_of_token(const struct outbox_fixture *fixture, int token);
+/* The interaction of a token whose message says `id`. */
+struct interaction outbox_interaction(const struct outbox_fixture *fixture, int token,
+                                      char name[16]);
+
+/* A deferral of the token's interaction: both its ends are the caller's. */
+struct outbox_deferred *defer(struct outbox_fixture *fixture, int token, enum outbox_run_mode mode);
+/* ... and its whole life: deferred, answered and finished with this. */
+void send_reply(struct outbox_fixture *fixture, int token, enum outbox_method method,
+                const char *body);
+
+/* What authors do, from outside a call. */
+enum author_action { FRAME, FINAL, FOLLOW, DELETE };
+struct outbox_target target_of_token(const struct outbox_fixture *fixture, int token,
+                                     char name[16]);
+int act(struct outbox_fixture *fixture, int token, enum author_action action, const char *text);
+int act_on(struct outbox_fixture *fixture, const struct outbox_target *target,
+           enum author_action action, const char *text);
+
+int64_t sent(const struct outbox_fixture *fixture);
+int64_t given_up(const struct outbox_fixture *fixture, enum outbox_loss loss);
+int64_t retried(const struct outbox_fixture *fixture, enum outbox_retry retry);
+#define ROWS_WHERE(fixture, condition)                                                             \
+    db_fixture_number((fixture)->base.db, "SELECT COUNT(*) FROM outbox WHERE " condition)
+
+/* Waits until the number a query gives is `count` or more. */
+void await_number(const struct outbox_fixture *fixture, const char *sql, int64_t count);
+#define AWAIT_ROWS(fixture, condition, count)                                                      \
+    await_number(fixture, "SELECT COUNT(*) FROM outbox WHERE " condition, count)
+
+/* The whole log; freed by the caller. */
+char *read_log(const struct outbox_fixture *fixture);
+int count_lines_with(const char *log, const char *first, const char *second);
+
+#endif

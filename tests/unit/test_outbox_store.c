@@ -1,0 +1,452 @@
+/* Jobs as rows: every way from one state to another, every way that is barred, and the seal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "outbox_store_fixture.h"
+
+#include "core/system_clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ME    INT64_C(100)
+#define OTHER INT64_C(200)
+#define NOW   INT64_C(1800000000000)
+
+static const struct outbox_content content = { .token = { "a-token", sizeof("a-token") - 1 },
+                                               .json = { "{\"a\":1}", 7 } };
+
+/* Runs a statement; the number of rows it returned, or a negative code. */
+static int run(struct db_fixture *fixture, struct db_statement statement)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    struct err err = { 0 };
+    int result = db_query(fixture->db, &statement, &rows, &err);
+    if (result != 0)
+        print_error("%s\n", err.message);
+    return result == 0 ? db_rows_count(rows) : result;
+}
+
+static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
+{
+    const struct outbox_instance instance = { .id = id, .role = "serve", .host = "here" };
+    assert_int_equal(run(fixture, outbox_store_heartbeat(&instance, until_ms)), 0);
+}
+
+static int store_run(struct db_fixture *fixture, int64_t number, int64_t row_id, int64_t owner)
+{
+    struct outbox_record record = outbox_store_fixture_record(fixture, OUTBOX_KIND_RUN, number);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    record.id = row_id;
+    record.expires_at_ms = NOW + 60000;
+    return run(fixture, outbox_store_run(&record, buf_view(&sealed), owner, NOW));
+}
+
+static int store_edit(struct db_fixture *fixture, int64_t message, int64_t version, bool is_final,
+                      int64_t owner)
+{
+    struct outbox_record record = outbox_store_fixture_record(fixture, OUTBOX_KIND_EDIT, message);
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    record.id = version; /* a new one is made for each call; the row keeps its first */
+    record.version = version;
+    record.is_final = is_final;
+    record.expires_at_ms = NOW + 60000;
+    return run(fixture, outbox_store_edit(&record, buf_view(&sealed), owner, NOW));
+}
+
+static struct outbox_record row_of(int64_t id, int64_t version)
+{
+    return (struct outbox_record){ .id = id, .version = version };
+}
+
+static bool is_in(struct db_fixture *fixture, int64_t id, const char *state)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    struct db_statement statement = { .sql = "SELECT state FROM outbox WHERE id = $1",
+                                      .parameters = { DB_INT(id) },
+                                      .parameter_count = 1 };
+    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
+    return str_equal(db_rows_text(rows, 0, 0), str_from(state));
+}
+
+static void a_run_is_stored_once(void **state)
+{
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(store_run(*state, 1, 12, OTHER), 0);
+    assert_true(is_in(*state, 11, "leased"));
+}
+
+static void a_run_that_was_given_up_may_come_again(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_end(&row, "token_dead", 1, ME, NOW)), 1);
+    assert_int_equal(store_run(*state, 1, 12, OTHER), 1);
+    row = row_of(12, 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+    assert_true(is_in(*state, 12, "done"));
+}
+
+static void a_run_whose_commit_was_not_heard_of_is_still_ours(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(store_run(*state, 2, 12, 0), 1);
+    assert_int_equal(store_run(*state, 2, 12, 0), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW)), 2);
+    assert_int_equal(store_run(*state, 1, 11, ME), 0);
+    assert_int_equal(store_run(*state, 2, 12, 0), 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+}
+
+static void a_job_its_owner_forgot_expires_a_little_later(void **state)
+{
+    alive(*state, ME, INT64_MAX);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 60000)), 0);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 60000 + OUTBOX_FORGOTTEN_MS)), 1);
+    assert_true(is_in(*state, 11, "expired"));
+}
+
+static void what_is_held_is_read_in_order_and_piece_by_piece(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    struct outbox_record last = { .created_at_ms = INT64_MIN };
+    for (int64_t i = 0; i < 5; i++) {
+        struct outbox_record record =
+            outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+        record.id = 20 + i;
+        assert_int_equal(run(fixture, outbox_store_follow_up(&record, buf_view(&sealed),
+                                                             i == 2 ? OTHER : ME, NOW + i / 2)),
+                         1);
+    }
+    const int64_t expected[] = { 20, 21, 23, 24 };
+    for (size_t i = 0; i < ARRAY_LENGTH(expected); i++) {
+        CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+        struct db_statement held = outbox_store_held(ME, &last, 1);
+        struct str_view unread;
+        assert_int_equal(db_query(fixture->db, &held, &rows, NULL), 0);
+        assert_int_equal(db_rows_count(rows), 1);
+        outbox_store_read_row(rows, 0, &last, &unread);
+        assert_int_equal(last.id, expected[i]);
+    }
+    assert_int_equal(run(fixture, outbox_store_held(ME, &last, 1)), 0);
+}
+
+static void a_finished_run_stays_finished(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, ME, NOW)), 1);
+    assert_int_equal(store_run(*state, 1, 12, ME), 0);
+    assert_true(is_in(*state, 11, "done"));
+}
+
+static void nothing_is_left_of_what_was_sent(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_done(&row, 1, ME, NOW)), 1);
+    assert_int_equal(
+        db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox WHERE content IS NOT NULL"), 0);
+}
+
+static void only_the_owner_ends_a_job(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_end(&row, NULL, 1, OTHER, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_end(&row, "refused", 1, OTHER, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_started(&row, true, OTHER, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_release(&row, NOW, 1, OTHER, NOW)), 0);
+    assert_true(is_in(*state, 11, "leased"));
+}
+
+/* From `state`, none of the ways that lead out of "leased" is open. */
+static void assert_over(struct db_fixture *fixture, int64_t id)
+{
+    struct outbox_record row = row_of(id, 0);
+    assert_int_equal(run(fixture, outbox_store_done(&row, 1, ME, NOW)), 0);
+    assert_int_equal(run(fixture, outbox_store_end(&row, NULL, 1, ME, NOW)), 0);
+    assert_int_equal(run(fixture, outbox_store_end(&row, "refused", 1, ME, NOW)), 0);
+    assert_int_equal(run(fixture, outbox_store_started(&row, true, ME, NOW)), 0);
+    assert_int_equal(run(fixture, outbox_store_release(&row, NOW, 1, ME, NOW)), 0);
+}
+
+static void what_is_over_stays_over(void **state)
+{
+    struct outbox_record done = row_of(11, 0), expired = row_of(12, 0), dead = row_of(13, 0);
+    for (int64_t i = 1; i <= 3; i++)
+        assert_int_equal(store_run(*state, i, 10 + i, ME), 1);
+    assert_int_equal(run(*state, outbox_store_done(&done, 1, ME, NOW)), 1);
+    assert_int_equal(run(*state, outbox_store_end(&expired, NULL, 1, ME, NOW)), 1);
+    assert_int_equal(run(*state, outbox_store_end(&dead, "refused", 1, ME, NOW)), 1);
+    for (int64_t i = 1; i <= 3; i++)
+        assert_over(*state, 10 + i);
+    assert_true(is_in(*state, 11, "done") && is_in(*state, 12, "expired") &&
+                is_in(*state, 13, "dead"));
+}
+
+static void a_queued_job_is_nobodys_to_end(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_release(&row, NOW + 500, 3, ME, NOW)), 1);
+    assert_over(*state, 11);
+    assert_true(is_in(*state, 11, "queued"));
+}
+
+static void a_queued_job_is_claimed_when_its_time_has_come(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    alive(*state, ME, NOW + 99999);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_release(&row, NOW + 500, 3, ME, NOW)), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 499)), 0);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 500)), 1);
+    assert_true(is_in(*state, 11, "leased"));
+}
+
+static void the_jobs_of_the_dead_are_claimed_those_of_the_living_not(void **state)
+{
+    alive(*state, ME, NOW + 1000);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 999)), 0);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 1000)), 1);
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, ME, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+}
+
+static void nothing_is_claimed_whose_token_is_over(void **state)
+{
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 60000)), 0);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 59999)), 0);
+    assert_int_equal(run(*state, outbox_store_expire(NOW + 60000)), 1);
+    assert_true(is_in(*state, 11, "expired"));
+}
+
+static void of_an_interaction_the_oldest_is_claimed(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    for (int64_t i = 0; i < 3; i++) {
+        struct outbox_record record =
+            outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
+        record.id = 20 + i;
+        record.expires_at_ms = NOW + 60000;
+        assert_int_equal(
+            run(fixture, outbox_store_follow_up(&record, buf_view(&sealed), ME, NOW + i)), 1);
+    }
+    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 1);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT id FROM outbox WHERE owner = 200"), 20);
+    alive(fixture, OTHER, NOW + 99999);
+    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 0);
+    struct outbox_record first = row_of(20, 0);
+    assert_int_equal(run(fixture, outbox_store_done(&first, 1, OTHER, NOW)), 1);
+    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 1);
+}
+
+static void a_newer_edit_replaces_the_waiting_one(void **state)
+{
+    struct db_fixture *fixture = *state;
+    alive(fixture, ME, NOW + 99999);
+    assert_int_equal(store_edit(fixture, 1, 71, false, ME), 1);
+    assert_int_equal(store_edit(fixture, 1, 72, false, OTHER), 1);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 1);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT version FROM outbox"), 72);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT owner FROM outbox"), ME);
+}
+
+static void an_edit_of_the_dead_goes_to_whoever_edits_next(void **state)
+{
+    struct db_fixture *fixture = *state;
+    alive(fixture, OTHER, NOW + 99999);
+    assert_int_equal(store_edit(fixture, 1, 71, false, ME), 1);
+    assert_int_equal(store_edit(fixture, 1, 72, false, OTHER), 1);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT owner FROM outbox"), OTHER);
+}
+
+static void an_older_version_is_not_the_end_of_an_edit(void **state)
+{
+    struct outbox_record older = row_of(71, 71), newer = row_of(71, 72);
+    alive(*state, ME, NOW + 99999);
+    assert_int_equal(store_edit(*state, 1, 71, false, ME), 1);
+    assert_int_equal(store_edit(*state, 1, 72, false, ME), 1);
+    assert_int_equal(run(*state, outbox_store_done(&older, 1, ME, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_end(&older, "refused", 1, ME, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_reload(ME, 71)), 1);
+    assert_int_equal(run(*state, outbox_store_done(&newer, 1, ME, NOW)), 1);
+}
+
+static void a_frame_after_the_final_state_is_dropped(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record final = row_of(71, 72);
+    alive(fixture, ME, NOW + 99999);
+    assert_int_equal(store_edit(fixture, 1, 71, false, ME), 1);
+    assert_int_equal(store_edit(fixture, 1, 72, true, ME), 1);
+    assert_int_equal(store_edit(fixture, 1, 73, false, ME), 0);
+    assert_int_equal(run(fixture, outbox_store_done(&final, 1, ME, NOW)), 1);
+    assert_int_equal(store_edit(fixture, 1, 74, false, ME), 0);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT version FROM outbox"), 72);
+    assert_int_equal(store_edit(fixture, 1, 75, true, ME), 1);
+}
+
+static void an_edit_comes_back_for_the_next_state(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record first = row_of(71, 71);
+    alive(fixture, ME, NOW + 99999);
+    assert_int_equal(store_edit(fixture, 1, 71, false, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_done(&first, 1, ME, NOW)), 1);
+    assert_int_equal(store_edit(fixture, 1, 72, false, OTHER), 1);
+    assert_true(is_in(fixture, 71, "leased"));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT owner FROM outbox"), OTHER);
+    assert_true(db_fixture_number(fixture->db, "SELECT sent_at FROM outbox") == NOW);
+}
+
+static void rows_read_as_they_were_written(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    struct outbox_record written = outbox_store_fixture_record(fixture, OUTBOX_KIND_EDIT, 1), read;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    written.version = 9;
+    written.is_reposted = true;
+    assert_int_equal(run(fixture, outbox_store_edit(&written, buf_view(&sealed), ME, NOW)), 1);
+    struct db_statement load = outbox_store_load(ME, 1);
+    assert_int_equal(db_query(fixture->db, &load, &rows, NULL), 0);
+    struct str_view stored;
+    outbox_store_read_row(rows, 0, &read, &stored);
+    written.created_at_ms = NOW;
+    assert_memory_equal(&read, &written, sizeof(read));
+    struct outbox_record *opened = NULL;
+    assert_int_equal(outbox_record_open(outbox_store_fixture_key, &read, stored, &opened, NULL), 0);
+    assert_true(str_equal(opened->content.token, content.token));
+    assert_true(str_equal(opened->content.json, content.json));
+    outbox_record_free(opened);
+}
+
+static void what_is_over_is_kept_for_a_while(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct outbox_record done = row_of(11, 0), dead = row_of(12, 0);
+    assert_int_equal(store_run(fixture, 1, 11, ME), 1);
+    assert_int_equal(store_run(fixture, 2, 12, ME), 1);
+    assert_int_equal(run(fixture, outbox_store_done(&done, 1, ME, NOW)), 1);
+    assert_int_equal(run(fixture, outbox_store_end(&dead, "refused", 1, ME, NOW)), 1);
+    run(fixture, outbox_store_purge_content(NOW + 59999));
+    assert_int_equal(
+        db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox WHERE content IS NOT NULL"), 1);
+    run(fixture, outbox_store_purge_content(NOW + 60000));
+    assert_int_equal(
+        db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox WHERE content IS NOT NULL"), 0);
+    run(fixture, outbox_store_purge_rows(NOW + OUTBOX_KEEP_DONE_MS - 1));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 2);
+    run(fixture, outbox_store_purge_rows(NOW + OUTBOX_KEEP_DONE_MS));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 1);
+    run(fixture, outbox_store_purge_rows(NOW + OUTBOX_KEEP_DEAD_MS));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 0);
+}
+
+/* --- The seal --- */
+
+static void a_sealed_content_opens_to_what_it_was(void **state)
+{
+    (void)state;
+    const struct reply_attachment files[] = { { STR("a.json"), STR("{}") },
+                                              { STR("empty.txt"), STR_NONE } };
+    const struct outbox_content whole = { .token = STR("t"),
+                                          .json = STR("{\"x\":\"y\"}"),
+                                          .method = OUTBOX_DELETE,
+                                          .message_id = INT64_MAX,
+                                          .files = files,
+                                          .file_count = 2 };
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&whole);
+    struct outbox_record row = { .id = 3 }, *record = NULL;
+    assert_int_equal(
+        outbox_record_open(outbox_store_fixture_key, &row, buf_view(&sealed), &record, NULL), 0);
+    assert_true(str_equal(record->content.json, whole.json));
+    assert_true(str_equal(record->content.token, whole.token));
+    assert_int_equal(record->content.method, OUTBOX_DELETE);
+    assert_true(record->content.message_id == INT64_MAX);
+    assert_int_equal(record->content.file_count, 2);
+    assert_true(str_equal(record->content.files[0].filename, STR("a.json")));
+    assert_true(str_equal(record->content.files[0].bytes, STR("{}")));
+    assert_int_equal(record->content.files[1].bytes.length, 0);
+    outbox_record_free(record);
+}
+
+static void a_sealed_token_can_not_be_read(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    assert_null(memmem(sealed.data, sealed.length, content.token.data, content.token.length));
+    assert_null(memmem(sealed.data, sealed.length, content.json.data, content.json.length));
+}
+
+static void what_was_tampered_with_does_not_open(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    struct outbox_record row = { 0 }, *record = NULL;
+    for (size_t i = 0; i < sealed.length; i++) {
+        sealed.data[i] ^= 1;
+        assert_int_equal(
+            outbox_record_open(outbox_store_fixture_key, &row, buf_view(&sealed), &record, NULL),
+            ERR_INVALID);
+        sealed.data[i] ^= 1;
+    }
+    for (size_t length = 0; length < sealed.length; length++)
+        assert_int_equal(outbox_record_open(outbox_store_fixture_key, &row,
+                                            (struct str_view){ sealed.data, length }, &record,
+                                            NULL),
+                         ERR_INVALID);
+    unsigned char other_key[OUTBOX_KEY_BYTES] = "another";
+    assert_int_equal(outbox_record_open(other_key, &row, buf_view(&sealed), &record, NULL),
+                     ERR_INVALID);
+    assert_null(record);
+}
+
+int main(void)
+{
+#define IN_DATABASE(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, outbox_store_fixture_setup, db_fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_DATABASE(a_run_is_stored_once),
+        IN_DATABASE(a_run_that_was_given_up_may_come_again),
+        IN_DATABASE(a_run_whose_commit_was_not_heard_of_is_still_ours),
+        IN_DATABASE(a_job_its_owner_forgot_expires_a_little_later),
+        IN_DATABASE(what_is_held_is_read_in_order_and_piece_by_piece),
+        IN_DATABASE(a_finished_run_stays_finished),
+        IN_DATABASE(nothing_is_left_of_what_was_sent),
+        IN_DATABASE(only_the_owner_ends_a_job),
+        IN_DATABASE(what_is_over_stays_over),
+        IN_DATABASE(a_queued_job_is_nobodys_to_end),
+        IN_DATABASE(a_queued_job_is_claimed_when_its_time_has_come),
+        IN_DATABASE(the_jobs_of_the_dead_are_claimed_those_of_the_living_not),
+        IN_DATABASE(nothing_is_claimed_whose_token_is_over),
+        IN_DATABASE(of_an_interaction_the_oldest_is_claimed),
+        IN_DATABASE(a_newer_edit_replaces_the_waiting_one),
+        IN_DATABASE(an_edit_of_the_dead_goes_to_whoever_edits_next),
+        IN_DATABASE(an_older_version_is_not_the_end_of_an_edit),
+        IN_DATABASE(a_frame_after_the_final_state_is_dropped),
+        IN_DATABASE(an_edit_comes_back_for_the_next_state),
+        IN_DATABASE(rows_read_as_they_were_written),
+        IN_DATABASE(what_is_over_is_kept_for_a_while),
+        cmocka_unit_test(a_sealed_content_opens_to_what_it_was),
+        cmocka_unit_test(a_sealed_token_can_not_be_read),
+        cmocka_unit_test(what_was_tampered_with_does_not_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
