@@ -79,9 +79,12 @@ static int run_show(struct call *call, struct err *err)
     if (code != 0)
         return code;
     for (const struct user_data_table *table = user_data_tables; table->name; table++)
-        if (table->purpose)
+        if (table->owner)
             buf_append_format(&list, "- %s Kept %s. **%" PRId64 "** stored.\n", table->purpose,
                               table->retention, counts.rows[table - user_data_tables]);
+        else if (table->sealed)
+            buf_append_format(&list, "- %s Encrypted. Kept %s.\n", table->purpose,
+                              table->retention);
     if (list.has_failed)
         return err_set(err, ERR_MEMORY, "what is stored about somebody");
     reply_ephemeral(call->reply);

@@ -43,6 +43,7 @@ struct user_data_table {
     const char *owner;      /* whose row it is: ids of users, or of accounts of theirs */
     const char *personal;   /* about that person */
     const char *impersonal; /* about nobody */
+    const char *sealed;     /* encrypted, so that no query can tell whose; gone after `retention` */
 
     const struct user_data_export *export; /* NULL: see the next */
     const char *exported_with;             /* the table whose export has these rows, too */

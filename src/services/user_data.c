@@ -204,6 +204,14 @@ const struct user_data_table user_data_tables[] = {
       .owner = "from_account to_account",
       .personal = "interaction_id operation position amount from_balance to_balance",
       .export = &export_ledger },
+    { .name = "outbox",
+      .purpose = "Answers that are still to be sent to Discord.",
+      .retention = "15 minutes at most",
+      .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
+                    "is_final is_reposted is_started state reason tries owner available_at "
+                    "expires_at created_at changed_at sent_at",
+      .sealed = "content" },
+    { .name = "instance", .impersonal = "id role host process_id version started_at lease_until" },
     { .name = "bot_state", .impersonal = "key value" },
     { .name = "schema_migration", .impersonal = "version name sha256 applied_at" },
     { .name = NULL },

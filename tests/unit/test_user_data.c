@@ -100,7 +100,7 @@ static void assert_classified(struct test *test, const char *name, const char *c
     if (!table)
         fail_msg("table %s is not in user_data_tables", name);
     int times = times_listed(table->owner, column) + times_listed(table->personal, column) +
-                times_listed(table->impersonal, column);
+                times_listed(table->impersonal, column) + times_listed(table->sealed, column);
     if (times != 1)
         fail_msg("%s.%s is in %d lists of user_data_tables", name, column, times);
     if (strstr(column, "user") && times_listed(table->owner, column) == 0)
@@ -131,6 +131,7 @@ static void every_classified_column_exists(void **state)
         assert_columns_exist(*state, table->name, table->owner);
         assert_columns_exist(*state, table->name, table->personal);
         assert_columns_exist(*state, table->name, table->impersonal);
+        assert_columns_exist(*state, table->name, table->sealed);
     }
 }
 
@@ -141,8 +142,8 @@ static void what_is_personal_has_purpose_retention_and_export(void **state)
         bool is_personal = table->owner || table->personal;
         const struct user_data_table *with =
             table->exported_with ? user_data_find(str_from(table->exported_with)) : NULL;
-        assert_true((table->purpose != NULL) == is_personal);
-        assert_true((table->retention != NULL) == is_personal);
+        assert_true((table->purpose != NULL) == (is_personal || table->sealed));
+        assert_true((table->retention != NULL) == (is_personal || table->sealed));
         assert_true((table->owner != NULL) == is_personal);
         assert_true((table->export || (with && with->export)) == is_personal);
         assert_true(!table->is_aliased || strstr(table->erase, "$2"));
@@ -246,7 +247,7 @@ static void everything_is_counted_and_exported(void **state)
     assert_string_equal(text_at(document, "made_at"), "2026-09-21T14:13:20Z");
     for (const struct user_data_table *table = user_data_tables; table->name; table++) {
         int64_t count = counts.rows[table - user_data_tables];
-        if (!!table->purpose != !!count)
+        if (!!table->owner != !!count)
             fail_msg("%s: %" PRId64 " rows", table->name, count);
         if (table->export)
             assert_int_equal(json_object_array_length(rows_of(document, table->name)), count);
@@ -456,7 +457,8 @@ static void the_page_for_operators_says_what_the_register_says(void **state)
         if (table->purpose)
             buf_append_format(&wanted, "| `%s` | %s | %s | %s%s%s | %s |\n", table->name,
                               table->purpose, table->retention, table->owner ? table->owner : "",
-                              table->owner ? " " : "", table->personal,
+                              table->owner ? " " : "",
+                              table->sealed ? table->sealed : table->personal,
                               table->is_aliased ? "aliased"
                               : table->erase    ? "erased"
                                                 : "stays");
