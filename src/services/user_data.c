@@ -129,16 +129,22 @@ static const struct user_data_export export_ledger = {
 #define UNTIL_DELETED    "until you delete your data"
 #define FOR_EVER_NOBODYS "for ever; after you delete your data under an alias that nobody can trace"
 
-/* In the order of the export, the ledger last: it is the one that may not fit a file. */
+/* Also what was written beside the user's movements: a note says who somebody is. Goes by accounts,
+ * so it runs before they lose their owner. */
+static const char sql_erase_entries[] =
+    "UPDATE ledger_entry SET detail = NULL, grant_owner_id = "
+    "CASE WHEN grant_owner_id = $1 THEN $2 ELSE grant_owner_id END "
+    "WHERE (interaction_id, operation) IN ("
+    "SELECT interaction_id, operation FROM ledger_entry WHERE grant_owner_id = $1 UNION ALL "
+    "SELECT t.interaction_id, t.operation FROM account a "
+    "JOIN ledger_transfer t ON t.from_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house' UNION ALL "
+    "SELECT t.interaction_id, t.operation FROM account a "
+    "JOIN ledger_transfer t ON t.to_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house')";
+
+/* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
 const struct user_data_table user_data_tables[] = {
-    { .name = "account",
-      .purpose = "Your wallet and your bank account.",
-      .retention = FOR_EVER_NOBODYS,
-      .owner = "owner_id",
-      .personal = "id kind balance balance_limit",
-      .export = &export_account,
-      .erase = "UPDATE account SET owner_id = $2 WHERE owner_id = $1 AND kind <> 'house'",
-      .is_aliased = true },
     { .name = "tos_decision",
       .purpose = "Proof of when you accepted or declined which Terms of Service.",
       .retention = UNTIL_DELETED,
@@ -196,7 +202,15 @@ const struct user_data_table user_data_tables[] = {
       .owner = "grant_owner_id",
       .personal = "interaction_id operation guild_id grant_name detail created_at",
       .exported_with = "ledger_transfer",
-      .erase = "UPDATE ledger_entry SET grant_owner_id = $2 WHERE grant_owner_id = $1",
+      .erase = sql_erase_entries,
+      .is_aliased = true },
+    { .name = "account",
+      .purpose = "Your wallet and your bank account.",
+      .retention = FOR_EVER_NOBODYS,
+      .owner = "owner_id",
+      .personal = "id kind balance balance_limit",
+      .export = &export_account,
+      .erase = "UPDATE account SET owner_id = $2 WHERE owner_id = $1 AND kind <> 'house'",
       .is_aliased = true },
     { .name = "ledger_transfer",
       .purpose = "Every movement of your coins, with the balance it led to.",
@@ -206,7 +220,7 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_ledger },
     { .name = "outbox",
       .purpose = "Answers that are still to be sent to Discord.",
-      .retention = "15 minutes at most",
+      .retention = "15 minutes, and then until the next clean-up",
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at",

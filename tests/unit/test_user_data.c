@@ -163,15 +163,15 @@ static void run_sql(struct test *test, const char *sql, int64_t user_id)
         fail_msg("%s: %s", sql, err.message);
 }
 
-static void move_coins(struct test *test, int64_t user_id, struct transfer transfer)
+static void move_coins(struct test *test, int64_t user_id, struct transfer transfer,
+                       const char *note)
 {
     static const struct command none = { .name = "none" };
     struct service_call call;
     struct ledger_receipt receipt;
-    const struct ledger_entry entry = { .operation = "pay",
-                                        .transfers = { transfer },
-                                        .transfer_count = 1,
-                                        .detail = STR("for lunch") };
+    const struct ledger_entry entry = {
+        .operation = "pay", .transfers = { transfer }, .transfer_count = 1, .detail = str_from(note)
+    };
     service_call_begin(&call, &test->fixture, &none, fresh_id(), user_id);
     assert_int_equal(ledger_post(&call.call, &entry, &receipt, NULL), LEDGER_DONE);
     service_call_end(&call);
@@ -189,8 +189,9 @@ static void accept_terms(struct test *test, int64_t user_id)
 static void live(struct test *test, int64_t user_id, int64_t friend_id)
 {
     accept_terms(test, user_id);
-    move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), WALLET_OF(friend_id), 100 });
-    move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), BANK_OF(user_id), 300 });
+    move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), WALLET_OF(friend_id), 100 },
+               "for <@" ALICE_TEXT ">");
+    move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), BANK_OF(user_id), 300 }, NULL);
     run_sql(test, "INSERT INTO cooldown VALUES ($2, 'daily', 1790000000000, $1)", user_id);
     run_sql(test,
             "INSERT INTO tos_blocked VALUES ($1, $2, "
@@ -279,7 +280,8 @@ static void the_ledger_is_exported_leg_by_leg_with_balances(void **state)
     assert_leg(json_object_array_get_idx(legs, 1), "wallet", -100, 900, "wallet");
     assert_int_equal(json_object_get_int64(at(json_object_array_get_idx(legs, 1), "other_user_id")),
                      BOB);
-    assert_string_equal(text_at(json_object_array_get_idx(legs, 1), "detail"), "for lunch");
+    assert_string_equal(text_at(json_object_array_get_idx(legs, 1), "detail"),
+                        "for <@" ALICE_TEXT ">");
     assert_leg(json_object_array_get_idx(legs, 2), "wallet", -300, 600, "bank");
     assert_leg(json_object_array_get_idx(legs, 3), "bank", 300, 300, "wallet");
     json_object_put(document);
