@@ -10,6 +10,7 @@ extern const struct command *const all_commands[];
 extern const struct command help_command;
 extern const struct command tos_command;
 extern const struct command tosinfo_command;
+extern const struct command privacy_command;
 extern const struct command balance_command;
 extern const struct command daily_command;
 extern const struct command pay_command;

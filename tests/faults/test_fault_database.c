@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "bronx/user_data.h"
+
 #include "db/migrate.h"
 #include "fault_loop.h"
 #include "service_fixture.h"
@@ -179,12 +181,68 @@ static void a_batch_on_a_failing_disk_is_whole_or_nothing(void **state)
     run_writes(FAULT_DISK);
 }
 
+/* --- Exports -----------------------------------------------------------------------------------
+ */
+
+#define EXPORTED INT64_C(34)
+
+static void fill(void)
+{
+    static const char *const inserts[] = {
+        "INSERT INTO daily_streak VALUES (34, 3, 1)",
+        "INSERT INTO pay_day VALUES (34, 7, 20000, 5)",
+        "INSERT INTO tos_blocked VALUES (1, 34, '{\"name\":\"pay\",\"resolved\":{},\"type\":1}', "
+        "2)",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(inserts); i++) {
+        const struct db_statement statement = { .sql = inserts[i] };
+        assert_int_equal(db_query(fixture.db, &statement, NULL, NULL), 0);
+    }
+}
+
+/* `whole`: the export without a fault, which every one that succeeds is like. */
+static bool export_once(int64_t nth, bool is_lasting, struct buf *whole)
+{
+    CLEANUP(buf_free) struct buf json = { 0 };
+    const struct user_data_request request = { .user_id = EXPORTED,
+                                               .now_ms = 1,
+                                               .max_bytes = USER_DATA_FILE_MAX };
+    struct user_data_result result;
+    struct err err = { 0 };
+    faults_arm(FAULT_ALLOCATION, nth, is_lasting);
+    int code = user_data_export(fixture.db, &request, &json, &result, &err);
+    bool has_struck = faults_disarm();
+    if (whole->length == 0)
+        buf_append(whole, buf_view(&json));
+    assert_true(code == 0 ? result.is_whole && str_equal(buf_view(&json), buf_view(whole))
+                          : has_struck && err.message[0]);
+    return has_struck;
+}
+
+static void an_export_without_memory_is_whole_or_says_why_not(void **state)
+{
+    CLEANUP(buf_free) struct buf whole = { 0 };
+    (void)state;
+    assert_int_equal(service_fixture_open(&fixture), 0);
+    fill();
+    assert_false(export_once(INT64_MAX, false, &whole));
+    for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
+        int64_t count = 0;
+        while (export_once(count + 1, is_lasting, &whole))
+            count++;
+        print_message("export: %" PRId64 " faults%s\n", count, is_lasting ? ", lasting" : "");
+        assert_true(count > 0);
+    }
+    service_fixture_close(&fixture);
+}
+
 int main(void)
 {
     faults_wrap_files();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_without_memory_is_whole_or_nothing),
         cmocka_unit_test(a_batch_on_a_failing_disk_is_whole_or_nothing),
+        cmocka_unit_test(an_export_without_memory_is_whole_or_says_why_not),
         cmocka_unit_test(a_start_without_memory_leaves_a_good_file),
         cmocka_unit_test(a_start_on_a_failing_disk_leaves_a_good_file),
     };

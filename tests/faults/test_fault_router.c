@@ -70,9 +70,11 @@ static void be_blocked(const struct run *run)
 /* --- The flows ---------------------------------------------------------------------------------
  */
 
-#define COUNT_ENTRIES   "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id = %" PRId64
-#define COUNT_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE interaction_id = %" PRId64
-#define COUNT_BLOCKED   "SELECT COUNT(*) FROM tos_blocked WHERE interaction_id = %" PRId64
+#define COUNT_ENTRIES       "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id = %" PRId64
+#define COUNT_DECISIONS     "SELECT COUNT(*) FROM tos_decision WHERE interaction_id = %" PRId64
+#define COUNT_BLOCKED       "SELECT COUNT(*) FROM tos_blocked WHERE interaction_id = %" PRId64
+/* Of the user, whose id is a tenth of the interaction's. */
+#define COUNT_OWN_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE user_id = %" PRId64 " / 10"
 #define COUNT_BOTH                                                                                 \
     "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
 
@@ -122,6 +124,17 @@ static const struct flow flows[] = {
       "\"component\":{\"type\":22,\"id\":2,\"custom_id\":\"agreement\",\"values\":"
       "[\"accepted\"]}}]}",
       "Your daily reward", COUNT_BOTH, 2 },
+    { "/privacy show", accept_terms, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\",\"options\":[{\"type\":1,\"name\":\"show\"}]}",
+      "What is stored about you", COUNT_OWN_DECISIONS, 1 },
+    { "/privacy delete", accept_terms, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\",\"options\":[{\"type\":1,\"name\":\"delete\"}]"
+      "}",
+      "Delete my data", COUNT_OWN_DECISIONS, 1 },
+    { "privacy modal", accept_terms, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
+      "{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"DELETE\"}}]}",
+      "is erased", COUNT_OWN_DECISIONS, 0 },
 };
 
 /* --- One run -----------------------------------------------------------------------------------

@@ -182,6 +182,38 @@ static int expect_button(const struct session *session, struct str_view label, b
     return disappoint(&last, is_wanted ? "button" : "no button", label, err);
 }
 
+/* Files of the newest answers whose name and content contain the texts. */
+static size_t count_files(const struct session *session, const char *name, const char *content)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < session->newest.count; i++) {
+        const struct stored_message *message = shown_message(session, &session->newest.items[i]);
+        json_object *files = message ? get(message->data, "files") : NULL;
+        if (!files)
+            continue;
+        json_object_object_foreach(files, filename, bytes)
+        {
+            found += strstr(filename, name) && strstr(json_object_get_string(bytes), content);
+        }
+    }
+    return found;
+}
+
+static int expect_file(const struct session *session, const struct word *words, size_t count,
+                       bool is_wanted, struct err *err)
+{
+    CLEANUP(buf_free) struct buf last = { 0 };
+    if (count < 1 || count > 2)
+        return err_set(err, ERR_INVALID, "usage: expect [no] file \"name\" [\"content\"]");
+    const char *content = count > 1 ? words[1].text : "";
+    if (session->newest.count > 0 &&
+        (count_files(session, words[0].text, content) > 0) == is_wanted)
+        return 0;
+    count_answers(session, is_anything, STR(""), &last);
+    return disappoint(&last, is_wanted ? "a file with" : "no file with",
+                      str_from(count > 1 ? content : words[0].text), err);
+}
+
 static int expect_choices(const struct session *session, const struct word *words, size_t count,
                           struct err *err)
 {
@@ -229,11 +261,15 @@ static int expect_no(struct session *session, const struct word *words, size_t c
 {
     if (count == 2 && word_is(&words[0], "button"))
         return expect_button(session, word_text(&words[1]), false, err);
+    if (word_is(&words[0], "file"))
+        return expect_file(session, words + 1, count - 1, false, err);
     if (count == 1 && word_is(&words[0], "violations")) {
         const struct violation *violation = violations_unexpected(&session->violations);
         return violation ? err_set(err, ERR_CHECK, "%s", violation->text) : 0;
     }
-    return err_set(err, ERR_INVALID, "usage: expect no button \"label\" | expect no violations");
+    return err_set(err, ERR_INVALID,
+                   "usage: expect no button \"label\" | expect no file \"name\" [\"content\"] | "
+                   "expect no violations");
 }
 
 bool session_shows(const struct session *session, const char *kind, struct str_view text)
@@ -251,6 +287,8 @@ int session_expect(struct session *session, const struct word *words, size_t cou
         return expect_text(session, 0, word_text(&words[0]), err);
     if (word_is(&words[0], "no"))
         return expect_no(session, words + 1, count - 1, err);
+    if (word_is(&words[0], "file"))
+        return expect_file(session, words + 1, count - 1, true, err);
     if (word_is(&words[0], "choices"))
         return expect_choices(session, words + 1, count - 1, err);
     if (word_is(&words[0], "thinking") && count == 1)

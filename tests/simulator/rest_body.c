@@ -21,8 +21,15 @@ static struct rest_file *file_numbered(struct rest_call *call, int number)
     return &call->files[call->file_count++];
 }
 
+static void take_bytes(struct rest_file *file, const char *data, size_t size)
+{
+    file->size += size;
+    buf_append_bytes(&file->bytes, data, size);
+    must_hold(&file->bytes);
+}
+
 static enum MHD_Result take_file(struct rest_call *call, const char *key, const char *filename,
-                                 uint64_t offset, size_t size)
+                                 const char *data, uint64_t offset, size_t size)
 {
     int64_t number;
     size_t length = strlen(key);
@@ -41,7 +48,7 @@ static enum MHD_Result take_file(struct rest_call *call, const char *key, const 
     else if (offset == 0 && file->size > 0)
         call->form_problem = "two files have the same number";
     else
-        file->size += size;
+        take_bytes(file, data, size);
     return MHD_YES;
 }
 
@@ -53,7 +60,7 @@ static enum MHD_Result take_part(void *context, enum MHD_ValueKind kind, const c
     struct rest_call *call = context;
     (void)kind, (void)transfer_encoding;
     if (strcmp(key, "payload_json") != 0)
-        return take_file(call, key, filename, offset, size);
+        return take_file(call, key, filename, data, offset, size);
     if (content_type && strncasecmp(content_type, "application/json", 16) != 0)
         call->form_problem = "payload_json's Content-Type is not application/json";
     if (offset == 0 && call->payload.length > 0)

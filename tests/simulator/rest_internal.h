@@ -105,6 +105,7 @@ struct rest_server {
 struct rest_file {
     int number; /* n of files[n] */
     size_t size;
+    struct buf bytes; /* owned */
 };
 
 #define REST_FILES_MAX 10

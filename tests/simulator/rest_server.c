@@ -96,6 +96,8 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     buf_free(&call->body);
     buf_free(&call->payload);
     buf_free(&call->answer);
+    for (size_t i = 0; i < call->file_count; i++)
+        buf_free(&call->files[i].bytes);
     free(call);
     *state = NULL;
 }

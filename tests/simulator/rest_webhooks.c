@@ -94,29 +94,34 @@ static json_object *read_message(struct rest_call *call, const struct stored_mes
     return NULL;
 }
 
-static size_t size_of_file(const struct rest_call *call, int64_t number)
+static const struct rest_file *file_of(const struct rest_call *call, int64_t number)
 {
     for (size_t i = 0; i < call->file_count; i++)
         if (call->files[i].number == number)
-            return call->files[i].size;
-    return 0;
+            return &call->files[i];
+    return NULL;
 }
 
-/* Uploads get ids of their own, as Discord gives them. */
+/* Uploads get ids of their own, as Discord gives them. What is in them stays with the message by
+ * the filename (`files`), for scenes to look at: no answer has it. */
 static void keep_attachments(struct rest_call *call, json_object *data)
 {
-    json_object *list = get(data, "attachments");
+    json_object *list = get(data, "attachments"), *files = must_object();
+    must_put(data, "files", files);
     for (size_t i = 0; i < list_length(list); i++) {
         json_object *item = list_item(list, i), *id = get(item, "id");
         int64_t number = json_object_get_int64(id);
+        const struct rest_file *file = file_of(call, number);
         if (number >= UPLOAD_MAX)
             continue;
         int64_t new_id = rest_new_id(call->server);
         char *url = must_format("https://cdn.discordapp.com/ephemeral-attachments/%" PRId64 "/%s",
                                 new_id, get_text(item, "filename"));
         must_put(item, "id", must_id(new_id));
-        must_put(item, "size", must_integer((int64_t)size_of_file(call, number)));
+        must_put(item, "size", must_integer(file ? (int64_t)file->size : 0));
         must_put(item, "url", must_text(str_from(url)));
+        if (file)
+            must_put(files, get_text(item, "filename"), must_text(buf_view(&file->bytes)));
         free(url);
     }
 }

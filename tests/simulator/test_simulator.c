@@ -66,6 +66,9 @@ static void people_see_what_is_meant_for_them(void **state)
         { "/hello\nclick \"Again\"\nselect \"Pick one\" \"Three\"", "no option \"Three\"" },
         { "as alice in dm\n/hello\nexpect \"@alice\"\nas bob\nclick \"Again\"", "bob sees no" },
         { "/later\nexpect thinking", NULL },
+        { "/hello\nexpect no file \"report\"", NULL },
+        { "/hello\nexpect file \"report\"", "expected a file with \"report\"" },
+        { "/hello\nexpect file", "usage: expect [no] file" },
         { "/fault\nexpect error \"Something broke\"", NULL },
         { "/secret\nexpect error \"eyes\"", "expected error" },
         { "/hello\n/hello\nclick \"Again\" on message 1\nclick \"Again\" on message 2\n"

@@ -10,6 +10,7 @@
 #include "bronx/ledger.h"
 #include "bronx/tos.h"
 
+#include "commands.h"
 #include "economy.h"
 #include "router_fixture.h"
 
@@ -174,6 +175,90 @@ static void terms_are_accepted_by_the_box_and_stay_accepted(void **state)
     assert_answer(*state, ask, "You have accepted these terms already");
 }
 
+/* A modal of /privacy with that word typed. */
+static struct ask erasure(const char *word)
+{
+    static char data[256];
+    snprintf(data, sizeof(data),
+             "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,"
+             "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"%s\"}}]}",
+             word);
+    return (struct ask){ .type = INTERACTION_MODAL_SUBMIT, .user_id = 32, .data = data };
+}
+
+static void nobody_is_erased_without_the_word(void **state)
+{
+    struct router_fixture *fixture = *state;
+    accept_terms(fixture, 32);
+    assert_answer(fixture, erasure(""), "Nothing was deleted");
+    assert_answer(fixture, erasure("DELETED"), "Nothing was deleted");
+    assert_int_equal(wallet(fixture, 32), TOS_WELCOME_BONUS);
+    assert_answer(fixture, erasure(" delete "), "is erased");
+    assert_int_equal(wallet(fixture, 32), 0);
+    assert_answer(fixture, erasure("DELETE"), "is erased");
+}
+
+static void people_see_how_much_is_stored_about_them(void **state)
+{
+    struct router_fixture *fixture = *state;
+    accept_terms(fixture, 33);
+    assert_answer(fixture,
+                  (struct ask){ .type = INTERACTION_COMMAND,
+                                .user_id = 33,
+                                .data = "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\","
+                                        "\"options\":[{\"type\":1,\"name\":\"show\"}]}" },
+                  "which Terms of Service. Kept until you delete your data. **1** stored.");
+}
+
+static handler *run_of(const struct command *command, const char *sub_command)
+{
+    const struct option *option = command->options;
+    while (strcmp(option->name, sub_command) != 0)
+        option++;
+    return option->run;
+}
+
+static void fill_ledger(struct router_fixture *fixture, int64_t user_id, int64_t rows)
+{
+    static const char *const inserts[] = {
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) "
+        "INSERT INTO ledger_entry (interaction_id, operation, created_at) "
+        "SELECT 1000000000 + i, 'test', 0 FROM n WHERE $1 > 0",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) "
+        "INSERT INTO ledger_transfer SELECT 1000000000 + i, 'test', 0, 1, a.id, 1, NULL, i "
+        "FROM n, account a WHERE a.owner_id = $1 AND a.kind = 'wallet'",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(inserts); i++) {
+        const struct db_statement statement = { .sql = inserts[i],
+                                                .parameters = { DB_INT(user_id), DB_INT(rows) },
+                                                .parameter_count = 2 };
+        assert_int_equal(db_query(fixture->base.db, &statement, NULL, NULL), 0);
+    }
+}
+
+/* Nearly 10 MiB in one file, and more than the arena of a call usually holds. */
+static void an_export_fills_a_file_and_names_the_next(void **state)
+{
+    struct router_fixture *fixture = *state;
+    struct service_call call;
+    struct err err = { 0 };
+    CLEANUP(buf_free) struct buf edit = { 0 };
+    int file_count = 0;
+    accept_terms(fixture, 34);
+    fill_ledger(fixture, 34, 60000);
+    service_call_begin(&call, &fixture->base, &privacy_command, fresh_id(), 34);
+    call.call.reply = reply_new(&call.arena, &call.interaction);
+    assert_int_equal(run_of(&privacy_command, "export")(&call.call, &err), 0);
+    assert_int_equal(reply_serialize_edit(call.call.reply, &edit, &err), 0);
+    assert_non_null(strstr(edit.data, "Not everything fits one file"));
+    assert_non_null(strstr(edit.data, "/privacy export from:10000"));
+    const struct reply_attachment *files = reply_files(call.call.reply, &file_count);
+    assert_int_equal(file_count, 1);
+    assert_true(str_starts_with(files[0].filename, STR("bronxbot-34-2026-")));
+    assert_in_range(files[0].bytes.length, 9 * 1024 * 1024, 10 * 1024 * 1024);
+    service_call_end(&call);
+}
+
 /* Every reason any command can meet has its words. */
 static void a_refused_posting_is_worded(void **state)
 {
@@ -210,6 +295,9 @@ int main(void)
         cmocka_unit_test(bots_have_no_balance),
         cmocka_unit_test(help_refuses_what_it_does_not_know),
         cmocka_unit_test(terms_are_accepted_by_the_box_and_stay_accepted),
+        cmocka_unit_test(nobody_is_erased_without_the_word),
+        cmocka_unit_test(people_see_how_much_is_stored_about_them),
+        cmocka_unit_test(an_export_fills_a_file_and_names_the_next),
         cmocka_unit_test(a_refused_posting_is_worded),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

@@ -1,0 +1,299 @@
+/* The register itself, and what walks it but the export. Stateless: any executor thread may be in
+ * here.
+ *
+ * Erasing takes a random negative alias for the owner of accounts: no user or house account has a
+ * negative id, and since the alias is made for one erasure and written down nowhere else, nobody
+ * can say whose it was. */
+#include "bronx/user_data.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+static const struct user_data_export export_account = {
+    .sql = "SELECT kind, id, balance, balance_limit FROM account "
+           "WHERE owner_id = $1 AND kind <> 'house' AND kind > $3 ORDER BY kind LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 100,
+    .fields = { { "kind", USER_DATA_TEXT },
+                { "account_id", USER_DATA_ID },
+                { "balance", USER_DATA_INTEGER },
+                { "balance_limit", USER_DATA_INTEGER } },
+};
+
+static const struct user_data_export export_tos_decision = {
+    .sql = "SELECT interaction_id, version, text_sha256, decision, decided_at, guild_id, locale "
+           "FROM tos_decision WHERE user_id = $1 AND interaction_id > $3 "
+           "ORDER BY interaction_id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "interaction_id", USER_DATA_ID },
+                { "version", USER_DATA_TEXT },
+                { "text_sha256", USER_DATA_TEXT },
+                { "decision", USER_DATA_TEXT },
+                { "decided_at", USER_DATA_TIME },
+                { "guild_id", USER_DATA_ID },
+                { "locale", USER_DATA_TEXT } },
+};
+
+static const struct user_data_export export_tos_blocked = {
+    .sql = "SELECT interaction_id, data, expires_at FROM tos_blocked "
+           "WHERE user_id = $1 AND interaction_id > $3 ORDER BY interaction_id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 100, /* of up to 256 KiB, what a request may have */
+    .fields = { { "interaction_id", USER_DATA_ID },
+                { "command", USER_DATA_COMMAND },
+                { "expires_at", USER_DATA_TIME } },
+};
+
+static const struct user_data_export export_cooldown = {
+    .sql = "SELECT command, ready_at, interaction_id FROM cooldown "
+           "WHERE user_id = $1 AND command > $3 ORDER BY command LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "command", USER_DATA_TEXT },
+                { "ready_at", USER_DATA_TIME },
+                { "interaction_id", USER_DATA_ID } },
+};
+
+static const struct user_data_export export_daily_streak = {
+    .sql = "SELECT days, claimed_at FROM daily_streak WHERE user_id = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "days", USER_DATA_INTEGER }, { "claimed_at", USER_DATA_TIME } },
+};
+
+static const struct user_data_export export_pay_day = {
+    .sql = "SELECT guild_id, day, sent FROM pay_day "
+           "WHERE user_id = $1 AND (guild_id, day) > ($3, $4) ORDER BY guild_id, day LIMIT $2",
+    .key_columns = 2,
+    .page_rows = 10000,
+    .fields = { { "guild_id", USER_DATA_ID },
+                { "day", USER_DATA_DAY },
+                { "sent", USER_DATA_INTEGER } },
+};
+
+static const struct user_data_export export_known_user = {
+    .sql = "SELECT authorized_at, integration_type, scopes, deauthorized_at FROM known_user "
+           "WHERE user_id = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "authorized_at", USER_DATA_TIME },
+                { "integration_type", USER_DATA_INTEGER },
+                { "scopes", USER_DATA_TEXT },
+                { "deauthorized_at", USER_DATA_TIME } },
+};
+
+static const struct user_data_export export_known_guild = {
+    .sql = "SELECT guild_id, authorized_at, scopes FROM known_guild "
+           "WHERE authorized_by = $1 AND guild_id > $3 ORDER BY guild_id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "guild_id", USER_DATA_ID },
+                { "authorized_at", USER_DATA_TIME },
+                { "scopes", USER_DATA_TEXT } },
+};
+
+/* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
+ * whole; this goes by the indexes of both ends. */
+#define LEDGER_LEG(is_incoming, mine, sign, other)                                                 \
+    "SELECT t.interaction_id, t.operation, t.position, " is_incoming ", a.kind, " sign "t.amount," \
+    " t." mine "_balance, o.kind, "                                                                \
+    "CASE WHEN o.kind = 'house' OR o.owner_id < 0 THEN NULL ELSE o.owner_id END, e.guild_id, "     \
+    "CASE WHEN e.grant_owner_id = a.owner_id THEN e.grant_name END, e.detail, e.created_at "       \
+    "FROM account a JOIN ledger_transfer t ON t." mine "_account = a.id "                          \
+    "JOIN account o ON o.id = t." other "_account "                                                \
+    "JOIN ledger_entry e ON e.interaction_id = t.interaction_id AND e.operation = t.operation "    \
+    "WHERE a.owner_id = $1 AND a.kind <> 'house' "                                                 \
+    "AND (t.interaction_id, t.operation, t.position, " is_incoming ") > ($3, $4, $5, $6) "
+
+static const struct user_data_export export_ledger = {
+    .sql = LEDGER_LEG("CAST(0 AS BIGINT)", "from", "-", "to") "UNION ALL " LEDGER_LEG(
+        "CAST(1 AS BIGINT)", "to", "", "from") "ORDER BY 1, 2, 3, 4 LIMIT $2",
+    .key_columns = 4,
+    .page_rows = 10000,
+    .is_continuable = true,
+    .fields = { { "interaction_id", USER_DATA_ID },
+                { "operation", USER_DATA_TEXT },
+                { "position", USER_DATA_INTEGER },
+                { "is_incoming", USER_DATA_HIDDEN },
+                { "account", USER_DATA_TEXT },
+                { "amount", USER_DATA_INTEGER },
+                { "balance_after", USER_DATA_INTEGER },
+                { "other_account", USER_DATA_TEXT },
+                { "other_user_id", USER_DATA_ID },
+                { "guild_id", USER_DATA_ID },
+                { "grant", USER_DATA_TEXT },
+                { "detail", USER_DATA_TEXT },
+                { "created_at", USER_DATA_TIME } },
+};
+
+#define UNTIL_DELETED    "until you delete your data"
+#define FOR_EVER_NOBODYS "for ever; after you delete your data under an alias that nobody can trace"
+
+/* Also what was written beside the user's movements: a note says who somebody is. Goes by accounts,
+ * so it runs before they lose their owner. */
+static const char sql_erase_entries[] =
+    "UPDATE ledger_entry SET detail = NULL, grant_owner_id = "
+    "CASE WHEN grant_owner_id = $1 THEN $2 ELSE grant_owner_id END "
+    "WHERE (interaction_id, operation) IN ("
+    "SELECT interaction_id, operation FROM ledger_entry WHERE grant_owner_id = $1 UNION ALL "
+    "SELECT t.interaction_id, t.operation FROM account a "
+    "JOIN ledger_transfer t ON t.from_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house' UNION ALL "
+    "SELECT t.interaction_id, t.operation FROM account a "
+    "JOIN ledger_transfer t ON t.to_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house')";
+
+/* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
+const struct user_data_table user_data_tables[] = {
+    { .name = "tos_decision",
+      .purpose = "Proof of when you accepted or declined which Terms of Service.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "interaction_id version text_sha256 decision decided_at guild_id locale",
+      .export = &export_tos_decision,
+      .erase = "DELETE FROM tos_decision WHERE user_id = $1" },
+    { .name = "tos_blocked",
+      .purpose = "The commands the Terms of Service stopped, to run them once you accept.",
+      .retention = "7 days, and then until the terms next stop somebody",
+      .owner = "user_id",
+      .personal = "interaction_id data expires_at",
+      .export = &export_tos_blocked,
+      /* Also those of others that name this person. */
+      .erase = "DELETE FROM tos_blocked WHERE user_id = $1 "
+               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'" },
+    { .name = "cooldown",
+      .purpose = "When you may use a command again.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "command ready_at interaction_id",
+      .export = &export_cooldown,
+      .erase = "DELETE FROM cooldown WHERE user_id = $1" },
+    { .name = "daily_streak",
+      .purpose = "On how many days in a row you took the daily reward: it sets the bonus.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "days claimed_at",
+      .export = &export_daily_streak,
+      .erase = "DELETE FROM daily_streak WHERE user_id = $1" },
+    { .name = "pay_day",
+      .purpose = "What you paid to others on a day in a server: it keeps the server's daily limit.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "guild_id day sent",
+      .export = &export_pay_day,
+      .erase = "DELETE FROM pay_day WHERE user_id = $1" },
+    { .name = "known_user",
+      .purpose = "When you authorised this application, as Discord told.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "authorized_at integration_type scopes deauthorized_at",
+      .export = &export_known_user,
+      .erase = "DELETE FROM known_user WHERE user_id = $1" },
+    { .name = "known_guild",
+      .purpose = "The servers you added this application to, as Discord told.",
+      .retention = "for ever; your id in it until you delete your data",
+      .owner = "authorized_by",
+      .personal = "guild_id authorized_at scopes",
+      .export = &export_known_guild,
+      .erase = "UPDATE known_guild SET authorized_by = 0 WHERE authorized_by = $1" },
+    { .name = "ledger_entry",
+      .purpose = "What moved coins, and the rewards that are given once only.",
+      .retention = FOR_EVER_NOBODYS,
+      .owner = "grant_owner_id",
+      .personal = "interaction_id operation guild_id grant_name detail created_at",
+      .exported_with = "ledger_transfer",
+      .erase = sql_erase_entries,
+      .is_aliased = true },
+    { .name = "account",
+      .purpose = "Your wallet and your bank account.",
+      .retention = FOR_EVER_NOBODYS,
+      .owner = "owner_id",
+      .personal = "id kind balance balance_limit",
+      .export = &export_account,
+      .erase = "UPDATE account SET owner_id = $2 WHERE owner_id = $1 AND kind <> 'house'",
+      .is_aliased = true },
+    { .name = "ledger_transfer",
+      .purpose = "Every movement of your coins, with the balance it led to.",
+      .retention = FOR_EVER_NOBODYS,
+      .owner = "from_account to_account",
+      .personal = "interaction_id operation position amount from_balance to_balance",
+      .export = &export_ledger },
+    { .name = "outbox",
+      .purpose = "Answers that are still to be sent to Discord.",
+      .retention = "15 minutes, and then until the next clean-up",
+      .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
+                    "is_final is_reposted is_started state reason tries owner available_at "
+                    "expires_at created_at changed_at sent_at",
+      .sealed = "content" },
+    { .name = "instance", .impersonal = "id role host process_id version started_at lease_until" },
+    { .name = "bot_state", .impersonal = "key value" },
+    { .name = "schema_migration", .impersonal = "version name sha256 applied_at" },
+    { .name = NULL },
+};
+
+static_assert(ARRAY_LENGTH(user_data_tables) <= USER_DATA_TABLES_MAX + 1, "counts have a place");
+
+const struct user_data_table *user_data_find(struct str_view name)
+{
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (str_equal(str_from(table->name), name))
+            return table;
+    return NULL;
+}
+
+/* --- Counting --- */
+
+static const char sql_counts[] =
+    "SELECT 'account', COUNT(*) FROM account WHERE owner_id = $1 AND kind <> 'house' "
+    "UNION ALL SELECT 'tos_decision', COUNT(*) FROM tos_decision WHERE user_id = $1 "
+    "UNION ALL SELECT 'tos_blocked', COUNT(*) FROM tos_blocked WHERE user_id = $1 "
+    "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
+    "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
+    "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
+    "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
+    "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
+    "UNION ALL SELECT 'ledger_transfer', "
+    "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house') + "
+    "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.to_account = a.id "
+    "WHERE a.owner_id = $1 AND a.kind <> 'house')";
+
+int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *counts,
+                    struct err *err)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    const struct db_statement statement = { .sql = sql_counts,
+                                            .parameters = { DB_INT(user_id) },
+                                            .parameter_count = 1 };
+    int result = db_query(db, &statement, &rows, err);
+    if (result != 0)
+        return err_wrap(err, "counting what is stored about somebody");
+    *counts = (struct user_data_counts){ 0 };
+    for (int i = 0; i < db_rows_count(rows); i++) {
+        const struct user_data_table *table = user_data_find(db_rows_text(rows, i, 0));
+        if (table)
+            counts->rows[table - user_data_tables] = db_rows_int(rows, i, 1);
+    }
+    return 0;
+}
+
+/* --- Erasing --- */
+
+int user_data_erase(struct db *db, int64_t user_id, struct err *err)
+{
+    struct db_statement statements[USER_DATA_TABLES_MAX] = { 0 };
+    int count = 0;
+    int64_t alias;
+    randombytes_buf(&alias, sizeof(alias));
+    alias |= INT64_MIN;
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (table->erase)
+            statements[count++] = (struct db_statement){
+                .sql = table->erase,
+                .parameters = { DB_INT(user_id), DB_INT(alias) },
+                .parameter_count = table->is_aliased ? 2 : 1,
+            };
+    int result = db_atomic(db, statements, count, NULL, err);
+    return result == 0 ? 0 : err_wrap(err, "erasing somebody");
+}
