@@ -130,7 +130,7 @@ static const struct flow flows[] = {
     { "/privacy delete", accept_terms, INTERACTION_COMMAND,
       "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\",\"options\":[{\"type\":1,\"name\":\"delete\"}]"
       "}",
-      "Delete my data", COUNT_OWN_DECISIONS, 1 },
+      "\"type\":9", COUNT_OWN_DECISIONS, 1 },
     { "privacy modal", accept_terms, INTERACTION_MODAL_SUBMIT,
       "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
       "{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"DELETE\"}}]}",

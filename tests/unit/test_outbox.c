@@ -332,6 +332,7 @@ static void a_token_has_one_request_under_way_and_others_go_on(void **state)
         assert_int_equal(act(&fixture, 0, i == 0 ? FRAME : FOLLOW, "text"), 0);
     assert_int_equal(act(&fixture, 1, FRAME, "text"), 0);
     script_server_wait(fixture.server, second_token_is_done);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
     outbox_free(STEAL(fixture.outbox), 0);
     assert_in_range(fixture.tokens[0].tries, 0, 1);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued'"), 5); /* handed back */
