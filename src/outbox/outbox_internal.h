@@ -113,6 +113,8 @@ int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_
 void jobs_mark(struct outbox *outbox, struct job *job);
 /* A taken job goes back into the schedule; first the mark of a POST is taken back. */
 void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us);
+/* The same, known to whoever takes the job over from us. */
+void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us);
 void jobs_end(struct outbox *outbox, struct job *job, enum journal_change change);
 /* To whoever has room, this process later included. */
 void jobs_release(struct outbox *outbox, struct job *job, int64_t pause_ms);

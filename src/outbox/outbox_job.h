@@ -4,13 +4,13 @@
  *                                                 v   again
  *   edit, follow-up:                           WAITING <-----+----------------+
  *   (loaded)                                    |   |        |                |
- *                              a POST: MARKING <+   +----> SENDING      UNMARKING
+ *                              a POST: MARKING <+   +----> SENDING         NOTING
  *                                         |                 ^  |  |           ^
  *                                         +-----------------+  |  +-----------+ a POST that
- *                                                              v                certainly failed
- *             from each phase, when its end is known:        ENDING -----> FORGOTTEN
+ * certainly v          failed, a wait after a 429 from each phase, when its end is known: ENDING
+ * -----> FORGOTTEN
  *
- * STORING, MARKING, UNMARKING and ENDING wait for the journal; a job has one change of its row
+ * STORING, MARKING, NOTING and ENDING wait for the journal; a job has one change of its row
  * under way at most. All of it belongs to the sender, except where a comment says otherwise. */
 #ifndef OUTBOX_OUTBOX_JOB_H
 #define OUTBOX_OUTBOX_JOB_H
@@ -29,7 +29,7 @@ enum job_phase {
     JOB_WAITING,
     JOB_MARKING,
     JOB_SENDING,
-    JOB_UNMARKING,
+    JOB_NOTING,
     JOB_ENDING,
     JOB_FORGOTTEN,
 };
@@ -63,7 +63,7 @@ struct job {
     bool is_replacing; /* @original is still to be deleted, then the follow-up is sent */
     int64_t known_us;  /* monotonic: when its interaction was answered, or when it was loaded */
     int64_t ready_us;  /* monotonic: when it could be sent first */
-    int64_t again_us;  /* UNMARKING: when it is due afterwards */
+    int64_t again_us;  /* NOTING: when it is due afterwards */
     int64_t held_key;  /* SENDING: the message whose floor it holds; 0: none */
     int try_count, not_yet_count, failure_count;
     struct limiter_ticket ticket; /* MARKING, SENDING */

@@ -184,12 +184,17 @@ static void wait_again(struct outbox *outbox, struct job *job, int64_t due_us)
 
 void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us)
 {
-    if (!job->is_marked) {
+    if (job->is_marked)
+        jobs_note_wait(outbox, job, due_us);
+    else
         wait_again(outbox, job, due_us);
-        return;
-    }
+}
+
+void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us)
+{
     job->again_us = due_us;
-    job_transition(job, JOB_UNMARKING);
+    job->change.available_ms = jobs_now_ms(outbox) + (due_us - jobs_now_us(outbox) + 999) / 1000;
+    job_transition(job, JOB_NOTING);
     outbox_submit(outbox, job, JOURNAL_NOT_STARTED);
 }
 

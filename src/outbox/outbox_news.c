@@ -70,7 +70,7 @@ static void hear_marked(struct outbox *outbox, struct job *job, enum journal_res
         jobs_forget(outbox, job);
 }
 
-static void hear_unmarked(struct outbox *outbox, struct job *job, enum journal_result result)
+static void hear_noted(struct outbox *outbox, struct job *job, enum journal_result result)
 {
     if (result != JOURNAL_WRITTEN) {
         jobs_forget(outbox, job);
@@ -90,8 +90,8 @@ static void hear_written(struct outbox *outbox, struct job *job, enum journal_re
     case JOB_MARKING:
         hear_marked(outbox, job, result);
         break;
-    case JOB_UNMARKING:
-        hear_unmarked(outbox, job, result);
+    case JOB_NOTING:
+        hear_noted(outbox, job, result);
         break;
     default:
         jobs_forget(outbox, job);

@@ -76,16 +76,18 @@ struct db_statement outbox_store_end(const struct outbox_record *record, const c
     };
 }
 
-static const char sql_started[] = "UPDATE outbox SET is_started = $1, changed_at = $2 "
-                                  "WHERE id = $3 AND state = 'leased' AND owner = $4 RETURNING id";
+static const char sql_started[] =
+    "UPDATE outbox SET is_started = $1, available_at = $2, changed_at = $3 "
+    "WHERE id = $4 AND state = 'leased' AND owner = $5 RETURNING id";
 
 struct db_statement outbox_store_started(const struct outbox_record *record, bool is_started,
-                                         int64_t owner, int64_t now_ms)
+                                         int64_t available_ms, int64_t owner, int64_t now_ms)
 {
     return (struct db_statement){
         .sql = sql_started,
-        .parameters = { DB_INT(is_started), DB_INT(now_ms), DB_INT(record->id), DB_INT(owner) },
-        .parameter_count = 4,
+        .parameters = { DB_INT(is_started), DB_INT(available_ms), DB_INT(now_ms),
+                        DB_INT(record->id), DB_INT(owner) },
+        .parameter_count = 5,
     };
 }
 
@@ -120,7 +122,9 @@ static const char sql_edit[] =
     "state = 'leased', reason = NULL, "
     "tries = CASE WHEN outbox.state = 'leased' THEN outbox.tries ELSE 0 END, "
     "owner = CASE WHEN outbox.owner IN" ALIVE "$12) THEN outbox.owner ELSE excluded.owner END, "
-    "available_at = excluded.available_at, expires_at = excluded.expires_at, "
+    "available_at = CASE WHEN outbox.state = 'leased' "
+    "AND outbox.available_at > excluded.available_at THEN outbox.available_at "
+    "ELSE excluded.available_at END, expires_at = excluded.expires_at, "
     "created_at = CASE WHEN outbox.state = 'leased' THEN outbox.created_at "
     "ELSE excluded.created_at END, changed_at = excluded.changed_at "
     "WHERE outbox.is_final = 0 OR excluded.is_final = 1 RETURNING owner";
@@ -161,8 +165,8 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
 /* --- Reading --- */
 
 #define CLAIMABLE                                                                                  \
-    "((state = 'queued' AND available_at <= $2) OR (state = 'leased' AND owner NOT IN" ALIVE "$2)" \
-    "))"
+    "(available_at <= $2 AND (state = 'queued' OR (state = 'leased' AND owner NOT IN" ALIVE "$2))" \
+                                                                                            "))"
 
 /* Of an interaction only the oldest: the others follow when that is over. */
 static const char sql_claim[] =
@@ -297,7 +301,7 @@ struct db_statement outbox_store_bury(int64_t before_ms)
 }
 
 static const char sql_release_all[] =
-    "UPDATE outbox SET state = 'queued', owner = NULL, available_at = $1, changed_at = $1 "
+    "UPDATE outbox SET state = 'queued', owner = NULL, changed_at = $1 "
     "WHERE owner = $2 AND state = 'leased'";
 
 struct db_statement outbox_store_release_all(int64_t owner, int64_t now_ms)

@@ -36,7 +36,11 @@ static void try_again(struct outbox *outbox, struct job *job, const struct outbo
         job->not_yet_count++;
     else
         job->failure_count++;
-    jobs_wait_until(outbox, job, jobs_now_us(outbox) + verdict->delay_ms * 1000);
+    int64_t due_us = jobs_now_us(outbox) + verdict->delay_ms * 1000;
+    if (verdict->retry == OUTBOX_RETRY_RATE_LIMITED)
+        jobs_note_wait(outbox, job, due_us); /* Discord's wait does not end with this process */
+    else
+        jobs_wait_until(outbox, job, due_us);
 }
 
 static void act_on(struct outbox *outbox, struct job *job, const struct outbox_verdict *verdict,

@@ -17,6 +17,8 @@
 #define NOTICE_US     INT64_C(50000)
 /* ... and more requests are when it is about all of them. */
 #define ALL_NOTICE_US INT64_C(250000)
+/* In which a bot has written down how long a job is to wait, so that its successor knows. */
+#define WRITING_US    INT64_C(250000)
 
 /* --- Finding --- */
 
@@ -139,11 +141,17 @@ static bool take_own(struct rest_call *call)
     return false;
 }
 
+/* The wait of one token outlives the process that was told it, once it had time to write it. */
+static bool must_know_wait(const struct rest_server *server, int64_t told_us)
+{
+    return rest_bot_knows(server, told_us) || told_us + WRITING_US < server->forgotten_us;
+}
+
 bool rest_bucket_take(struct rest_call *call)
 {
     struct rest_bucket *bucket = call->bucket;
     if (bucket->closed_us > rest_now_us()) {
-        if (rest_bot_knows(call->server, bucket->closed_told_us))
+        if (must_know_wait(call->server, bucket->closed_told_us))
             rest_complain(call, "sent before the Retry-After of a 429 was over");
         refuse(call, bucket->closed_us, bucket->is_closed_shared ? "shared" : "user");
         return false;

@@ -166,7 +166,7 @@ static void only_the_owner_ends_a_job(void **state)
     assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 0);
     assert_int_equal(run(*state, outbox_store_end(&row, NULL, 1, OTHER, NOW)), 0);
     assert_int_equal(run(*state, outbox_store_end(&row, "refused", 1, OTHER, NOW)), 0);
-    assert_int_equal(run(*state, outbox_store_started(&row, true, OTHER, NOW)), 0);
+    assert_int_equal(run(*state, outbox_store_started(&row, true, NOW, OTHER, NOW)), 0);
     assert_int_equal(run(*state, outbox_store_release(&row, NOW, 1, OTHER, NOW)), 0);
     assert_true(is_in(*state, 11, "leased"));
 }
@@ -178,7 +178,7 @@ static void assert_over(struct db_fixture *fixture, int64_t id)
     assert_int_equal(run(fixture, outbox_store_done(&row, 1, ME, NOW)), 0);
     assert_int_equal(run(fixture, outbox_store_end(&row, NULL, 1, ME, NOW)), 0);
     assert_int_equal(run(fixture, outbox_store_end(&row, "refused", 1, ME, NOW)), 0);
-    assert_int_equal(run(fixture, outbox_store_started(&row, true, ME, NOW)), 0);
+    assert_int_equal(run(fixture, outbox_store_started(&row, true, NOW, ME, NOW)), 0);
     assert_int_equal(run(fixture, outbox_store_release(&row, NOW, 1, ME, NOW)), 0);
 }
 
@@ -225,6 +225,15 @@ static void the_jobs_of_the_dead_are_claimed_those_of_the_living_not(void **stat
     struct outbox_record row = row_of(11, 0);
     assert_int_equal(run(*state, outbox_store_done(&row, 1, ME, NOW)), 0);
     assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
+}
+
+static void a_wait_outlives_whoever_was_told_to_wait(void **state)
+{
+    struct outbox_record row = row_of(11, 0);
+    assert_int_equal(store_run(*state, 1, 11, ME), 1);
+    assert_int_equal(run(*state, outbox_store_started(&row, false, NOW + 700, ME, NOW)), 1);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 699)), 0);
+    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 700)), 1);
 }
 
 static void nothing_is_claimed_whose_token_is_over(void **state)
@@ -375,7 +384,7 @@ static void a_dead_job_is_tried_again_while_its_token_lives(void **state)
     struct outbox_record row = row_of(11, 0);
     struct err err = { 0 };
     assert_int_equal(store_run(fixture, 1, 11, ME), 1);
-    assert_int_equal(run(fixture, outbox_store_started(&row, true, ME, NOW)), 1);
+    assert_int_equal(run(fixture, outbox_store_started(&row, true, NOW, ME, NOW)), 1);
     assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW, &err), ERR_INVALID);
     assert_int_equal(run(fixture, outbox_store_end(&row, "uncertain", 1, ME, NOW)), 1);
     assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW + 60000, &err), ERR_INVALID);
@@ -546,6 +555,7 @@ int main(void)
         IN_DATABASE(a_queued_job_is_nobodys_to_end),
         IN_DATABASE(a_queued_job_is_claimed_when_its_time_has_come),
         IN_DATABASE(the_jobs_of_the_dead_are_claimed_those_of_the_living_not),
+        IN_DATABASE(a_wait_outlives_whoever_was_told_to_wait),
         IN_DATABASE(nothing_is_claimed_whose_token_is_over),
         IN_DATABASE(of_an_interaction_the_oldest_is_claimed),
         IN_DATABASE(a_newer_edit_replaces_the_waiting_one),
