@@ -119,7 +119,7 @@ void deferrals_restart(struct deferrals *deferrals, int signal_number)
         harness_bot_kill(&deferrals->bot, SIGKILL);
     else if (harness_bot_stop(&deferrals->bot, &exit_code, &err) != 0 || exit_code != 0)
         fail_msg("left with %d; %s", exit_code, err.message);
-    rest_server_forget(deferrals->discord);
+    rest_server_bot_was_killed(deferrals->discord);
     deferrals_launch(deferrals);
 }
 

@@ -221,8 +221,7 @@ static void kill_now_and_then(struct chaos *chaos)
     for (int kill = 1; kill <= KILLS; kill++) {
         sleep_us(chaos->started_us + kill * life_us - now_us());
         harness_bot_kill(&chaos->bot, SIGKILL);
-        rest_server_forget(chaos->discord);
-        rest_server_in_doubt(chaos->discord);
+        rest_server_bot_was_killed(chaos->discord);
         launch(chaos);
     }
 }

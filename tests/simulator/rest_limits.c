@@ -1,4 +1,4 @@
-/* What a test sets while the server runs: limits, clocks, what a new bot can't know. */
+/* What a test sets while the server runs: limits and clocks. */
 #include "simulator/rest_internal.h"
 
 static void fill(int *value, int standard)
@@ -54,12 +54,5 @@ void rest_server_set_clock_error(struct rest_server *server, int64_t error_ms)
 {
     pthread_mutex_lock(&server->lock);
     server->clock_error_ms = error_ms;
-    pthread_mutex_unlock(&server->lock);
-}
-
-void rest_server_forget(struct rest_server *server)
-{
-    pthread_mutex_lock(&server->lock);
-    server->forgotten_us = rest_now_us();
     pthread_mutex_unlock(&server->lock);
 }

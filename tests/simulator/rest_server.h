@@ -85,9 +85,6 @@ uint16_t rest_server_port(const struct rest_server *server);
 /* From now on; buckets under way keep theirs until they are full again. */
 void rest_server_set_limits(struct rest_server *server, const struct rest_limits *limits);
 
-/* The bot was killed: what it was told before it can't know (Retry-After, an empty bucket). */
-void rest_server_forget(struct rest_server *server);
-
 /* How far the clock of Date and X-RateLimit-Reset is ahead (negative: behind). Only what is
  * relative, Retry-After and X-RateLimit-Reset-After, stays right. */
 void rest_server_set_clock_error(struct rest_server *server, int64_t error_ms);
@@ -119,9 +116,10 @@ int64_t rest_server_answered(struct rest_server *server, int64_t interaction_id,
 /* The bot gave no answer in time, or one that Discord refuses: the token never becomes good. */
 void rest_server_unanswered(struct rest_server *server, int64_t interaction_id);
 
-/* The bot was killed: it may have answered what is unanswered here, so requests with these tokens
- * are no violation. The same interactions may be sent again. */
-void rest_server_in_doubt(struct rest_server *server);
+/* The bot was killed: what it was told before it can't know (a Retry-After, an empty bucket), and it
+ * may have answered what is unanswered here, so requests with these tokens are no violation. The
+ * same interactions may be sent again. */
+void rest_server_bot_was_killed(struct rest_server *server);
 
 /* The race everyone loses: how long it takes until Discord has taken in an answer; until then the
  * token gets 404 with code 10015. For answers from now on. */

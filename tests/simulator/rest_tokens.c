@@ -139,9 +139,10 @@ void rest_server_unanswered(struct rest_server *server, int64_t interaction_id)
     pthread_mutex_unlock(&server->lock);
 }
 
-void rest_server_in_doubt(struct rest_server *server)
+void rest_server_bot_was_killed(struct rest_server *server)
 {
     pthread_mutex_lock(&server->lock);
+    server->forgotten_us = rest_now_us();
     for (size_t i = 0; i < server->token_count; i++)
         server->tokens[i]->is_in_doubt |= server->tokens[i]->state == TOKEN_ASKED;
     pthread_mutex_unlock(&server->lock);
