@@ -352,8 +352,8 @@ static struct outbox_deferred *deferred_new(struct outbox *outbox,
     deferred->floor_key = outbox_key_of_original(deferral->interaction);
     deferred->ends_due =
         deferral->mode == OUTBOX_RUNS_HERE ? NEWS_ANSWERED | NEWS_FINISHED : NEWS_ANSWERED;
-    deferred->patience_us =
-        clock_monotonic_us(outbox->settings.clock) + outbox->rules.patience_ms * 1000;
+    int64_t patience_ms = deferral->patience_ms ? deferral->patience_ms : outbox->rules.patience_ms;
+    deferred->patience_us = clock_monotonic_us(outbox->settings.clock) + patience_ms * 1000;
     deferred->stored = deferral->stored;
     deferred->context = deferral->context;
     return deferred;

@@ -55,7 +55,7 @@ enum outbox_condition outbox_condition(const struct outbox *outbox);
 /* --- Deferred commands: the router's side --- */
 
 /* A deferral is stored before Discord hears of it, but Discord's 3 seconds come first: when the
- * database takes longer, the answer does not wait. */
+ * database takes longer than there is time, the answer does not wait. This long at least. */
 #define OUTBOX_STORE_PATIENCE_MS 150
 
 enum outbox_stored {
@@ -75,8 +75,9 @@ struct outbox_deferral {
     struct str_view json;                  /* the same as Discord sent it; copied */
     enum outbox_run_mode mode;
     char request_id[REQUEST_ID_SIZE];
-    /* Called exactly once, at the latest after OUTBOX_STORE_PATIENCE_MS, from a thread of the
-     * outbox or, NOT_STORED, before outbox_defer returns; must not block. */
+    int64_t patience_ms; /* how long the answer may wait; 0: OUTBOX_STORE_PATIENCE_MS */
+    /* Called exactly once, at the latest after `patience_ms`, from a thread of the outbox or,
+     * NOT_STORED, before outbox_defer returns; must not block. */
     void (*stored)(void *context, enum outbox_stored stored);
     void *context;
 };

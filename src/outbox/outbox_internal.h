@@ -51,7 +51,7 @@ struct outbox {
     struct schedule *schedule;
     struct limiter *limiter;
     struct floors floors;
-    struct job_link unstored; /* runs by age, until `stored` was called */
+    struct job_link unstored; /* runs by `patience_us`, until `stored` was called */
     struct job_link runnable;
     struct job_link running;
     struct outbox_record *unborn; /* loaded, and no memory for a job: tried again */

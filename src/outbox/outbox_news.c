@@ -7,9 +7,15 @@
 
 /* --- News --- */
 
+/* Patience ends nearly in the order of arrival: the place is near the end. */
 static void hear_deferred(struct outbox *outbox, struct job *job)
 {
-    job_list_append(&outbox->unstored, &job_deferred(job)->link);
+    struct outbox_deferred *deferred = job_deferred(job);
+    struct job_link *place = outbox->unstored.previous;
+    while (place != &outbox->unstored &&
+           CONTAINER_OF(place, struct outbox_deferred, link)->patience_us > deferred->patience_us)
+        place = place->previous;
+    job_list_append(place->next, &deferred->link);
     jobs_enter(outbox, job);
 }
 

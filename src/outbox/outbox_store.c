@@ -166,7 +166,7 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
 
 #define CLAIMABLE                                                                                  \
     "(available_at <= $2 AND (state = 'queued' OR (state = 'leased' AND owner NOT IN" ALIVE "$2))" \
-                                                                                            "))"
+    "))"
 
 /* Of an interaction only the oldest: the others follow when that is over. */
 static const char sql_claim[] =

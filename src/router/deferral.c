@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+/* The front waits 1300 ms before it asks another instance: until then a deferral may wait for its
+ * row. */
+#define ANSWER_WITHIN_MS 1150
 /* What is sent when there is no memory for the reply. */
 #define LAST_WORDS(flags)                                                                          \
     STR("{\"flags\":" flags ",\"components\":[{\"type\":10,\"content\":\"Something went wrong on " \
@@ -101,9 +104,17 @@ static void on_stored(void *context, enum outbox_stored stored)
     dispatch->done(dispatch->context, &answer);
 }
 
+static int64_t patience_ms(const struct dispatch *dispatch)
+{
+    const struct clock *clock = dispatch->router->settings.services->clock;
+    int64_t left_ms = ANSWER_WITHIN_MS - (clock_monotonic_us(clock) - dispatch->began_us) / 1000;
+    return left_ms > OUTBOX_STORE_PATIENCE_MS ? left_ms : OUTBOX_STORE_PATIENCE_MS;
+}
+
 void dispatch_defer(struct dispatch *dispatch, enum outbox_run_mode mode)
 {
     struct outbox_deferral deferral = {
+        .patience_ms = patience_ms(dispatch),
         .interaction = dispatch->interaction,
         .json = interaction_json(dispatch->interaction),
         .mode = mode,

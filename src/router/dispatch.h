@@ -13,6 +13,7 @@ struct dispatch {
     struct task task;
     struct budget_entry budget;
     struct router *router;
+    int64_t began_us;                /* monotonic */
     struct interaction *interaction; /* owned */
     struct route_target target;
     char request_id[REQUEST_ID_SIZE];

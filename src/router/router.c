@@ -228,6 +228,7 @@ static struct dispatch *dispatch_new(struct router *router, struct interaction *
     dispatch->task.run = run_dispatch;
     dispatch->budget.expired = on_budget_expired;
     dispatch->router = router;
+    dispatch->began_us = clock_monotonic_us(router->settings.services->clock);
     dispatch->interaction = interaction;
     memcpy(dispatch->request_id, request_id, REQUEST_ID_SIZE);
     atomic_init(&dispatch->state, DISPATCH_PENDING);
