@@ -25,7 +25,7 @@ void test_database_remove(struct test_database *database); /* it must be closed 
 /* The server behind it, to be stopped and killed. */
 struct harness_postgres *test_database_server(void);
 
-/* The URL of another name, "postgres" for the one that is always there. */
+/* The URL of a schema on the server; "public" is always there. */
 void test_database_url(char *url, size_t size, const char *name);
 
 #endif
