@@ -62,14 +62,14 @@ static int fail(struct batch *batch, int result)
 }
 
 /* The connection is of no use any more; what became of the transaction depends on when. */
-static void lose(struct batch *batch)
+static void lose(struct batch *batch, enum postgres_again again)
 {
     batch->connection->is_broken = true;
     batch->is_lost = true;
     if (batch->result != 0 || batch->is_committed)
         return;
     batch->result = batch->has_sent_commit ? ERR_UNKNOWN : ERR_UNAVAILABLE;
-    batch->again = batch->has_sent_commit ? POSTGRES_FINAL : POSTGRES_ANEW;
+    batch->again = batch->has_sent_commit ? POSTGRES_FINAL : again;
     (void)err_set(batch->err, batch->result,
                   batch->has_sent_commit ? "the connection was lost between COMMIT and its answer"
                                          : "the connection was lost");
@@ -191,7 +191,7 @@ static void fail_item(struct batch *batch, const struct item *item, const PGresu
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     bool is_end = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
     if (!PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
-        lose(batch);
+        lose(batch, POSTGRES_ANEW);
         return;
     }
     batch->connection->is_broken |= is_end;
@@ -313,8 +313,9 @@ static void read_item(struct batch *batch, struct item *item)
     while (!batch->is_lost) {
         CLEANUP(cleanup_pgresult) PGresult *result = NULL;
         struct err unread;
+        /* A server that is silent is so on the next connection, too. */
         if (postgres_connection_read(batch->connection, POSTGRES_SILENCE_MS, &result, &unread) != 0)
-            lose(batch);
+            lose(batch, POSTGRES_FINAL);
         if (!result)
             break;
         read_result(batch, item, result, &touched);
@@ -411,7 +412,7 @@ static void run(struct batch *batch)
 {
     /* What libpq still holds after it refused is never sent: the connection is closed. */
     if (!send_all(batch)) {
-        lose(batch);
+        lose(batch, POSTGRES_ANEW);
         return;
     }
     read_all(batch);
@@ -421,14 +422,14 @@ static void run(struct batch *batch)
         if (send_verdict(batch))
             read_all(batch);
         else
-            lose(batch);
+            lose(batch, POSTGRES_ANEW);
         settle_places(batch);
     }
     if (is_left_open(batch)) {
         if (send_control(batch, ITEM_CONTROL, "ROLLBACK") && send_sync(batch))
             read_all(batch);
         else
-            lose(batch);
+            lose(batch, POSTGRES_ANEW);
     }
     /* Nobody may get a connection that is within a transaction. */
     batch->connection->is_broken |= is_left_open(batch);

@@ -43,6 +43,7 @@ struct postgres_pool {
     pthread_cond_t has_work; /* for the keeper */
     bool is_stopping;
     int open;              /* idle, taken, or with the keeper */
+    int opening;           /* of these, not open yet: 0 or 1 */
     int waiting;           /* callers */
     int failures;          /* to open, in a row */
     int64_t open_at_ms;    /* not before */
@@ -105,11 +106,13 @@ static void open_one(struct postgres_pool *pool)
 {
     struct postgres_connection *connection = NULL;
     struct err err = { 0 };
+    pool->opening++;
     pthread_mutex_unlock(&pool->lock);
     int result = postgres_connection_open(&connection, pool->target, &err);
     metrics_add(pool->settings.metrics, result == 0 ? METRIC_DB_POOL_OPENED : METRIC_DB_POOL_FAILED,
                 1);
     pthread_mutex_lock(&pool->lock);
+    pool->opening--;
     int failures = pool->failures;
     if (result == 0) {
         int64_t now = now_ms();
@@ -310,14 +313,14 @@ void postgres_pool_free(struct postgres_pool *pool)
 
 static bool is_down(const struct postgres_pool *pool)
 {
-    return pool->failures > 0 && pool->open == 0;
+    return pool->open == pool->opening;
 }
 
 /* Until when a caller that came at `began_ms` waits. */
 static int64_t patience_ends_ms(const struct postgres_pool *pool, int64_t began_ms)
 {
     int64_t ends_ms = began_ms + POSTGRES_WAIT_MS;
-    if (is_down(pool) && pool->down_since_ms + POSTGRES_WAIT_MS < ends_ms)
+    if (is_down(pool) && pool->failures > 0 && pool->down_since_ms + POSTGRES_WAIT_MS < ends_ms)
         ends_ms = pool->down_since_ms + POSTGRES_WAIT_MS;
     return ends_ms;
 }
@@ -340,7 +343,7 @@ static int wait_for_idle(struct postgres_pool *pool, struct err *err)
         return 0;
     if (is_down(pool))
         return err_set(err, ERR_UNAVAILABLE, "PostgreSQL can't be reached: %s",
-                       pool->down_reason.message);
+                       pool->failures > 0 ? pool->down_reason.message : "it does not answer");
     return err_set(err, ERR_BUSY, "no database connection came free within %d ms; %d are open",
                    POSTGRES_WAIT_MS, pool->open);
 }

@@ -251,10 +251,10 @@ static void the_pool_grows_no_further_than_its_limit(void **state)
         pthread_join(threads[i], NULL);
         assert_int_equal(callers[i].result, 0);
     }
-    assert_int_equal(number(fixture, "SELECT count(*) FROM pg_stat_activity "
-                                     "WHERE application_name = 'grows'"),
-                     LIMIT);
-    assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_OPEN, 0), LIMIT);
+    assert_in_range(number(fixture, "SELECT count(*) FROM pg_stat_activity "
+                                    "WHERE application_name = 'grows'"),
+                    2, LIMIT);
+    assert_in_range(metrics_read(fixture->metrics, METRIC_DB_POOL_OPEN, 0), 2, LIMIT);
     assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_IN_USE, 0), 0);
     assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_WAITING, 0), 0);
 }
