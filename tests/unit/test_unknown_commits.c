@@ -70,7 +70,8 @@ static int post_until_answered(struct poster *self, int64_t id, int64_t amount,
             .transfers = { { WALLET_OF(1 + self->number), WALLET_OF(1000), amount } },
             .transfer_count = 1,
         };
-        result = ledger_post(&call.call, &entry, receipt, NULL);
+        struct err err; /* without one, the code is lost */
+        result = ledger_post(&call.call, &entry, receipt, &err);
         self->repeats += i > 0;
         self->wrong +=
             result < 0 && result != ERR_UNKNOWN && result != ERR_UNAVAILABLE && result != ERR_BUSY;
