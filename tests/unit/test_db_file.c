@@ -55,7 +55,7 @@ static void urls_no_engine_takes_are_refused(void **state)
     } cases[] = {
         { "", ERR_CONFIG },
         { "mysql://root:hunter22@host/x", ERR_CONFIG },
-        { "postgresql://root:hunter22@host/x", ERR_CONFIG },
+        { "postgresql://root:hunter22@[host/x", ERR_CONFIG },
         { "sqlite:", ERR_CONFIG },
         { "sqlite::memory:", ERR_CONFIG },
         { "sqlite:/tmp", ERR_CONFIG },
