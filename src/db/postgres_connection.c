@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_VERSION_MIN     120000 /* oldest release with support when this was written: 14 */
+#define SERVER_VERSION_MIN     120000 /* 11 lost its makers' support in 2023 */
 #define TARGET_WORDS_MAX       64     /* libpq 17 has 48 options */
 #define OPTIONS_BYTES_MAX      1024
 

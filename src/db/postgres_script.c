@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* The lock's number is ours for ever: "bronxbot" in ASCII. */
-#define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7093579016254222196)"
+#define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7093854883318755188)"
 
 /* A migration may take longer than any statement of a service, and wait for another's. */
 static const char *const openings[] = {

@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define START_SECONDS 60 /* under a sanitizer, on a busy machine */
-#define STEP_MS       5
-#define LINE_MAX_     1024
+#define START_SECONDS  60 /* under a sanitizer, on a busy machine */
+#define STEP_MS        5
+#define SHELL_LINE_MAX 1024
 
 extern char **environ;
 
@@ -81,7 +81,7 @@ static int run_as_user(const char *line)
 /* A folder in /tmp that belongs to the server's user. */
 static bool make_folder(char folder[HARNESS_POSTGRES_PATH])
 {
-    char line[LINE_MAX_];
+    char line[SHELL_LINE_MAX];
     snprintf(folder, HARNESS_POSTGRES_PATH, "/tmp/bronxbot-pg-XXXXXX");
     if (!mkdtemp(folder))
         return complain("mkdtemp");
@@ -218,7 +218,7 @@ static bool start_process(struct harness_postgres *server, const char *programs)
 
 static bool wait_until_ready(struct harness_postgres *server)
 {
-    char line[LINE_MAX_];
+    char line[SHELL_LINE_MAX];
     for (int i = 0; i < START_SECONDS * 1000 / STEP_MS; i++) {
         if (is_ready(server))
             return true;
@@ -265,7 +265,7 @@ void harness_postgres_stop(struct harness_postgres *server)
 /* To the postmaster and its children, each of which leads a session of its own. */
 static void signal_all(const struct harness_postgres *server, int number)
 {
-    char line[LINE_MAX_];
+    char line[SHELL_LINE_MAX];
     snprintf(line, sizeof(line), "kill -%d %d $(ps -o pid= --ppid %d)", number,
              (int)server->process, (int)server->process);
     (void)run(line);
