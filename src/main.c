@@ -45,6 +45,7 @@ static int exit_code_of(int code)
     case ERR_INVALID:
         return EXIT_CONFIG;
     case ERR_UNAVAILABLE:
+    case ERR_UNKNOWN:
     case ERR_IO:
     case ERR_BUSY:
         return EXIT_UNAVAILABLE;

@@ -215,8 +215,10 @@ static int drop_job(void *context, int64_t id, struct err *err)
 /* First, so that whoever watches sees "starting" while migrations run. */
 static int start_admin(struct bot *bot, struct err *err)
 {
-    bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = true };
-    bot->admin_parts[1] = (struct admin_part){ "outbox", probe_outbox, bot, .is_own = true };
+    /* A server that is away is away for all instances: none is better off without traffic. */
+    bool is_own = str_starts_with(str_from(bot->config->database_url), STR("sqlite:"));
+    bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = is_own };
+    bot->admin_parts[1] = (struct admin_part){ "outbox", probe_outbox, bot, .is_own = is_own };
     bot->admin.parts = bot->admin_parts;
     bot->admin.part_count = ADMIN_PARTS;
     bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);

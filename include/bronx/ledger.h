@@ -74,7 +74,10 @@ enum ledger_refusal {
 /* Posts `entry` for this call in one transaction, together with the command's cooldown. When the
  * same operation of the same interaction was posted before, nothing changes and the receipt is the
  * old one. Returns an enum ledger_refusal, or a negative code for a fault. Accounts are opened as
- * needed. */
+ * needed.
+ *
+ * ERR_UNKNOWN: the database went away while it committed, and has not come back yet. Posting the
+ * same operation of the same interaction again tells what became of it. */
 int ledger_post(struct call *call, const struct ledger_entry *entry, struct ledger_receipt *receipt,
                 struct err *err) MUST_CHECK;
 

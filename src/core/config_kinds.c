@@ -192,8 +192,11 @@ bool setting_parse_url(const struct setting *setting, struct str_view text, void
 bool setting_parse_database(const struct setting *setting, struct str_view text, void *field)
 {
     static const char *const schemes[] = { "sqlite:", "postgresql://", "postgres://" };
-    return has_scheme(text, schemes, ARRAY_LENGTH(schemes)) &&
-           setting_parse_text(setting, text, field);
+    if (!has_scheme(text, schemes, ARRAY_LENGTH(schemes)))
+        return false;
+    /* A path may have blanks; a URL has them as %20. */
+    return str_starts_with(text, STR("sqlite:")) ? setting_parse_text(setting, text, field)
+                                                 : setting_parse_secret(setting, text, field);
 }
 
 bool setting_parse_redis(const struct setting *setting, struct str_view text, void *field)

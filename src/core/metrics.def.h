@@ -43,15 +43,30 @@ COUNTER(METRIC_EXECUTOR_REFUSED, "bronxbot_executor_refused_total",
 HISTOGRAM(METRIC_EXECUTOR_WAIT, "bronxbot_executor_wait_seconds",
           "Time a task waited for a thread.")
 COUNTER(METRIC_DB_COMMITS, "bronxbot_db_commits_total",
-        "Commits of the embedded database's writer; each may carry several batches.")
+        "Commits; each one of the embedded database may carry several batches.")
 COUNTER(METRIC_DB_BATCHES, "bronxbot_db_batches_total",
         "Batches of statements that were committed.")
 COUNTER(METRIC_DB_FAILURES, "bronxbot_db_failures_total",
         "Batches and queries that failed for other reasons than a constraint.")
 HISTOGRAM(METRIC_DB_COMMIT, "bronxbot_db_commit_seconds",
-          "Time of a commit of the embedded database, disk included.")
+          "SQLite: time of a commit, disk included. PostgreSQL: of a whole batch.")
 HISTOGRAM(METRIC_DB_READ, "bronxbot_db_read_seconds",
-          "Time of a read of the embedded database, waiting for a reader included.")
+          "Time of a read, waiting for a connection included.")
+COUNTER_BY(METRIC_DB_RETRIES, "bronxbot_db_retries_total", "reason", "conflict connection",
+           "Batches run again because another transaction was in the way, or the connection to "
+           "PostgreSQL was lost before COMMIT was sent.")
+COUNTER(METRIC_DB_UNKNOWN, "bronxbot_db_unknown_outcomes_total",
+        "Connections to PostgreSQL lost between COMMIT and its answer.")
+GAUGE(METRIC_DB_POOL_OPEN, "bronxbot_db_pool_open", "Open connections to PostgreSQL.")
+GAUGE(METRIC_DB_POOL_IN_USE, "bronxbot_db_pool_in_use", "Connections to PostgreSQL in use.")
+GAUGE(METRIC_DB_POOL_WAITING, "bronxbot_db_pool_waiting",
+      "Callers that wait for a connection to PostgreSQL.")
+COUNTER(METRIC_DB_POOL_OPENED, "bronxbot_db_pool_opened_total",
+        "Connections to PostgreSQL that were opened.")
+COUNTER(METRIC_DB_POOL_FAILED, "bronxbot_db_pool_failed_total",
+        "Attempts to open a connection to PostgreSQL that failed.")
+HISTOGRAM(METRIC_DB_POOL_WAIT, "bronxbot_db_pool_wait_seconds",
+          "Time a caller waited for a connection to PostgreSQL.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
            "Edits, follow-ups and deletions that Discord has taken.")
 COUNTER_BY(METRIC_OUTBOX_RETRIES, "bronxbot_outbox_retries_total", "reason",

@@ -2,6 +2,7 @@
  * counts the calls under way, so that an engine is closed only when nobody is inside it. */
 #include "db/engine.h"
 
+#include "db/postgres.h"
 #include "db/rows.h"
 #include "db/rules.h"
 #include "db/sqlite.h"
@@ -9,13 +10,13 @@
 struct scheme {
     struct str_view prefix;
     int (*open)(struct db **db, const struct db_settings *settings, struct str_view rest,
-                struct err *err); /* NULL: known, but not in this build */
+                struct err *err);
 };
 
 static const struct scheme schemes[] = {
     { { "sqlite:", 7 }, sqlite_open },
-    { { "postgresql://", 13 }, NULL },
-    { { "postgres://", 11 }, NULL },
+    { { "postgresql://", 13 }, postgres_open },
+    { { "postgres://", 11 }, postgres_open },
 };
 
 /* Lines of this function never show the URL: it may hold a password. */
@@ -28,11 +29,9 @@ int db_open(struct db **out, const struct db_settings *settings, struct err *err
         if (str_starts_with(url, schemes[i].prefix))
             scheme = &schemes[i];
     if (!scheme)
-        return err_set(err, ERR_CONFIG, "DATABASE_URL: unknown scheme; accepted is sqlite:PATH");
-    if (!scheme->open)
         return err_set(err, ERR_CONFIG,
-                       "DATABASE_URL: this build has no PostgreSQL engine; accepted is "
-                       "sqlite:PATH");
+                       "DATABASE_URL: unknown scheme; accepted is sqlite:PATH or "
+                       "postgresql://...");
     if (settings->pool_min < 0 || settings->pool_max < 1 || settings->pool_min > settings->pool_max)
         return err_set(err, ERR_CONFIG,
                        "DB_POOL_MIN=%d, DB_POOL_MAX=%d: accepted is 0 <= min <= "

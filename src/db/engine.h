@@ -12,8 +12,8 @@
 #include <pthread.h>
 
 struct db_settings {
-    const char *url;        /* sqlite:PATH */
-    int pool_min, pool_max; /* readers kept / at most */
+    const char *url;        /* sqlite:PATH, postgresql://... */
+    int pool_min, pool_max; /* SQLite: readers, PostgreSQL: connections kept / at most */
     const struct clock *clock;
     struct metrics *metrics; /* may be NULL */
     struct log_sink *log;
@@ -32,7 +32,8 @@ void db_close(struct db *db);
 /* One cheap statement through a reader: 0 while the database answers. */
 int db_check(struct db *db, struct err *err) MUST_CHECK;
 
-/* Runs a whole migration script and `record` (its row in schema_migration) as one transaction. */
+/* Runs a whole migration script and `record` (its row in schema_migration) as one transaction.
+ * ERR_DUPLICATE when another process, which did the same, was faster. */
 int db_run_script(struct db *db, const char *script, const struct db_statement *record,
                   struct err *err) MUST_CHECK;
 

@@ -99,11 +99,12 @@ static int apply(struct db *db, const struct migration *migration, int64_t now_m
     return result;
 }
 
+/* As a script: that is what keeps two processes apart. */
 static int read_applied(struct db *db, struct db_rows **applied, struct err *err)
 {
-    struct db_statement create = { .sql = create_table };
+    struct db_statement nothing = { .sql = "SELECT 1", .expect = DB_ONE_ROW };
     struct db_statement select = { .sql = select_applied };
-    int result = db_query(db, &create, NULL, err);
+    int result = db_run_script(db, create_table, &nothing, err);
     return result == 0 ? db_query(db, &select, applied, err) : result;
 }
 
@@ -123,6 +124,22 @@ static int find_missing(struct db *db, const struct migration *migrations,
     return result;
 }
 
+/* Applies what `missing` begins. When another process was faster with one, its list is looked at
+ * again: `*is_overtaken`. */
+static int apply_all(struct db *db, const struct migration *missing, int64_t now_ms,
+                     struct migration_result *progress, bool *is_overtaken, struct err *err)
+{
+    for (; missing->version != 0; missing = skip_others(missing + 1, db_engine_name(db))) {
+        int result = apply(db, missing, now_ms, err);
+        *is_overtaken = result == ERR_DUPLICATE;
+        if (result != 0)
+            return result;
+        progress->version_after = missing->version;
+        progress->applied_count++;
+    }
+    return 0;
+}
+
 int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms,
                struct migration_result *out, struct err *err)
 {
@@ -132,12 +149,23 @@ int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms
     if (result != 0)
         return result;
     progress.version_after = progress.version_before;
-    for (; missing->version != 0; missing = skip_others(missing + 1, db_engine_name(db))) {
-        result = apply(db, missing, now_ms, err);
+    for (;;) {
+        bool is_overtaken = false;
+        int seen = progress.version_after;
+        result = apply_all(db, missing, now_ms, &progress, &is_overtaken, err);
+        if (!is_overtaken)
+            break;
+        struct err overtaken = err ? *err : (struct err){ 0 };
+        result = find_missing(db, migrations, &missing, &progress.version_after, err);
         if (result != 0)
             break;
-        progress.version_after = missing->version;
-        progress.applied_count++;
+        if (progress.version_after > seen)
+            continue;
+        /* A duplicate of the migration's own making. */
+        if (err)
+            *err = overtaken;
+        result = ERR_DUPLICATE;
+        break;
     }
     if (out)
         *out = progress;

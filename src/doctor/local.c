@@ -97,9 +97,12 @@ void check_database_file(struct doctor *doctor, struct finding *finding)
     const char *path;
     char folder[PATH_MAX];
     struct stat status;
-    if (!database_path(doctor, &path) || !folder_of(path, folder)) {
-        finding_add(finding, FINDING_FAIL, "set DATABASE_URL=sqlite:PATH",
-                    "DATABASE_URL is none this version can use");
+    if (!database_path(doctor, &path)) {
+        finding_add(finding, FINDING_OK, NULL, "none: PostgreSQL keeps the data");
+        return;
+    }
+    if (!folder_of(path, folder)) {
+        finding_add(finding, FINDING_FAIL, "correct DATABASE_URL", "the path is too long");
         return;
     }
     if (access(folder, W_OK | X_OK) != 0)
@@ -127,7 +130,11 @@ void check_disk_space(struct doctor *doctor, struct finding *finding)
     char folder[PATH_MAX];
     struct statvfs space;
     int64_t free_bytes;
-    if (!database_path(doctor, &path) || !folder_of(path, folder) || statvfs(folder, &space) != 0) {
+    if (!database_path(doctor, &path)) {
+        finding_add(finding, FINDING_OK, NULL, "PostgreSQL's own affair");
+        return;
+    }
+    if (!folder_of(path, folder) || statvfs(folder, &space) != 0) {
         finding_add(finding, FINDING_FAIL, "correct DATABASE_URL",
                     "the database's folder can't be looked at");
         return;

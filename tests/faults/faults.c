@@ -169,7 +169,7 @@ static int lose(int result, struct db_rows **rows, int count, struct err *err)
     if (result != 0 || !faults_strike(FAULT_STATEMENT_AFTER))
         return result;
     rows_free_all(rows, count);
-    return fail(err);
+    return err_set(err, ERR_UNKNOWN, "a fault on demand");
 }
 
 static int query(struct db *db, const struct db_statement *statement, struct db_rows **rows,

@@ -145,7 +145,10 @@ static bool write_once(enum fault_kind kind, int64_t nth, bool is_lasting)
     snprintf(sql, sizeof(sql), "SELECT COUNT(*) FROM bot_state WHERE key IN ('%s', '%s')", name,
              other);
     int64_t rows = service_fixture_count(&fixture, sql);
-    assert_int_equal(rows, result == 0 ? 2 : 0);
+    if (result == ERR_UNKNOWN)
+        assert_true(rows == 0 || rows == 2);
+    else
+        assert_int_equal(rows, result == 0 ? 2 : 0);
     if (result == 0)
         assert_true(str_equal(db_rows_text(results[1], 0, 0), str_from(other)));
     else
@@ -158,7 +161,9 @@ static bool write_once(enum fault_kind kind, int64_t nth, bool is_lasting)
 static void run_writes(enum fault_kind kind)
 {
     assert_int_equal(service_fixture_open(&fixture), 0);
-    for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
+    /* Memory that lasts away takes the pool's connections away, which is an outage of seconds. */
+    int ends = test_engine_is_postgres() ? 1 : 2;
+    for (int is_lasting = 0; is_lasting < ends; is_lasting++) {
         int64_t count = 0;
         while (write_once(kind, count + 1, is_lasting))
             count++;
@@ -246,5 +251,10 @@ int main(void)
         cmocka_unit_test(a_start_without_memory_leaves_a_good_file),
         cmocka_unit_test(a_start_on_a_failing_disk_leaves_a_good_file),
     };
+    const struct CMUnitTest tests_of_postgres[] = {
+        cmocka_unit_test(a_batch_without_memory_is_whole_or_nothing),
+    };
+    if (test_engine_is_postgres())
+        return cmocka_run_group_tests(tests_of_postgres, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,13 @@
 /* Sets up without asserting: a fixture that can't be made ends the program. */
 #include "db_fixture.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 void db_fixture_init(struct db_fixture *fixture)
 {
-    const char *parent = getenv("TMPDIR");
     *fixture = (struct db_fixture){ 0 };
-    snprintf(fixture->folder, sizeof(fixture->folder), "%s/bronx-db-XXXXXX",
-             parent ? parent : "/tmp");
-    if (!mkdtemp(fixture->folder))
-        abort();
-    snprintf(fixture->path, sizeof(fixture->path), "%s/test.db", fixture->folder);
-    snprintf(fixture->url, sizeof(fixture->url), "sqlite:%s", fixture->path);
+    test_database_new(&fixture->database);
     if (system_clock_init(&fixture->clock, NULL, NULL) != 0)
         abort();
     fixture->metrics = metrics_new();
@@ -24,7 +16,7 @@ void db_fixture_init(struct db_fixture *fixture)
     if (!fixture->metrics || !fixture->log)
         abort();
     fixture->settings = (struct db_settings){
-        .url = fixture->url,
+        .url = fixture->database.url,
         .pool_min = 1,
         .pool_max = 4,
         .clock = &fixture->clock.clock,
@@ -39,12 +31,7 @@ void db_fixture_fini(struct db_fixture *fixture)
     metrics_free(fixture->metrics);
     log_sink_free(fixture->log);
     system_clock_fini(&fixture->clock);
-    DIR *folder = opendir(fixture->folder);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        unlinkat(dirfd(folder), entry->d_name, 0); /* "." and ".." refuse */
-    if (folder)
-        closedir(folder);
-    rmdir(fixture->folder);
+    test_database_remove(&fixture->database);
 }
 
 int db_fixture_setup(void **state)

@@ -1,16 +1,13 @@
-/* A database in a folder of its own, for tests of src/db. */
+/* A database of a test's own on either engine, for tests of src/db. */
 #ifndef TESTS_DB_FIXTURE_H
 #define TESTS_DB_FIXTURE_H
 
 #include "core/system_clock.h"
 #include "db/engine.h"
-
-#define FIXTURE_PATH_MAX 256
+#include "test_database.h"
 
 struct db_fixture {
-    char folder[FIXTURE_PATH_MAX / 2];
-    char path[FIXTURE_PATH_MAX]; /* of the database */
-    char url[FIXTURE_PATH_MAX + 8];
+    struct test_database database;
     struct system_clock clock;
     struct metrics *metrics;
     struct log_sink *log;

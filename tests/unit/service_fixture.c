@@ -6,8 +6,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static int64_t fixture_wall_ms(const struct clock *clock)
 {
@@ -46,26 +44,17 @@ int service_fixture_open_at(struct service_fixture *fixture, const char *url, in
 
 int service_fixture_open(struct service_fixture *fixture)
 {
-    char folder[] = "/tmp/bronxbot-test-XXXXXX", url[64];
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(url, sizeof(url), "sqlite:%s/bot.db", folder);
-    int result = service_fixture_open_at(fixture, url, INT64_C(1790000000000));
-    memcpy(fixture->folder, folder, sizeof(folder));
+    struct test_database database;
+    test_database_new(&database);
+    int result = service_fixture_open_at(fixture, database.url, INT64_C(1790000000000));
+    fixture->database = database;
     return result;
 }
 
 void service_fixture_close(struct service_fixture *fixture)
 {
-    static const char *const files[] = { "bot.db", "bot.db-wal", "bot.db-shm", "bot.db.lock" };
     db_close(fixture->db);
-    for (size_t i = 0; i < ARRAY_LENGTH(files) && fixture->folder[0]; i++) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/%s", fixture->folder, files[i]);
-        unlink(path);
-    }
-    if (fixture->folder[0])
-        rmdir(fixture->folder);
+    test_database_remove(&fixture->database);
 }
 
 int64_t service_fixture_count(struct service_fixture *fixture, const char *sql)

@@ -1,4 +1,4 @@
-/* For tests of services: a migrated database in a temporary folder, a clock that stands still until
+/* For tests of services: a migrated database on either engine, a clock that stands still until
  * it is moved, and calls as the router would make them. */
 #ifndef TESTS_SERVICE_FIXTURE_H
 #define TESTS_SERVICE_FIXTURE_H
@@ -6,8 +6,10 @@
 #include "bronx/ledger.h"
 #include "bronx/services.h"
 
+#include "test_database.h"
+
 struct service_fixture {
-    char folder[64]; /* "" when somebody else's */
+    struct test_database database; /* empty when somebody else's */
     struct db *db;
     struct clock clock;
     int64_t now_ms; /* what the clock shows */
@@ -17,7 +19,7 @@ struct service_fixture {
 
 /* 0, or non-zero when the test can't run (cmocka reports it). */
 int service_fixture_open(struct service_fixture *fixture);
-/* The same for the database at `url`, whose folder is somebody else's; time stands at `now_ms`. */
+/* The same for the database at `url`, which is somebody else's; time stands at `now_ms`. */
 int service_fixture_open_at(struct service_fixture *fixture, const char *url, int64_t now_ms);
 void service_fixture_close(struct service_fixture *fixture);
 

@@ -98,7 +98,7 @@ static void one_fails_alone(struct db_fixture *fixture, const char *poison, int 
         struct poisoned writers[WRITERS];
         pthread_t threads[WRITERS];
         int64_t rows = db_fixture_number(db, "SELECT count(*) FROM entry");
-        sqlite3 *holder = hold_write_lock(fixture->path);
+        sqlite3 *holder = hold_write_lock(fixture->database.path);
         for (int i = 0; i < WRITERS; i++) {
             writers[i] = (struct poisoned){ .db = db, .id = ++id, .poison = "SELECT 1" };
             if (i == WRITERS / 2)
@@ -246,7 +246,7 @@ static void readers_never_see_half_a_transfer(void **state)
     int64_t commits = metrics_read(fixture->metrics, METRIC_DB_COMMITS, 0);
     int64_t batches = metrics_read(fixture->metrics, METRIC_DB_BATCHES, 0);
     assert_int_equal(batches, done + 2 + ACCOUNTS);
-    assert_true(commits < batches);
+    assert_true(test_engine_is_postgres() ? commits == batches : commits < batches);
 }
 
 struct busy_caller {
@@ -316,9 +316,9 @@ static void stopping_keeps_all_that_was_acknowledged_and_no_more(void **state)
         while (!__atomic_load_n(&has_begun[i], __ATOMIC_ACQUIRE))
             usleep(100);
     pthread_t releaser;
-    start(&releaser, let_go_later, hold_write_lock(fixture->path));
+    start(&releaser, let_go_later, hold_write_lock(fixture->database.path));
     db_stop(fixture->db);
-    int64_t entries = entries_in_file(fixture->path);
+    int64_t entries = entries_in_file(fixture->database.path);
     pthread_join(releaser, NULL);
     int acknowledged = 0;
     for (int i = 0; i < WRITERS; i++) {
@@ -356,14 +356,14 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     assert_int_equal(db_fixture_run(fixture->db, entry_tables), 0);
     db_close(STEAL(fixture->db));
     struct sqlite_writer_settings settings = {
-        .path = fixture->path,
+        .path = fixture->database.path,
         .queue_max = QUEUE,
         .clock = fixture->settings.clock,
         .log = fixture->log,
     };
     struct sqlite_writer *writer;
     assert_int_equal(sqlite_writer_start(&writer, &settings, NULL), 0);
-    sqlite3 *holder = hold_write_lock(fixture->path);
+    sqlite3 *holder = hold_write_lock(fixture->database.path);
     pthread_t threads[CALLERS];
     struct queued callers[CALLERS];
     for (int i = 0; i < CALLERS; i++) {
@@ -389,7 +389,7 @@ static void a_lock_held_by_a_stranger_is_reported_not_waited_for_for_ever(void *
 {
     struct db_fixture *fixture = *state;
     assert_int_equal(db_fixture_run(fixture->db, entry_tables), 0);
-    sqlite3 *holder = hold_write_lock(fixture->path);
+    sqlite3 *holder = hold_write_lock(fixture->database.path);
     assert_int_equal(db_fixture_run(fixture->db, "INSERT INTO entry VALUES (1)"), ERR_BUSY);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT count(*) FROM entry"), 0);
     let_go(holder);
@@ -411,5 +411,10 @@ int main(void)
         TEST(a_full_queue_refuses_and_keeps_what_it_has),
         TEST(a_lock_held_by_a_stranger_is_reported_not_waited_for_for_ever),
     };
+    const struct CMUnitTest tests_of_any_engine[] = {
+        TEST(readers_never_see_half_a_transfer),
+    };
+    if (test_engine_is_postgres())
+        return cmocka_run_group_tests(tests_of_any_engine, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,7 +195,7 @@ static void a_second_process_is_refused(void **state)
     struct err err;
     assert_int_equal(db_open(&fixture->db, &fixture->settings, &err), ERR_UNAVAILABLE);
     assert_null(fixture->db);
-    assert_non_null(strstr(err.message, fixture->path));
+    assert_non_null(strstr(err.message, fixture->database.path));
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);
     open_db(fixture);

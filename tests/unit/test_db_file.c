@@ -38,9 +38,9 @@ static void a_new_file_is_for_its_owner_only(void **state)
     static const char *const suffixes[] = { "", "-wal", "-shm", ".lock" };
     assert_int_equal(db_fixture_run(fixture->db, note_table), 0);
     for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
-        char name[FIXTURE_PATH_MAX + 8];
+        char name[TEST_DATABASE_MAX + 8];
         struct stat status;
-        snprintf(name, sizeof(name), "%s%s", fixture->path, suffixes[i]);
+        snprintf(name, sizeof(name), "%s%s", fixture->database.path, suffixes[i]);
         assert_int_equal(stat(name, &status), 0);
         assert_int_equal(status.st_mode & 0777, 0600);
     }
@@ -55,7 +55,7 @@ static void urls_no_engine_takes_are_refused(void **state)
     } cases[] = {
         { "", ERR_CONFIG },
         { "mysql://root:hunter22@host/x", ERR_CONFIG },
-        { "postgresql://root:hunter22@host/x", ERR_CONFIG },
+        { "postgresql://root:hunter22@[host/x", ERR_CONFIG },
         { "sqlite:", ERR_CONFIG },
         { "sqlite::memory:", ERR_CONFIG },
         { "sqlite:/tmp", ERR_CONFIG },
@@ -81,8 +81,8 @@ static void a_file_that_is_no_database_is_refused_unharmed(void **state)
     struct db_fixture *fixture = *state;
     static const char text[] = "Dear diary, this is not a database, although it is long enough "
                                "to be taken for the header of one by somebody careless, and so on.";
-    char path[FIXTURE_PATH_MAX], url[FIXTURE_PATH_MAX + 8], back[sizeof(text)] = { 0 };
-    snprintf(path, sizeof(path), "%s/diary.txt", fixture->folder);
+    char path[TEST_DATABASE_MAX], url[TEST_DATABASE_MAX + 8], back[sizeof(text)] = { 0 };
+    snprintf(path, sizeof(path), "%s/diary.txt", fixture->database.folder);
     snprintf(url, sizeof(url), "sqlite:%s", path);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
@@ -102,9 +102,9 @@ static void a_file_that_is_no_database_is_refused_unharmed(void **state)
 static void a_relative_path_starts_in_the_working_directory(void **state)
 {
     struct db_fixture *fixture = *state;
-    char before[FIXTURE_PATH_MAX], path[FIXTURE_PATH_MAX];
+    char before[TEST_DATABASE_MAX], path[TEST_DATABASE_MAX];
     assert_non_null(getcwd(before, sizeof(before)));
-    assert_int_equal(chdir(fixture->folder), 0);
+    assert_int_equal(chdir(fixture->database.folder), 0);
     struct db_settings settings = fixture->settings;
     settings.url = "sqlite:relative.db";
     settings.pool_min = 0;
@@ -114,31 +114,31 @@ static void a_relative_path_starts_in_the_working_directory(void **state)
     assert_int_equal(db_fixture_run(db, note_table), 0);
     assert_int_equal(db_fixture_number(db, "SELECT count(*) FROM note"), 0);
     db_close(db);
-    snprintf(path, sizeof(path), "%s/relative.db", fixture->folder);
+    snprintf(path, sizeof(path), "%s/relative.db", fixture->database.folder);
     assert_int_equal(access(path, F_OK), 0);
 }
 
 static void one_file_under_two_names_is_opened_once(void **state)
 {
     struct db_fixture *fixture = *state;
-    char other[FIXTURE_PATH_MAX], url[FIXTURE_PATH_MAX + 8];
-    snprintf(other, sizeof(other), "%s/alias.db", fixture->folder);
+    char other[TEST_DATABASE_MAX], url[TEST_DATABASE_MAX + 8];
+    snprintf(other, sizeof(other), "%s/alias.db", fixture->database.folder);
     snprintf(url, sizeof(url), "sqlite:%s", other);
-    assert_int_equal(symlink(fixture->path, other), 0);
+    assert_int_equal(symlink(fixture->database.path, other), 0);
     struct db_settings settings = fixture->settings;
     settings.url = url;
     struct db *db;
     struct err err;
     assert_int_equal(db_open(&db, &settings, &err), ERR_UNAVAILABLE);
-    assert_non_null(strstr(err.message, fixture->path));
+    assert_non_null(strstr(err.message, fixture->database.path));
     assert_int_equal(db_fixture_run(fixture->db, note_table), 0);
 }
 
 static void a_closed_database_is_one_whole_file(void **state)
 {
     struct db_fixture *fixture = *state;
-    char wal[FIXTURE_PATH_MAX + 8];
-    snprintf(wal, sizeof(wal), "%s-wal", fixture->path);
+    char wal[TEST_DATABASE_MAX + 8];
+    snprintf(wal, sizeof(wal), "%s-wal", fixture->database.path);
     assert_int_equal(db_fixture_run(fixture->db, note_table), 0);
     assert_int_equal(db_fixture_run(fixture->db, "INSERT INTO note VALUES (30)"), 0);
     db_close(STEAL(fixture->db));

@@ -245,9 +245,11 @@ static void what_no_repetition_would_cure_is_not_asked_for_again(void **state)
 {
     struct service_fixture *fixture = *state;
     struct desk desk;
-    const struct db_statement forbid = {
-        .sql = "CREATE TRIGGER no BEFORE INSERT ON known_user BEGIN SELECT RAISE(ABORT, 'no'); END"
-    };
+    const struct db_statement forbid = { .sql =
+                                             test_engine_is_postgres()
+                                                 ? "ALTER TABLE known_user ADD CHECK (user_id < 0)"
+                                                 : "CREATE TRIGGER no BEFORE INSERT ON known_user "
+                                                   "BEGIN SELECT RAISE(ABORT, 'no'); END" };
     desk_open(&desk, fixture);
     assert_int_equal(db_query(fixture->db, &forbid, NULL, NULL), 0);
     assert_int_equal(dispatch(&desk, "APPLICATION_AUTHORIZED"), EVENT_TAKEN);

@@ -14,7 +14,8 @@
 
 #define NOW_MS INT64_C(1700000000000)
 
-static const struct migration three[] = {
+/* main() makes it fit the engine. */
+static struct migration three[] = {
     { 1, "accounts", NULL,
       "-- A comment; with a semicolon.\n"
       "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);\n"
@@ -23,11 +24,20 @@ static const struct migration three[] = {
       "END;\n"
       "INSERT INTO account VALUES (1, 100);\n",
       "aaaa" },
-    { 2, "only_elsewhere", "postgres", "CREATE SEQUENCE no_such_thing;", "bbbb" },
+    { 2, "only_elsewhere", "postgres", "no SQL;", "bbbb" },
     { 2, "only_here", "sqlite", "CREATE TABLE here (id BIGINT);", "cccc" },
     { 3, "bonus", NULL, "UPDATE account SET balance = balance + 1;\n-- the end", "dddd" },
     { 0 },
 };
+
+static const char accounts_for_postgres[] =
+    "-- A comment; with a semicolon.\n"
+    "CREATE TABLE account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);\n"
+    "CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+    "  RAISE EXCEPTION 'no; never';\n"
+    "END; $$;\n"
+    "CREATE TRIGGER frozen BEFORE DELETE ON account FOR EACH ROW EXECUTE FUNCTION frozen();\n"
+    "INSERT INTO account VALUES (1, 100);\n";
 
 static int migrate(struct db_fixture *fixture, const struct migration *migrations,
                    struct migration_result *result, struct err *err)
@@ -141,10 +151,8 @@ static void a_half_failed_migration_leaves_nothing(void **state)
     assert_int_equal(result.applied_count, 1);
     assert_int_equal(migrations_in(fixture), 1);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT balance FROM account"), 100);
-    assert_int_equal(
-        db_fixture_number(fixture->db,
-                          "SELECT count(*) FROM sqlite_schema WHERE name IN ('half', 'never')"),
-        0);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT count(*) FROM half"), -1);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT count(*) FROM never"), -1);
 }
 
 static void a_migration_cannot_leave_its_transaction(void **state)
@@ -214,6 +222,11 @@ static void the_built_in_migrations_apply_to_an_empty_database(void **state)
 
 int main(void)
 {
+    if (test_engine_is_postgres()) {
+        three[0].sql = accounts_for_postgres;
+        three[1].engine = "sqlite";
+        three[2].engine = "postgres";
+    }
     const struct CMUnitTest tests[] = {
         TEST(missing_migrations_are_applied_in_order_and_once),
         TEST(an_older_database_gets_what_is_new),
@@ -223,8 +236,13 @@ int main(void)
         TEST(a_list_out_of_order_is_refused),
         TEST(a_half_failed_migration_leaves_nothing),
         TEST(a_migration_cannot_leave_its_transaction),
-        TEST(a_migration_may_rebuild_a_table_others_refer_to),
         TEST(the_built_in_migrations_apply_to_an_empty_database),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests_of_sqlite[] = {
+        TEST(a_migration_may_rebuild_a_table_others_refer_to),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (!test_engine_is_postgres())
+        failed += cmocka_run_group_tests(tests_of_sqlite, NULL, NULL);
+    return failed;
 }
