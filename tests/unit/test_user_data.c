@@ -32,12 +32,10 @@ struct test {
 static int open_test(void **state)
 {
     static struct test test;
-    char path[128];
     *state = &test;
     if (service_fixture_open(&test.fixture) != 0)
         return 1;
-    snprintf(path, sizeof(path), "%s/bot.db", test.fixture.folder);
-    return sqlite3_open_v2(path, &test.schema, SQLITE_OPEN_READONLY, NULL);
+    return sqlite3_open_v2(test.fixture.database.path, &test.schema, SQLITE_OPEN_READONLY, NULL);
 }
 
 static int close_test(void **state)
