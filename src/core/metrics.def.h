@@ -1,6 +1,6 @@
 /* The table of metrics. Included several times with COUNTER, COUNTER_BY, GAUGE, GAUGE_BY and
- * HISTOGRAM defined as the reader needs; see metrics.h. Histograms are in seconds when shown. Label values
- * are one text separated by spaces, in the order of the enum that counts them. */
+ * HISTOGRAM defined as the reader needs; see metrics.h. Histograms are in seconds when shown. Label
+ * values are one text separated by spaces, in the order of the enum that counts them. */
 
 COUNTER_BY(METRIC_HTTP_RESPONSES, "bronxbot_http_responses_total", "code",
            "200 204 400 401 404 405 413 500 503 other", "HTTP answers by status code.")
