@@ -5,6 +5,7 @@
 
 #include "bronx/services.h"
 
+#include "cache/cache.h"
 #include "commands.h"
 #include "core/executor.h"
 #include "core/supervisor.h"
@@ -19,9 +20,11 @@
 #include "services/secret.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,6 +62,7 @@ struct bot {
     struct server *admin_server;
     struct listener admin_listener;
     struct db *db;
+    struct cache *cache;
     struct chance chance;
     struct services services; /* services.outbox is stop_outbox's to free */
     unsigned char outbox_key[SERVER_KEY_BYTES];
@@ -282,6 +286,29 @@ static void stop_database(struct bot *bot)
     db_close(bot->db);
 }
 
+static int start_cache(struct bot *bot, struct err *err)
+{
+    const struct config *config = bot->config;
+    char name_space[32];
+    snprintf(name_space, sizeof(name_space), "bronxbot:%" PRId64, config->application_id);
+    const struct cache_settings settings = {
+        .redis_url = config->redis_url,
+        .name_space = name_space,
+        .memory_bytes = cache_memory_for(config->guild_count),
+        /* A second process on the file is refused. */
+        .is_only_process = str_starts_with(str_from(config->database_url), STR("sqlite:")),
+        .clock = &bot->clock.clock,
+        .metrics = bot->metrics,
+        .log = bot->sink,
+    };
+    return cache_new(&bot->cache, &settings, err);
+}
+
+static void stop_cache(struct bot *bot)
+{
+    cache_free(bot->cache);
+}
+
 static int start_services(struct bot *bot, struct err *err)
 {
     unsigned char key[SERVER_KEY_BYTES];
@@ -293,6 +320,7 @@ static int start_services(struct bot *bot, struct err *err)
     sodium_memzero(key, sizeof(key));
     bot->services = (struct services){
         .db = bot->db,
+        .cache = bot->cache,
         .clock = &bot->clock.clock,
         .chance = &bot->chance,
         .commands = all_commands,
@@ -439,6 +467,7 @@ static const struct part parts[] = {
     { .name = "log", .start = start_log, .stop = stop_log },
     { .name = "admin endpoints", .start = start_admin, .stop = stop_admin },
     { .name = "database", .start = start_database, .stop = stop_database },
+    { .name = "cache", .start = start_cache, .stop = stop_cache },
     { .name = "services", .start = start_services, .stop = stop_services },
     { .name = "outbox", .start = start_outbox, .stop = stop_outbox },
     { .name = "router", .start = start_router, .stop = stop_router },
@@ -467,9 +496,6 @@ static void log_ready(const struct bot *bot)
     log_info(&bot->log, "ready", LOG_TEXT("role", str_from(role_words[bot->role])),
              LOG_TEXT("version", str_from(BRONX_VERSION)), LOG_TEXT("listen", buf_view(&listen)),
              LOG_TEXT("admin", buf_view(&admin)));
-    if (bot->config->redis_url[0])
-        log_warning(&bot->log, "REDIS_URL is set, but this version keeps its cache in memory",
-                    LOG_NOTHING);
 }
 
 static void wait_for_signal(const struct bot *bot)

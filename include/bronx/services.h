@@ -3,6 +3,7 @@
 #ifndef BRONX_SERVICES_H
 #define BRONX_SERVICES_H
 
+#include "bronx/cache.h"
 #include "bronx/chance.h"
 #include "bronx/clock.h"
 #include "bronx/command.h"
@@ -11,6 +12,7 @@
 
 struct services {
     struct db *db;
+    struct cache *cache; /* may be NULL: every read is a load */
     const struct clock *clock;
     const struct chance *chance;
     struct outbox *outbox;

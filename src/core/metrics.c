@@ -12,12 +12,12 @@
 #define LABEL_VALUES_MAX 12
 #define CACHE_LINE       64
 
-enum kind { KIND_COUNTER, KIND_COUNTER_BY, KIND_GAUGE, KIND_HISTOGRAM };
+enum kind { KIND_COUNTER, KIND_COUNTER_BY, KIND_GAUGE, KIND_GAUGE_BY, KIND_HISTOGRAM };
 
 struct metric_row {
     enum kind kind;
     const char *name;
-    const char *label;        /* COUNTER_BY */
+    const char *label;        /* COUNTER_BY, GAUGE_BY */
     const char *label_values; /* separated by spaces */
     const char *help;
 };
@@ -26,12 +26,14 @@ static const struct metric_row rows[METRIC_COUNT] = {
 #define COUNTER(id, name, help) [id] = { KIND_COUNTER, name, NULL, NULL, help },
 #define COUNTER_BY(id, name, label, values, help)                                                  \
     [id] = { KIND_COUNTER_BY, name, label, values, help },
-#define GAUGE(id, name, help)     [id] = { KIND_GAUGE, name, NULL, NULL, help },
-#define HISTOGRAM(id, name, help) [id] = { KIND_HISTOGRAM, name, NULL, NULL, help },
+#define GAUGE(id, name, help)                   [id] = { KIND_GAUGE, name, NULL, NULL, help },
+#define GAUGE_BY(id, name, label, values, help) [id] = { KIND_GAUGE_BY, name, label, values, help },
+#define HISTOGRAM(id, name, help)               [id] = { KIND_HISTOGRAM, name, NULL, NULL, help },
 #include "core/metrics.def.h"
 #undef COUNTER
 #undef COUNTER_BY
 #undef GAUGE
+#undef GAUGE_BY
 #undef HISTOGRAM
 };
 
@@ -155,12 +157,12 @@ static void expose_histogram(const struct metrics *metrics, enum metric metric, 
 
 void metrics_expose(const struct metrics *metrics, struct buf *out)
 {
-    static const char *const types[] = { "counter", "counter", "gauge", "histogram" };
+    static const char *const types[] = { "counter", "counter", "gauge", "gauge", "histogram" };
     for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
         const struct metric_row *row = &rows[metric];
         buf_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                           types[row->kind]);
-        if (row->kind == KIND_COUNTER_BY)
+        if (row->kind == KIND_COUNTER_BY || row->kind == KIND_GAUGE_BY)
             expose_by(metrics, metric, out);
         else if (row->kind == KIND_HISTOGRAM)
             expose_histogram(metrics, metric, out);

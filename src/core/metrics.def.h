@@ -1,6 +1,6 @@
-/* The table of metrics. Included several times with COUNTER, COUNTER_BY, GAUGE and HISTOGRAM
- * defined as the reader needs; see metrics.h. Histograms are in seconds when shown. Label values
- * are one text separated by spaces, in the order of the enum that counts them. */
+/* The table of metrics. Included several times with COUNTER, COUNTER_BY, GAUGE, GAUGE_BY and
+ * HISTOGRAM defined as the reader needs; see metrics.h. Histograms are in seconds when shown. Label
+ * values are one text separated by spaces, in the order of the enum that counts them. */
 
 COUNTER_BY(METRIC_HTTP_RESPONSES, "bronxbot_http_responses_total", "code",
            "200 204 400 401 404 405 413 500 503 other", "HTTP answers by status code.")
@@ -67,6 +67,24 @@ COUNTER(METRIC_DB_POOL_FAILED, "bronxbot_db_pool_failed_total",
         "Attempts to open a connection to PostgreSQL that failed.")
 HISTOGRAM(METRIC_DB_POOL_WAIT, "bronxbot_db_pool_wait_seconds",
           "Time a caller waited for a connection to PostgreSQL.")
+COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
+           "user guild stats economy settings temp", "Reads answered by this process's memory.")
+COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",
+           "user guild stats economy settings temp", "Reads answered by Redis.")
+COUNTER_BY(METRIC_CACHE_MISSES, "bronxbot_cache_misses_total", "category",
+           "user guild stats economy settings temp",
+           "Reads neither level could answer, those that waited for another's load included.")
+COUNTER_BY(METRIC_CACHE_LOADS, "bronxbot_cache_loads_total", "category",
+           "user guild stats economy settings temp",
+           "Loads from the database, failed ones included.")
+COUNTER_BY(METRIC_CACHE_NEGATIVE, "bronxbot_cache_negative_hits_total", "category",
+           "user guild stats economy settings temp", "Hits that said: there is no such row.")
+COUNTER_BY(METRIC_CACHE_EVICTIONS, "bronxbot_cache_evictions_total", "category",
+           "user guild stats economy settings temp", "Entries that left memory for want of room.")
+GAUGE_BY(METRIC_CACHE_BYTES, "bronxbot_cache_bytes", "category",
+         "user guild stats economy settings temp", "Memory the cache holds in this process.")
+COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
+        "Times Redis was given up until it answers again.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
            "Edits, follow-ups and deletions that Discord has taken.")
 COUNTER_BY(METRIC_OUTBOX_RETRIES, "bronxbot_outbox_retries_total", "reason",

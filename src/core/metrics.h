@@ -14,11 +14,13 @@ enum metric {
 #define COUNTER(id, name, help)                   id,
 #define COUNTER_BY(id, name, label, values, help) id,
 #define GAUGE(id, name, help)                     id,
+#define GAUGE_BY(id, name, label, values, help)   id,
 #define HISTOGRAM(id, name, help)                 id,
 #include "core/metrics.def.h"
 #undef COUNTER
 #undef COUNTER_BY
 #undef GAUGE
+#undef GAUGE_BY
 #undef HISTOGRAM
     METRIC_COUNT
 };
@@ -28,7 +30,7 @@ void metrics_free(struct metrics *metrics);
 
 /* COUNTER. NULL metrics are allowed everywhere: nobody counts. */
 void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
-/* COUNTER_BY: `label_value` is the position in the row's list of values. */
+/* COUNTER_BY, GAUGE_BY: `label_value` is the position in the row's list of values. */
 void metrics_add_by(struct metrics *metrics, enum metric metric, int label_value, int64_t amount);
 /* HISTOGRAM: microseconds; buckets from 50 us to 10 s. */
 void metrics_observe_us(struct metrics *metrics, enum metric metric, int64_t microseconds);
@@ -36,7 +38,8 @@ void metrics_observe_us(struct metrics *metrics, enum metric metric, int64_t mic
 void metrics_gauge_add(struct metrics *metrics, enum metric metric, int64_t amount);
 void metrics_gauge_set(struct metrics *metrics, enum metric metric, int64_t value);
 
-/* The sum over all shards (COUNTER, GAUGE), of one label value (COUNTER_BY), or the number of
+/* The sum over all shards (COUNTER, GAUGE), of one label value (COUNTER_BY,
+ * GAUGE_BY), or the number of
  * observations (HISTOGRAM). */
 int64_t metrics_read(const struct metrics *metrics, enum metric metric, int label_value);
 

@@ -7,6 +7,8 @@
 
 #include "services/terms.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define GRANT_WELCOME "tos_bonus"
@@ -62,8 +64,22 @@ int tos_status(struct call *call, struct tos_status *status, struct err *err)
     return 0;
 }
 
-int tos_has_accepted(struct call *call, struct err *err)
+#define ACCEPTANCE_KEY_SIZE 64
+
+/* In the cache, with the version, so that new terms ask again. On the caller's stack: forgetting
+ * must not fail for want of memory. */
+static struct str_view acceptance_key(const struct call *call, char text[ACCEPTANCE_KEY_SIZE])
 {
+    snprintf(text, ACCEPTANCE_KEY_SIZE, "terms:%" PRId64 ":%s", call->interaction->user.id,
+             tos_current()->version);
+    return str_from(text);
+}
+
+static int load_acceptance(void *context, struct arena *arena, struct str_view *value,
+                           struct err *err)
+{
+    (void)arena;
+    const struct call *call = context;
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     struct db_statement statement = {
         .sql = "SELECT 1 FROM tos_decision "
@@ -74,8 +90,18 @@ int tos_has_accepted(struct call *call, struct err *err)
     };
     int result = db_query(call->services->db, &statement, &rows, err);
     if (result != 0)
-        return err_wrap(err, "asking whether the terms were accepted");
+        return result;
+    *value = STR("accepted");
     return db_rows_count(rows) > 0 ? 1 : 0;
+}
+
+int tos_has_accepted(struct call *call, struct err *err)
+{
+    char key[ACCEPTANCE_KEY_SIZE];
+    struct str_view value;
+    int result = cache_get(call->services->cache, CACHE_USER, acceptance_key(call, key),
+                           load_acceptance, call, call->arena, &value, err);
+    return result < 0 ? err_wrap(err, "asking whether the terms were accepted") : result;
 }
 
 static struct db_statement decision_statement(const struct call *call, const char *decision)
@@ -95,7 +121,7 @@ static struct db_statement decision_statement(const struct call *call, const cha
     };
 }
 
-int tos_accept(struct call *call, bool *was_granted, struct err *err)
+static int accept_terms(struct call *call, bool *was_granted, struct err *err)
 {
     struct db_statement decision = decision_statement(call, "accepted");
     struct ledger_entry bonus = {
@@ -121,6 +147,15 @@ int tos_accept(struct call *call, bool *was_granted, struct err *err)
     /* The bonus is an earlier acceptance's; this one may be of newer terms. */
     result = db_query(call->services->db, &decision, NULL, err);
     return result != 0 ? err_wrap(err, "recording an acceptance") : 0;
+}
+
+int tos_accept(struct call *call, bool *was_granted, struct err *err)
+{
+    char key[ACCEPTANCE_KEY_SIZE];
+    int result = accept_terms(call, was_granted, err);
+    /* After a failure, too: the commit may have happened and its answer been lost. */
+    cache_invalidate(call->services->cache, CACHE_USER, acceptance_key(call, key));
+    return result;
 }
 
 int tos_decline(struct call *call, struct err *err)

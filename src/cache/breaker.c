@@ -1,0 +1,47 @@
+/* See the picture in breaker.h. */
+#include "cache/breaker.h"
+
+#include <sodium.h>
+
+static bool breaker_transition(struct breaker *breaker, enum breaker_state to)
+{
+    static const bool is_allowed[3][3] = {
+        [BREAKER_OPEN] = { [BREAKER_HALF_OPEN] = true },
+        [BREAKER_HALF_OPEN] = { [BREAKER_OPEN] = true, [BREAKER_CLOSED] = true },
+        [BREAKER_CLOSED] = { [BREAKER_OPEN] = true },
+    };
+    if (!is_allowed[breaker->state][to])
+        return false;
+    breaker->state = to;
+    return true;
+}
+
+bool breaker_open(struct breaker *breaker, int64_t now_us)
+{
+    bool was_proven =
+        breaker->state == BREAKER_CLOSED && now_us - breaker->closed_at_us >= BREAKER_PROVEN_US;
+    if (!breaker_transition(breaker, BREAKER_OPEN))
+        return false;
+    int64_t bound = BREAKER_BACKOFF_FIRST_US;
+    breaker->failures = was_proven ? 1 : breaker->failures + 1;
+    for (int i = 1; i < breaker->failures && bound < BREAKER_BACKOFF_MAX_US; i++)
+        bound *= 2;
+    if (bound > BREAKER_BACKOFF_MAX_US)
+        bound = BREAKER_BACKOFF_MAX_US;
+    breaker->retry_at_us = now_us + (int64_t)randombytes_uniform((uint32_t)bound + 1);
+    return true;
+}
+
+bool breaker_try(struct breaker *breaker, int64_t now_us)
+{
+    return now_us >= breaker->retry_at_us && breaker_transition(breaker, BREAKER_HALF_OPEN);
+}
+
+bool breaker_close(struct breaker *breaker, int64_t now_us)
+{
+    if (!breaker_transition(breaker, BREAKER_CLOSED))
+        return false;
+    breaker->period++;
+    breaker->closed_at_us = now_us;
+    return true;
+}
