@@ -51,10 +51,10 @@ struct db_statement {
  * Errors: ERR_DUPLICATE, ERR_CHECK, ERR_EXPECTATION, ERR_BUSY, ERR_UNAVAILABLE, ERR_LIMIT,
  * ERR_MEMORY, ERR_STOPPED, ERR_INTERNAL (the SQL itself is wrong), ERR_UNKNOWN.
  *
- * ERR_UNKNOWN (PostgreSQL only): the connection was lost when COMMIT had been sent and not answered.
- * The statements may have been committed, may be in a moment, or never. Every other error means that
- * nothing has happened. Who gets it runs the same statements again if they begin with one that a
- * unique key refuses the second time (it waits for the first run's end and then says
+ * ERR_UNKNOWN (PostgreSQL only): the connection was lost when COMMIT had been sent and not
+ * answered. The statements may have been committed, may be in a moment, or never. Every other error
+ * means that nothing has happened. Who gets it runs the same statements again if they begin with
+ * one that a unique key refuses the second time (it waits for the first run's end and then says
  * ERR_DUPLICATE), or are harmless to repeat; ledger_post does so for all money. */
 int db_query(struct db *db, const struct db_statement *statement, struct db_rows **rows,
              struct err *err) MUST_CHECK;

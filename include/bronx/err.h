@@ -23,7 +23,7 @@
     X(ERR_CONFIG, -11, "config")          /* an operator's setting is wrong */                     \
     X(ERR_STOPPED, -12, "stopped")        /* the part is shutting down */                          \
     X(ERR_INTERNAL, -13, "internal")      /* a rule of our own was broken */                       \
-    X(ERR_DEFERRAL, -14, "deferral")      /* an answer that can only be sent as an edit */    \
+    X(ERR_DEFERRAL, -14, "deferral")      /* an answer that can only be sent as an edit */         \
     X(ERR_UNKNOWN, -15, "unknown")        /* done or not, nobody can tell: see bronx/db.h */
 
 enum err_code {

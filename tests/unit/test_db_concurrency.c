@@ -175,7 +175,10 @@ static void *move_money(void *argument)
               .parameter_count = 2,
               .expect = DB_ONE_ROW },
         };
-        int result = db_atomic(self->db, statements, 3, NULL, NULL);
+        int result;
+        do /* rows are locked in any order: a deadlock may outlast the engine's own tries */
+            result = db_atomic(self->db, statements, 3, NULL, NULL);
+        while (result == ERR_BUSY);
         self->transfers_done += result == 0;
         self->refused += result == ERR_CHECK;
         self->wrong += result != 0 && result != ERR_CHECK;
