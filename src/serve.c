@@ -37,7 +37,7 @@
 /* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
 #define EXECUTOR_QUEUE_MAX   1024
 #define ADMIN_CONNECTIONS    32
-#define ADMIN_PARTS          2
+#define ADMIN_PARTS          3
 
 static_assert(OUTBOX_KEY_BYTES == SERVER_KEY_BYTES,
               "the outbox's key is derived from the server's");
@@ -172,6 +172,18 @@ static enum part_state probe_outbox(void *context, struct buf *detail)
     return condition == OUTBOX_WELL ? PART_OK : PART_DEGRADED;
 }
 
+static enum part_state probe_cache(void *context, struct buf *detail)
+{
+    struct bot *bot = context;
+    if (!begin_probe(bot, detail))
+        return PART_DOWN;
+    enum cache_state state = cache_state(bot->cache);
+    end_probe(bot);
+    if (state != CACHE_OK)
+        buf_append(detail, str_from(cache_state_word(state)));
+    return state == CACHE_DEGRADED ? PART_DEGRADED : PART_OK;
+}
+
 /* --- What /outbox does --- */
 
 /* False while there is no database; else end_probe follows. */
@@ -223,6 +235,7 @@ static int start_admin(struct bot *bot, struct err *err)
     bool is_own = str_starts_with(str_from(bot->config->database_url), STR("sqlite:"));
     bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = is_own };
     bot->admin_parts[1] = (struct admin_part){ "outbox", probe_outbox, bot, .is_own = is_own };
+    bot->admin_parts[2] = (struct admin_part){ "cache", probe_cache, bot, .is_own = false };
     bot->admin.parts = bot->admin_parts;
     bot->admin.part_count = ADMIN_PARTS;
     bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);
