@@ -119,7 +119,7 @@ static int modal(struct call *call, struct err *err)
     const struct field_value *word = interaction_field(call->interaction, FIELD_WORD);
     if (!word || !str_equal_ignoring_case(str_trim(word->value), STR(WORD_OF_CONSENT)))
         return call_refuse(call, "Nothing was deleted: the word to type is `" WORD_OF_CONSENT "`.");
-    int code = user_data_erase(call->services->db, call->interaction->user.id, err);
+    int code = user_data_erase(call->services, call->interaction->user.id, err);
     if (code != 0)
         return code;
     reply_ephemeral(call->reply);

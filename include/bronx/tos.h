@@ -55,4 +55,7 @@ struct tos_blocked {
 int tos_blocked_find(struct call *call, int64_t blocked_id, struct tos_blocked *blocked,
                      struct err *err) MUST_CHECK;
 
+/* Makes the cache forget what it knows of this person's decisions: after they were changed. */
+void tos_forget(const struct services *services, int64_t user_id);
+
 #endif

@@ -85,7 +85,8 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
                     struct err *err) MUST_CHECK;
 
 /* Erases the person, all or nothing. Ledger accounts go on under a random alias that is stored
- * nowhere else, so that the books still balance. Doing it again changes nothing. */
-int user_data_erase(struct db *db, int64_t user_id, struct err *err) MUST_CHECK;
+ * nowhere else, so that the books still balance. What the cache has of the person is forgotten.
+ * Doing it again changes nothing. */
+int user_data_erase(const struct services *services, int64_t user_id, struct err *err) MUST_CHECK;
 
 #endif

@@ -68,10 +68,9 @@ int tos_status(struct call *call, struct tos_status *status, struct err *err)
 
 /* In the cache, with the version, so that new terms ask again. On the caller's stack: forgetting
  * must not fail for want of memory. */
-static struct str_view acceptance_key(const struct call *call, char text[ACCEPTANCE_KEY_SIZE])
+static struct str_view acceptance_key(int64_t user_id, char text[ACCEPTANCE_KEY_SIZE])
 {
-    snprintf(text, ACCEPTANCE_KEY_SIZE, "terms:%" PRId64 ":%s", call->interaction->user.id,
-             tos_current()->version);
+    snprintf(text, ACCEPTANCE_KEY_SIZE, "terms:%" PRId64 ":%s", user_id, tos_current()->version);
     return str_from(text);
 }
 
@@ -99,8 +98,9 @@ int tos_has_accepted(struct call *call, struct err *err)
 {
     char key[ACCEPTANCE_KEY_SIZE];
     struct str_view value;
-    int result = cache_get(call->services->cache, CACHE_USER, acceptance_key(call, key),
-                           load_acceptance, call, call->arena, &value, err);
+    int result = cache_get(call->services->cache, CACHE_USER,
+                           acceptance_key(call->interaction->user.id, key), load_acceptance, call,
+                           call->arena, &value, err);
     return result < 0 ? err_wrap(err, "asking whether the terms were accepted") : result;
 }
 
@@ -149,12 +149,17 @@ static int accept_terms(struct call *call, bool *was_granted, struct err *err)
     return result != 0 ? err_wrap(err, "recording an acceptance") : 0;
 }
 
-int tos_accept(struct call *call, bool *was_granted, struct err *err)
+void tos_forget(const struct services *services, int64_t user_id)
 {
     char key[ACCEPTANCE_KEY_SIZE];
+    cache_invalidate(services->cache, CACHE_USER, acceptance_key(user_id, key));
+}
+
+int tos_accept(struct call *call, bool *was_granted, struct err *err)
+{
     int result = accept_terms(call, was_granted, err);
     /* After a failure, too: the commit may have happened and its answer been lost. */
-    cache_invalidate(call->services->cache, CACHE_USER, acceptance_key(call, key));
+    tos_forget(call->services, call->interaction->user.id);
     return result;
 }
 

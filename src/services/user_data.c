@@ -6,6 +6,9 @@
  * can say whose it was. */
 #include "bronx/user_data.h"
 
+#include "bronx/services.h"
+#include "bronx/tos.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -280,7 +283,7 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
 
 /* --- Erasing --- */
 
-int user_data_erase(struct db *db, int64_t user_id, struct err *err)
+int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
 {
     struct db_statement statements[USER_DATA_TABLES_MAX] = { 0 };
     int count = 0;
@@ -294,6 +297,8 @@ int user_data_erase(struct db *db, int64_t user_id, struct err *err)
                 .parameters = { DB_INT(user_id), DB_INT(alias) },
                 .parameter_count = table->is_aliased ? 2 : 1,
             };
-    int result = db_atomic(db, statements, count, NULL, err);
+    int result = db_atomic(services->db, statements, count, NULL, err);
+    /* After a failure, too: the commit may have happened and its answer been lost. */
+    tos_forget(services, user_id);
     return result == 0 ? 0 : err_wrap(err, "erasing somebody");
 }

@@ -410,7 +410,7 @@ static void erasing_leaves_no_trace_and_the_books_balance(void **state)
     run_sql(test, "DELETE FROM tos_blocked WHERE user_id = $2 AND $1 > 0", BOB);
     assert_int_equal(user_data_count(test->fixture.db, BOB, &before, NULL), 0);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(user_data_erase(test->fixture.db, ALICE, NULL), 0);
+        assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
     for_each_column(test, assert_no_trace);
     assert_int_equal(ledger_verify(test->fixture.db, NULL), 0);
     assert_int_equal(user_data_count(test->fixture.db, BOB, &after, NULL), 0);
@@ -421,7 +421,7 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
 {
     struct test *test = *state;
     live(test, BOB, ALICE);
-    assert_int_equal(user_data_erase(test->fixture.db, ALICE, NULL), 0);
+    assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_blocked"), 0);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
@@ -431,8 +431,8 @@ static void accounts_of_two_erased_people_stay_apart(void **state)
     struct test *test = *state;
     live(test, ALICE, BOB);
     live(test, BOB, ALICE);
-    assert_int_equal(user_data_erase(test->fixture.db, ALICE, NULL), 0);
-    assert_int_equal(user_data_erase(test->fixture.db, BOB, NULL), 0);
+    assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
+    assert_int_equal(user_data_erase(&test->fixture.services, BOB, NULL), 0);
     assert_int_equal(
         number_of(test, "SELECT COUNT(DISTINCT owner_id) FROM account WHERE owner_id < 0"), 2);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM account WHERE kind <> 'house'"), 4);
