@@ -156,7 +156,7 @@ bool rest_bucket_take(struct rest_call *call)
         refuse(call, bucket->closed_us, bucket->is_closed_shared ? "shared" : "user");
         return false;
     }
-    return take_global(call) && take_shared(call) && take_own(call);
+    return take_global(call) && take_own(call) && take_shared(call);
 }
 
 /* --- Telling --- */

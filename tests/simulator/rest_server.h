@@ -116,8 +116,8 @@ int64_t rest_server_answered(struct rest_server *server, int64_t interaction_id,
 /* The bot gave no answer in time, or one that Discord refuses: the token never becomes good. */
 void rest_server_unanswered(struct rest_server *server, int64_t interaction_id);
 
-/* The bot was killed: what it was told before it can't know (a Retry-After, an empty bucket), and it
- * may have answered what is unanswered here, so requests with these tokens are no violation. The
+/* The bot was killed: what it was told before it can't know (a Retry-After, an empty bucket), and
+ * it may have answered what is unanswered here, so requests with these tokens are no violation. The
  * same interactions may be sent again. */
 void rest_server_bot_was_killed(struct rest_server *server);
 
