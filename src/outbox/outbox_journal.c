@@ -150,8 +150,8 @@ static void lose_batch(struct journal *journal, struct batch *batch)
 
 static bool is_passing(int code)
 {
-    return code == ERR_BUSY || code == ERR_UNAVAILABLE || code == ERR_UNKNOWN || code == ERR_MEMORY ||
-           code == ERR_IO;
+    return code == ERR_BUSY || code == ERR_UNAVAILABLE || code == ERR_UNKNOWN ||
+           code == ERR_MEMORY || code == ERR_IO;
 }
 
 /* A batch that can never be written as a whole. */
