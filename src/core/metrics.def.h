@@ -87,6 +87,8 @@ COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
         "Times Redis was given up until it answers again.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
            "Edits, follow-ups and deletions that Discord has taken.")
+COUNTER(METRIC_OUTBOX_LATE, "bronxbot_outbox_late_total",
+        "Deferrals that Discord heard of before they were stored, because the database was slow.")
 COUNTER_BY(METRIC_OUTBOX_RETRIES, "bronxbot_outbox_retries_total", "reason",
            "not_yet rate_limited banned server_error network",
            "Tries of an edit or follow-up that will be repeated.")

@@ -284,10 +284,12 @@ void outbox_tell(struct outbox *outbox, struct job *job, unsigned news)
         curl_multi_wakeup(outbox->multi);
 }
 
-void outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored)
+bool outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored)
 {
-    if (!atomic_exchange(&deferred->is_told, true))
+    bool is_first = !atomic_exchange(&deferred->is_told, true);
+    if (is_first)
         deferred->stored(deferred->context, stored);
+    return is_first;
 }
 
 /* --- Deferrals --- */

@@ -73,7 +73,7 @@ int outbox_new_with_rules(struct outbox **outbox, const struct outbox_settings *
 void outbox_tell(struct outbox *outbox, struct job *job, unsigned news);
 void outbox_wake(struct outbox *outbox);
 /* Calls `stored` unless it was called. */
-void outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored);
+bool outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored);
 /* Gives a change of job->record's row to the journal; its end is news. */
 void outbox_submit(struct outbox *outbox, struct job *job, enum journal_change change);
 /* ERR_MEMORY. */

@@ -1,17 +1,18 @@
 /* A job in memory: its record, where it stands, and the request that is under way for it.
  *
- *   run:   STORING ----> RUNNABLE ----> RUNNING --+        (stored by outbox_defer, or loaded)
- *                                                 v   again
- *   edit, follow-up:                           WAITING <-----+----------------+
- *   (loaded)                                    |   |        |                |
- *                              a POST: MARKING <+   +----> SENDING         NOTING
- *                                         |                 ^  |  |           ^
- *                                         +-----------------+  |  +-----------+ a POST that
- * certainly v          failed, a wait after a 429 from each phase, when its end is known: ENDING
- * -----> FORGOTTEN
+ *   run:   STORING ----> RUNNABLE ----> RUNNING --+       (stored by outbox_defer, or loaded)
+ *                                                 v  again
+ *   edit, follow-up:                           WAITING <----+-------------+
+ *   (loaded)                                    |  |        |             |
+ *                             a POST: MARKING <-+  +---> SENDING        NOTING
+ *                                        |                 ^ |  |         ^
+ *                                        +-----------------+ |  +---------+ a POST that had no
+ *                                                            v              effect, a 429
+ *                                                         ENDING ---> FORGOTTEN
  *
- * STORING, MARKING, NOTING and ENDING wait for the journal; a job has one change of its row
- * under way at most. All of it belongs to the sender, except where a comment says otherwise. */
+ * ENDING comes from each phase, when the job's end is known. STORING, MARKING, NOTING and ENDING
+ * wait for the journal; a job has one change of its row under way at most. All of it belongs to the
+ * sender, except where a comment says otherwise. */
 #ifndef OUTBOX_OUTBOX_JOB_H
 #define OUTBOX_OUTBOX_JOB_H
 

@@ -107,11 +107,12 @@ static void reload(struct journal *journal, int64_t id)
     struct db_statement statement = outbox_store_reload(journal->instance.id, id);
     struct err err = { 0 };
     struct log log = log_of(journal->settings.log);
-    if (db_query(journal->settings.db, &statement, &rows, &err) == 0)
+    if (db_query(journal->settings.db, &statement, &rows, &err) == 0) {
         journal_load_rows(journal, rows);
-    else /* The row stays leased; whoever edits the message next loads it. */
-        log_error(&log, "a newer edit could not be read",
-                  LOG_TEXT("reason", str_from(err.message)));
+        return;
+    }
+    log_error(&log, "a newer edit could not be read", LOG_TEXT("reason", str_from(err.message)));
+    journal->needs_reclaim = true; /* it is ours: nobody else would see it */
 }
 
 static void end_written(struct journal *journal, struct journal_entry *entry,
@@ -174,6 +175,7 @@ static int write_singly(struct journal *journal, struct batch *batch, struct err
         log_error(&log, "a change of a job can't be written",
                   LOG_INT("change", batch->entries[i]->change),
                   LOG_TEXT("reason", str_from(err->message)));
+        journal->needs_reclaim |= batch->entries[i]->change == JOURNAL_LOAD;
         end_entry(journal, batch->entries[i], JOURNAL_LOST);
     }
     batch->count = 0;

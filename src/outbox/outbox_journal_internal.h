@@ -25,7 +25,8 @@ struct journal {
     /* The thread's own. */
     bool has_missed_beat;
     bool has_lost_lease; /* since the last heartbeat that succeeded */
-    bool needs_reclaim;  /* the lease came back: what we hold is to be loaded anew ... */
+    /* What we hold is to be loaded anew: the lease came back, or reading it failed ... */
+    bool needs_reclaim;
     uint64_t reclaim_at; /* ... when so many entries have ended: they tell what is left of it */
     uint64_t ended;      /* entries, ever */
     bool has_queued;     /* somebody's or nobody's jobs wait */

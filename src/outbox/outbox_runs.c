@@ -73,6 +73,17 @@ void jobs_hand_on_runs(struct outbox *outbox, int64_t now_us)
     }
 }
 
+/* Discord is answered before the row is there: a crash in between loses the reply. Once `stored`
+ * was called the deferral may be gone. */
+static void report_late(struct outbox *outbox, struct outbox_deferred *deferred)
+{
+    struct log log = log_of_request(outbox->settings.log, deferred->job.record->request_id);
+    if (!outbox_tell_stored(deferred, OUTBOX_LATE))
+        return;
+    metrics_add(outbox->settings.metrics, METRIC_OUTBOX_LATE, 1);
+    log_warning(&log, "answered before the job was stored: the database is slow", LOG_NOTHING);
+}
+
 void jobs_end_patience(struct outbox *outbox, int64_t now_us)
 {
     while (outbox->unstored.next != &outbox->unstored) {
@@ -80,8 +91,8 @@ void jobs_end_patience(struct outbox *outbox, int64_t now_us)
             CONTAINER_OF(outbox->unstored.next, struct outbox_deferred, link);
         if (deferred->patience_us > now_us)
             return;
-        outbox_tell_stored(deferred, OUTBOX_LATE);
         job_list_remove(&deferred->link);
+        report_late(outbox, deferred);
     }
 }
 

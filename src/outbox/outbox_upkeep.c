@@ -95,6 +95,8 @@ static void claim(struct journal *journal)
             continue;
         if (result != 0)
             report(journal, "waiting jobs could not be taken", &err);
+        /* They may be ours all the same: then nobody else sees them. */
+        journal->needs_reclaim |= result == ERR_UNKNOWN || result == ERR_MEMORY;
         journal_load_rows(journal, rows);
         if (taken < limit)
             return;

@@ -3,8 +3,8 @@
  *
  *      dispatch_defer --> outbox_defer --> on_stored: the answer --> on_deferral_sent
  *                              |                                       outbox_answered --+
- *      dispatch_finish_run ----+--> outbox_finish_run -----------------------------------+-->
- * messages
+ *      dispatch_finish_run ----+--> outbox_finish_run -----------------------------------+
+ *                                                                      messages <--------+
  *
  * dispatch_defer may run on an HTTP thread, the budget's or an executor's, on_stored on one of the
  * outbox's; none of it blocks. The run may end before outbox_defer has returned: whoever comes

@@ -196,8 +196,8 @@ static void fill(void)
     static const char *const inserts[] = {
         "INSERT INTO daily_streak VALUES (34, 3, 1)",
         "INSERT INTO pay_day VALUES (34, 7, 20000, 5)",
-        "INSERT INTO tos_blocked VALUES (1, 34, '{\"name\":\"pay\",\"resolved\":{},\"type\":1}', "
-        "2)",
+        ("INSERT INTO tos_blocked VALUES "
+         "(1, 34, '{\"name\":\"pay\",\"resolved\":{},\"type\":1}', 2)"),
     };
     for (size_t i = 0; i < ARRAY_LENGTH(inserts); i++) {
         const struct db_statement statement = { .sql = inserts[i] };
