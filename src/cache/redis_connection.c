@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct timeval timeout = { .tv_usec = REDIS_TIMEOUT_MS * 1000 };
+static const struct timeval timeout = { .tv_usec = REDIS_TIMEOUT_MS * 1000L };
 
 static int set_trouble(const redisContext *context, struct err *err)
 {
@@ -40,7 +40,8 @@ void redis_free_replies(redisReply **replies, size_t count)
 int redis_exchange(redisContext *context, const struct redis_command *commands, size_t count,
                    redisReply **replies, struct err *err)
 {
-    memset(replies, 0, count * sizeof(replies[0]));
+    for (size_t i = 0; i < count; i++)
+        replies[i] = NULL;
     for (size_t i = 0; i < count; i++)
         if (redisAppendCommandArgv(context, commands[i].count,
                                    (const char **)(uintptr_t)commands[i].arguments,

@@ -320,7 +320,7 @@ int upkeep_begin(struct journal *journal, struct err *err)
         result = beat(journal, err);
     journal->has_queued = true; /* until the first count tells */
     journal->heartbeat_due_us = now_us(journal) + journal->settings.heartbeat_ms * 1000;
-    journal->sweep_due_us = now_us(journal) + SWEEP_MS * 1000;
+    journal->sweep_due_us = now_us(journal) + SWEEP_MS * INT64_C(1000);
     return result == 0 ? 0 : err_wrap(err, "registering this instance");
 }
 
