@@ -10,21 +10,21 @@
 
 /* name, value, the word used in logs */
 #define ERR_CODES(X)                                                                               \
-    X(ERR_MEMORY, -1, "out_of_memory")    /* an allocation failed */                               \
-    X(ERR_INVALID, -2, "invalid")         /* the input breaks its own format */                    \
-    X(ERR_LIMIT, -3, "limit")             /* larger than a named limit allows */                   \
-    X(ERR_NOT_FOUND, -4, "not_found")     /* what was asked for does not exist */                  \
-    X(ERR_DUPLICATE, -5, "duplicate")     /* a UNIQUE constraint said no */                        \
-    X(ERR_CHECK, -6, "check")             /* a CHECK, NOT NULL or FOREIGN KEY said no */           \
-    X(ERR_EXPECTATION, -7, "expectation") /* a statement touched another number of rows */         \
-    X(ERR_BUSY, -8, "busy")               /* a queue or lock is full or held: try again */         \
-    X(ERR_UNAVAILABLE, -9, "unavailable") /* a needed service can't be reached */                  \
-    X(ERR_IO, -10, "io")                  /* the operating system refused */                       \
-    X(ERR_CONFIG, -11, "config")          /* an operator's setting is wrong */                     \
-    X(ERR_STOPPED, -12, "stopped")        /* the part is shutting down */                          \
-    X(ERR_INTERNAL, -13, "internal")      /* a rule of our own was broken */                       \
-    X(ERR_DEFERRAL, -14, "deferral")      /* an answer that can only be sent as an edit */         \
-    X(ERR_UNKNOWN, -15, "unknown")        /* done or not, nobody can tell: see bronx/db.h */
+    X(ERR_MEMORY, -1, "out_of_memory")     /* an allocation failed */                              \
+    X(ERR_INVALID, -2, "invalid")          /* the input breaks its own format */                   \
+    X(ERR_LIMIT, -3, "limit")              /* larger than a named limit allows */                  \
+    X(ERR_NOT_FOUND, -4, "not_found")      /* what was asked for does not exist */                 \
+    X(ERR_DUPLICATE, -5, "duplicate")      /* a UNIQUE constraint said no */                       \
+    X(ERR_CHECK, -6, "check")              /* a CHECK, NOT NULL or FOREIGN KEY said no */          \
+    X(ERR_EXPECTATION, -7, "expectation")  /* a statement touched another number of rows */        \
+    X(ERR_BUSY, -8, "busy")                /* a queue or lock is full or held: try again */        \
+    X(ERR_UNAVAILABLE, -9, "unavailable")  /* a needed service can't be reached */                 \
+    X(ERR_IO, -10, "io")                   /* the operating system refused */                      \
+    X(ERR_CONFIG, -11, "config")           /* an operator's setting is wrong */                    \
+    X(ERR_STOPPED, -12, "stopped")         /* the part is shutting down */                         \
+    X(ERR_INTERNAL, -13, "internal")       /* a rule of our own was broken */                      \
+    X(ERR_DEFERRAL, -14, "deferral")       /* an answer that can only be sent as an edit */        \
+    X(ERR_UNKNOWN, -15, "outcome_unknown") /* done or not, nobody can tell: see bronx/db.h */
 
 enum err_code {
 #define X(name, value, word) name = (value),

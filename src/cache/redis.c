@@ -415,6 +415,7 @@ static int unlink_found(struct redis *redis, const redisReply *found, int64_t *c
     CLEANUP(cleanup_free) const char **arguments = calloc(found->elements + 1, sizeof(char *));
     CLEANUP(cleanup_free) size_t *lengths = calloc(found->elements + 1, sizeof(size_t));
     if (!arguments || !lengths)
+        /* freed by CLEANUP */ // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         return err_set(err, ERR_MEMORY, "keys to clear");
     arguments[0] = "UNLINK";
     lengths[0] = strlen(arguments[0]);

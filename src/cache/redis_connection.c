@@ -63,7 +63,7 @@ int redis_exchange(redisContext *context, const struct redis_command *commands, 
 static int first_refusal(redisReply *const *replies, size_t count, struct err *err)
 {
     for (size_t i = 0; i < count; i++)
-        if (replies[i]->type == REDIS_REPLY_ERROR)
+        if (replies[i] && replies[i]->type == REDIS_REPLY_ERROR)
             return err_set(err, ERR_UNAVAILABLE, "Redis: %s", replies[i]->str);
     return 0;
 }
@@ -71,6 +71,7 @@ static int first_refusal(redisReply *const *replies, size_t count, struct err *e
 static int read_run_id(const redisReply *info, char run_id[REDIS_RUN_ID_SIZE], struct err *err)
 {
     static const char label[] = "run_id:";
+    /* after a success each command has its reply */ // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
     const char *found = info->type == REDIS_REPLY_STRING ? strstr(info->str, label) : NULL;
     size_t length = found ? strspn(found + strlen(label), "0123456789abcdef") : 0;
     if (length == 0 || length >= REDIS_RUN_ID_SIZE)

@@ -275,6 +275,7 @@ static int listen_to(struct redis *redis, redisContext *context, struct err *err
     bool awaits_pong = false;
     while (atomic_load(&redis->is_up) && !atomic_load(&redis->is_stopping)) {
         int64_t wait_us = ping_at_us - now_us(redis);
+        /* a subscription that succeeded */ // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
         struct pollfd polled[] = { { .fd = context->fd, .events = POLLIN },
                                    { .fd = redis->wake_fd, .events = POLLIN } };
         poll(polled, ARRAY_LENGTH(polled), wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0);

@@ -119,9 +119,9 @@ static void hear(struct outbox *outbox, struct job *job, unsigned news, enum jou
         deferred->ends_due &= ~news;
     if (news & NEWS_WRITTEN) /* the job may be gone afterwards */
         hear_written(outbox, job, result);
-    else if (deferred->job.phase == JOB_FORGOTTEN)
+    else if (deferred && deferred->job.phase == JOB_FORGOTTEN)
         jobs_free_when_done(deferred);
-    else
+    else if (deferred)
         jobs_advance(outbox, deferred);
 }
 

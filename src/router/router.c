@@ -53,28 +53,11 @@ void router_free(struct router *router)
     free(router);
 }
 
-void dispatch_release(struct dispatch *dispatch)
-{
-    if (atomic_fetch_sub(&dispatch->references, 1) != 1)
-        return;
-    struct router *router = dispatch->router;
-    interaction_free(dispatch->interaction);
-    buf_free(&dispatch->body);
-    arena_free(&dispatch->arena);
-    free(dispatch);
-    atomic_fetch_sub(&router->under_way, 1);
-}
-
 /* Its reference is never the last: whoever calls this has one. */
 static void stop_budget(struct dispatch *dispatch)
 {
     if (budget_cancel(dispatch->router->budget, &dispatch->budget))
         dispatch_release(dispatch);
-}
-
-struct log log_of_dispatch(const struct dispatch *dispatch)
-{
-    return log_of_request(dispatch->router->settings.log, dispatch->request_id);
 }
 
 static bool leave_pending(struct dispatch *dispatch, enum dispatch_state state)
@@ -142,24 +125,6 @@ static bool answer_in_time(struct dispatch *dispatch, struct call *call)
 }
 
 /* --- The run --- */
-
-struct call call_of(struct dispatch *dispatch, struct arena *arena)
-{
-    const struct router_settings *settings = &dispatch->router->settings;
-    return (struct call){
-        .interaction = dispatch->interaction,
-        .command = dispatch->target.command,
-        .custom_id = dispatch->target.custom_id,
-        .reply = reply_new(arena, dispatch->interaction),
-        .arena = arena,
-        .services = settings->services,
-        .router = dispatch->router,
-        .log = log_of_dispatch(dispatch),
-        .now_ms = clock_wall_ms(settings->services->clock),
-        .effect_id = dispatch->interaction->id,
-        .outcome = OUTCOME_OK,
-    };
-}
 
 static void finish(struct dispatch *dispatch, struct call *call)
 {

@@ -1,0 +1,41 @@
+/* What a dispatch is made of, and its last reference. Any thread. */
+#include "router/dispatch.h"
+
+#include "discord/interaction_parse.h"
+
+#include <stdlib.h>
+
+struct log log_of_dispatch(const struct dispatch *dispatch)
+{
+    return log_of_request(dispatch->router->settings.log, dispatch->request_id);
+}
+
+struct call call_of(struct dispatch *dispatch, struct arena *arena)
+{
+    const struct router_settings *settings = &dispatch->router->settings;
+    return (struct call){
+        .interaction = dispatch->interaction,
+        .command = dispatch->target.command,
+        .custom_id = dispatch->target.custom_id,
+        .reply = reply_new(arena, dispatch->interaction),
+        .arena = arena,
+        .services = settings->services,
+        .router = dispatch->router,
+        .log = log_of_dispatch(dispatch),
+        .now_ms = clock_wall_ms(settings->services->clock),
+        .effect_id = dispatch->interaction->id,
+        .outcome = OUTCOME_OK,
+    };
+}
+
+void dispatch_release(struct dispatch *dispatch)
+{
+    if (atomic_fetch_sub(&dispatch->references, 1) != 1)
+        return;
+    struct router *router = dispatch->router;
+    interaction_free(dispatch->interaction);
+    buf_free(&dispatch->body);
+    arena_free(&dispatch->arena);
+    free(dispatch);
+    atomic_fetch_sub(&router->under_way, 1);
+}
