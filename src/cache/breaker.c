@@ -1,7 +1,7 @@
 /* See the picture in breaker.h. */
 #include "cache/breaker.h"
 
-#include <sodium.h>
+#include "core/backoff.h"
 
 static bool breaker_transition(struct breaker *breaker, enum breaker_state to)
 {
@@ -22,13 +22,9 @@ bool breaker_open(struct breaker *breaker, int64_t now_us)
         breaker->state == BREAKER_CLOSED && now_us - breaker->closed_at_us >= BREAKER_PROVEN_US;
     if (!breaker_transition(breaker, BREAKER_OPEN))
         return false;
-    int64_t bound = BREAKER_BACKOFF_FIRST_US;
     breaker->failures = was_proven ? 1 : breaker->failures + 1;
-    for (int i = 1; i < breaker->failures && bound < BREAKER_BACKOFF_MAX_US; i++)
-        bound *= 2;
-    if (bound > BREAKER_BACKOFF_MAX_US)
-        bound = BREAKER_BACKOFF_MAX_US;
-    breaker->retry_at_us = now_us + (int64_t)randombytes_uniform((uint32_t)bound + 1);
+    breaker->retry_at_us = now_us + backoff_draw(BREAKER_BACKOFF_FIRST_US, BREAKER_BACKOFF_MAX_US,
+                                                 breaker->failures - 1);
     return true;
 }
 

@@ -2,11 +2,12 @@
  * the breaker in which it was made: one of an earlier period is closed when it comes back. */
 #include "cache/redis_internal.h"
 
+#include "core/thread.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 void redis_connection_free(struct redis_connection *connection)
 {
@@ -87,12 +88,7 @@ void redis_lose(struct redis *redis, const struct err *why)
 
 static struct timespec wait_until(void)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += REDIS_TIMEOUT_MS * 1000000L;
-    at.tv_sec += at.tv_nsec / 1000000000L;
-    at.tv_nsec %= 1000000000L;
-    return at;
+    return thread_time_at(thread_now_us() + REDIS_TIMEOUT_MS * INT64_C(1000));
 }
 
 void redis_await_healing(struct redis *redis)

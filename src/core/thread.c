@@ -22,6 +22,18 @@ int thread_start(pthread_t *thread, enum thread_kind kind, size_t stack_bytes,
     return result;
 }
 
+int64_t thread_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+struct timespec thread_time_at(int64_t at_us)
+{
+    return (struct timespec){ .tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000 };
+}
+
 void thread_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attributes;

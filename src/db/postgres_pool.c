@@ -12,19 +12,17 @@
  */
 #include "db/postgres_pool.h"
 
+#include "core/backoff.h"
 #include "core/thread.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CHECK_AFTER_MS     15000 /* without use */
 #define UNNEEDED_AFTER_MS  60000
 #define BACKOFF_MIN_MS     50
 #define BACKOFF_MAX_MS     5000
-#define BACKOFF_DOUBLINGS  7
 #define THREAD_STACK_BYTES ((size_t)512 * 1024) /* TLS and name resolution happen on it */
 
 struct idle {
@@ -55,15 +53,7 @@ struct postgres_pool {
 
 static int64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static struct timespec at_ms(int64_t milliseconds)
-{
-    return (struct timespec){ .tv_sec = milliseconds / 1000,
-                              .tv_nsec = milliseconds % 1000 * 1000000 };
+    return thread_now_us() / 1000;
 }
 
 /* --- Opening; with the lock held unless it says otherwise --- */
@@ -77,14 +67,10 @@ static void put_idle(struct postgres_pool *pool, struct idle idle)
 static void note_failure(struct postgres_pool *pool, const struct err *err)
 {
     int64_t now = now_ms();
-    int doublings = pool->failures < BACKOFF_DOUBLINGS ? pool->failures : BACKOFF_DOUBLINGS;
-    int64_t limit = (int64_t)BACKOFF_MIN_MS << doublings;
-    if (limit > BACKOFF_MAX_MS)
-        limit = BACKOFF_MAX_MS;
+    pool->open_at_ms = now + 1 + backoff_draw(BACKOFF_MIN_MS, BACKOFF_MAX_MS, pool->failures);
     pool->open--;
     if (pool->failures++ == 0)
         pool->down_since_ms = now;
-    pool->open_at_ms = now + 1 + randombytes_uniform((uint32_t)limit);
     pool->down_reason = *err;
     /* Callers see for themselves whether they wait on. */
     pthread_cond_broadcast(&pool->has_idle);
@@ -235,7 +221,7 @@ static void *keep(void *argument)
         int64_t next_ms;
         if (keep_once(pool, &next_ms))
             continue;
-        struct timespec until = at_ms(next_ms);
+        struct timespec until = thread_time_at(next_ms * 1000);
         pthread_cond_timedwait(&pool->has_work, &pool->lock, &until);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -332,7 +318,7 @@ static int wait_for_idle(struct postgres_pool *pool, struct err *err)
     pool->waiting++;
     metrics_gauge_add(pool->settings.metrics, METRIC_DB_POOL_WAITING, 1);
     while (pool->idle_count == 0 && now_ms() < patience_ends_ms(pool, began_ms)) {
-        struct timespec until = at_ms(patience_ends_ms(pool, began_ms));
+        struct timespec until = thread_time_at(patience_ends_ms(pool, began_ms) * 1000);
         pthread_cond_signal(&pool->has_work);
         pthread_cond_timedwait(&pool->has_idle, &pool->lock, &until);
     }

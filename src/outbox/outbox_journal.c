@@ -4,16 +4,17 @@
  * never succeed is written entry by entry to find the one that is wrong. */
 #include "outbox/outbox_journal.h"
 
+#include "core/backoff.h"
 #include "core/thread.h"
 #include "outbox/outbox_journal_internal.h"
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#define BACKOFF_BASE_MS 20
-#define BACKOFF_CAP_MS  1000
+#define BACKOFF_LEAST_US 1000
+#define BACKOFF_BASE_US  20000
+#define BACKOFF_CAP_US   1000000
 
 static int64_t now_us(const struct journal *journal)
 {
@@ -238,27 +239,12 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
         if (is_stopping && until_us > journal->stop_us)
             until_us = journal->stop_us;
         /* The clock may be a test's: sleep by the system's, look at ours again. */
-        struct timespec deadline;
-        clock_gettime(CLOCK_MONOTONIC, &deadline);
         int64_t sleep_us = until_us - time_us;
         if (sleep_us > journal->settings.poll_ms * 1000)
             sleep_us = journal->settings.poll_ms * 1000;
-        deadline.tv_sec += sleep_us / 1000000;
-        deadline.tv_nsec += sleep_us % 1000000 * 1000;
-        if (deadline.tv_nsec >= 1000000000) {
-            deadline.tv_sec++;
-            deadline.tv_nsec -= 1000000000;
-        }
+        struct timespec deadline = thread_time_at(thread_now_us() + sleep_us);
         pthread_cond_timedwait(&journal->changed, &journal->lock, &deadline);
     }
-}
-
-static int64_t backoff_us(int failures)
-{
-    int64_t step_ms = BACKOFF_BASE_MS;
-    for (int i = 0; i < failures && step_ms < BACKOFF_CAP_MS; i++)
-        step_ms *= 2;
-    return (int64_t)randombytes_uniform((uint32_t)step_ms * 1000) + 1000;
 }
 
 static void report_outage(struct journal *journal, int failures, const struct err *err)
@@ -295,7 +281,8 @@ static void *run(void *argument)
         upkeep(journal);
         until_us = upkeep_next_us(journal);
         if (batch.count > 0)
-            until_us = now_us(journal) + backoff_us(failures);
+            until_us = now_us(journal) + BACKOFF_LEAST_US +
+                       backoff_draw(BACKOFF_BASE_US, BACKOFF_CAP_US, failures);
     }
     lose_rest(journal, &batch);
     upkeep_end(journal);

@@ -1,7 +1,7 @@
 /* The rules as a sequence of questions, the surest first. */
 #include "outbox/outbox_rules.h"
 
-#include <sodium.h>
+#include "core/backoff.h"
 
 const struct outbox_rules outbox_rules_default = {
     .not_yet_ms = { 250, 500, 1000, 2000, 4000 },
@@ -50,16 +50,9 @@ static struct outbox_verdict again(enum outbox_retry retry, int64_t delay_ms)
     return (struct outbox_verdict){ .kind = OUTBOX_AGAIN, .retry = retry, .delay_ms = delay_ms };
 }
 
-/* Full jitter: anything from nothing to the whole step, so that those who failed together don't
- * come back together. */
 static int64_t backoff_ms(const struct outbox_rules *rules, int failure_count)
 {
-    int64_t step = rules->backoff_base_ms;
-    for (int i = 0; i < failure_count && step < rules->backoff_cap_ms; i++)
-        step *= 2;
-    if (step > rules->backoff_cap_ms)
-        step = rules->backoff_cap_ms;
-    return (int64_t)randombytes_uniform((uint32_t)step + 1);
+    return backoff_draw(rules->backoff_base_ms, rules->backoff_cap_ms, failure_count);
 }
 
 /* 404 with code 10015: Discord does not know the token, yet or any more. */

@@ -7,7 +7,6 @@
 #include "core/thread.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 struct budget {
     const struct clock *clock;
@@ -45,8 +44,7 @@ static void expire_first(struct budget *budget)
 
 static void sleep_until(struct budget *budget, int64_t deadline_us)
 {
-    struct timespec until = { .tv_sec = deadline_us / 1000000,
-                              .tv_nsec = deadline_us % 1000000 * 1000 };
+    struct timespec until = thread_time_at(deadline_us);
     pthread_cond_timedwait(&budget->has_entry, &budget->lock, &until);
 }
 
