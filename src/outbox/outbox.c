@@ -256,13 +256,20 @@ enum outbox_condition outbox_condition(const struct outbox *outbox)
 
 /* --- News --- */
 
+/* With the lock held: whether the sender is to be woken after it. */
+static bool must_wake(struct outbox *outbox)
+{
+    bool was_woken = outbox->is_woken;
+    outbox->is_woken = true;
+    return !was_woken;
+}
+
 void outbox_wake(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->lock);
-    bool was_woken = outbox->is_woken;
-    outbox->is_woken = true;
+    bool is_asleep = must_wake(outbox);
     pthread_mutex_unlock(&outbox->lock);
-    if (!was_woken)
+    if (is_asleep)
         curl_multi_wakeup(outbox->multi);
 }
 
@@ -276,11 +283,10 @@ void outbox_tell(struct outbox *outbox, struct job *job, unsigned news)
         outbox->news_end = &job->next_news;
     }
     job->news |= news;
-    bool was_woken = outbox->is_woken;
-    outbox->is_woken = true;
+    bool is_asleep = must_wake(outbox);
     pthread_mutex_unlock(&outbox->lock);
     /* From here on the job may be gone. */
-    if (!was_woken)
+    if (is_asleep)
         curl_multi_wakeup(outbox->multi);
 }
 

@@ -1,12 +1,11 @@
-/* The operator's three statements, and rows as JSON. No memory of its own; any thread that may wait
+/* What operators ask for and get, and rows as JSON. No memory of its own; any thread that may wait
  * for the database. */
 #include "outbox/outbox_admin.h"
 
 #include "core/json_out.h"
+#include "outbox/outbox_store.h"
 
 #include <inttypes.h>
-
-#define ALIVE " (SELECT id FROM instance WHERE lease_until > "
 
 /* --- List --- */
 
@@ -18,14 +17,6 @@ bool outbox_admin_is_state(struct str_view word)
             return true;
     return false;
 }
-
-static const char sql_list[] =
-    "SELECT id, kind, word, reason, tries, is_started, interaction_id, guild_id, request_id, "
-    "created_at, changed_at, expires_at FROM (SELECT id, kind, reason, tries, is_started, "
-    "interaction_id, guild_id, request_id, created_at, changed_at, expires_at, "
-    "CASE WHEN state = 'leased' AND owner NOT IN" ALIVE "$1) THEN 'queued' ELSE state END AS word "
-    "FROM outbox) AS job WHERE word = $2 OR ($2 = '' AND word <> 'done') "
-    "ORDER BY changed_at DESC, id LIMIT $3";
 
 enum column_kind { COLUMN_ID, COLUMN_TEXT, COLUMN_INT, COLUMN_BOOL };
 
@@ -99,12 +90,7 @@ int outbox_admin_list(struct db *db, struct str_view state, int64_t now_ms, stru
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     if (state.data && !outbox_admin_is_state(state))
         return err_set(err, ERR_INVALID, "state: queued, leased, done, expired or dead");
-    const struct db_statement statement = {
-        .sql = sql_list,
-        .parameters = { DB_INT(now_ms), DB_TEXT(state.data ? state : STR("")),
-                        DB_INT(OUTBOX_LIST_MAX + 1) },
-        .parameter_count = 3,
-    };
+    const struct db_statement statement = outbox_store_list(state, OUTBOX_LIST_MAX + 1, now_ms);
     int result = db_query(db, &statement, &rows, err);
     if (result != 0)
         return result;
@@ -132,43 +118,24 @@ static int explain(struct db *db, int64_t id, int code, const char *rule, struct
                    rule);
 }
 
-static int change(struct db *db, const char *sql, int64_t id, int64_t now_ms, struct err *err,
-                  bool *is_done)
+/* Says why in `rule` when there is nothing the statement could do. */
+static int change(struct db *db, struct db_statement statement, int64_t id, int code,
+                  const char *rule, struct err *err)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    const struct db_statement statement = {
-        .sql = sql,
-        .parameters = { DB_INT(id), DB_INT(now_ms) },
-        .parameter_count = 2,
-    };
     int result = db_query(db, &statement, &rows, err);
-    *is_done = db_rows_count(rows) > 0;
-    return result;
+    if (result != 0 || db_rows_count(rows) > 0)
+        return result;
+    return explain(db, id, code, rule, err);
 }
-
-static const char sql_retry[] =
-    "UPDATE outbox SET state = 'queued', reason = NULL, is_started = 0, tries = 0, "
-    "available_at = $2, changed_at = $2 WHERE id = $1 AND state = 'dead' AND content IS NOT NULL "
-    "AND expires_at > $2 RETURNING id";
 
 int outbox_admin_retry(struct db *db, int64_t id, int64_t now_ms, struct err *err)
 {
-    bool is_done;
-    int result = change(db, sql_retry, id, now_ms, err, &is_done);
-    if (result != 0 || is_done)
-        return result;
-    return explain(db, id, ERR_INVALID,
-                   "only a dead job whose token's 15 minutes are not over can be tried again", err);
+    return change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
+                  "only a dead job whose token's 15 minutes are not over can be tried again", err);
 }
-
-static const char sql_drop[] = "DELETE FROM outbox WHERE id = $1 AND (state <> 'leased' "
-                               "OR owner NOT IN" ALIVE "$2)) RETURNING id";
 
 int outbox_admin_drop(struct db *db, int64_t id, int64_t now_ms, struct err *err)
 {
-    bool is_done;
-    int result = change(db, sql_drop, id, now_ms, err, &is_done);
-    if (result != 0 || is_done)
-        return result;
-    return explain(db, id, ERR_BUSY, "a process is sending it", err);
+    return change(db, outbox_store_drop(id, now_ms), id, ERR_BUSY, "a process is sending it", err);
 }

@@ -105,7 +105,9 @@ int64_t jobs_now_us(const struct outbox *outbox);
 int64_t jobs_now_ms(const struct outbox *outbox);
 void jobs_enter(struct outbox *outbox, struct job *job);
 bool jobs_are_too_many(const struct outbox *outbox);
-/* Into the schedule, unless its token is dead or there are too many. */
+/* Into the schedule as its record says; false when that is full. */
+bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us) MUST_CHECK;
+/* The same, unless its token is dead or there are too many. */
 void jobs_enqueue(struct outbox *outbox, struct job *job);
 /* When the message of the job may be edited; `now_us` or earlier for at once. */
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);

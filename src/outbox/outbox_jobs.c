@@ -152,20 +152,26 @@ int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_
     return until_us > left_us ? until_us : left_us;
 }
 
-void jobs_enqueue(struct outbox *outbox, struct job *job)
+bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us)
 {
     const struct outbox_record *record = job->record;
-    int64_t now_us = jobs_now_us(outbox);
-    int64_t may_us = jobs_floor_us(outbox, job, now_us);
-    job->ready_us = now_us;
     job->entry.interaction_id = record->interaction_id;
     /* Two people's private messages have no more in common than two guilds. */
     job->entry.guild_id = record->guild_id ? record->guild_id : record->interaction_id;
     job->entry.expires_at_ms = record->expires_at_ms;
-    job->entry.due_us = may_us > now_us ? may_us : now_us;
-    if (is_known_dead(outbox, record->interaction_id))
+    job->entry.due_us = due_us;
+    return schedule_add(outbox->schedule, &job->entry);
+}
+
+void jobs_enqueue(struct outbox *outbox, struct job *job)
+{
+    int64_t now_us = jobs_now_us(outbox);
+    int64_t may_us = jobs_floor_us(outbox, job, now_us);
+    job->ready_us = now_us;
+    if (is_known_dead(outbox, job->record->interaction_id))
         jobs_lose(outbox, job, OUTBOX_LOSS_TOKEN_DEAD, NULL);
-    else if (jobs_are_too_many(outbox) || !schedule_add(outbox->schedule, &job->entry))
+    else if (jobs_are_too_many(outbox) ||
+             !jobs_schedule(outbox, job, may_us > now_us ? may_us : now_us))
         jobs_release(outbox, job, job->is_run ? RERUN_PAUSE_MS : 0);
     else
         job_transition(job, JOB_WAITING);

@@ -16,16 +16,6 @@
 #define BACKOFF_BASE_US  20000
 #define BACKOFF_CAP_US   1000000
 
-static int64_t now_us(const struct journal *journal)
-{
-    return clock_monotonic_us(journal->settings.clock);
-}
-
-static int64_t now_ms(const struct journal *journal)
-{
-    return clock_wall_ms(journal->settings.clock);
-}
-
 /* --- From other threads --- */
 
 void journal_submit(struct journal *journal, struct journal_entry *entry)
@@ -51,7 +41,7 @@ int64_t journal_instance_id(const struct journal *journal)
 
 bool journal_has_lease(const struct journal *journal)
 {
-    return now_us(journal) < atomic_load(&journal->lease_until_us);
+    return journal_now_us(journal) < atomic_load(&journal->lease_until_us);
 }
 
 /* --- One batch --- */
@@ -67,7 +57,7 @@ static struct db_statement statement_of(const struct journal *journal,
                                         const struct journal_entry *entry)
 {
     int64_t owner = journal->instance.id;
-    int64_t time_ms = now_ms(journal);
+    int64_t time_ms = journal_now_ms(journal);
     switch (entry->change) {
     case JOURNAL_STORE_RUN:
         return outbox_store_run(entry->record, buf_view(&entry->sealed),
@@ -95,10 +85,7 @@ static void end_entry(struct journal *journal, struct journal_entry *entry,
 {
     journal->ended++;
     buf_free(&entry->sealed);
-    if (entry->ended)
-        entry->ended(entry, result);
-    else
-        free(entry);
+    entry->ended(entry, result);
 }
 
 /* Called for an edit whose end was refused: it may have got a newer version. */
@@ -186,7 +173,7 @@ static int write_singly(struct journal *journal, struct batch *batch, struct err
 /* 0 when all entries have ended, one way or the other; else the database is away for now. */
 static int write_batch(struct journal *journal, struct batch *batch, struct err *err)
 {
-    int64_t started_us = now_us(journal);
+    int64_t started_us = journal_now_us(journal);
     for (int i = 0; i < batch->count; i++)
         batch->statements[i] = statement_of(journal, batch->entries[i]);
     int result =
@@ -195,7 +182,7 @@ static int write_batch(struct journal *journal, struct batch *batch, struct err 
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_BATCHES, 1);
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, batch->count);
         metrics_observe_us(journal->settings.metrics, METRIC_JOURNAL_WRITE,
-                           now_us(journal) - started_us);
+                           journal_now_us(journal) - started_us);
         end_batch(journal, batch);
         return 0;
     }
@@ -229,7 +216,7 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
     pthread_mutex_lock(&journal->lock);
     for (;;) {
         bool is_stopping = journal->is_stopping;
-        int64_t time_us = now_us(journal);
+        int64_t time_us = journal_now_us(journal);
         bool is_over =
             is_stopping && (time_us >= journal->stop_us || (!has_entries && !journal->first));
         if (is_over || time_us >= until_us || (!has_entries && journal->first)) {
@@ -245,15 +232,6 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
         struct timespec deadline = thread_time_at(thread_now_us() + sleep_us);
         pthread_cond_timedwait(&journal->changed, &journal->lock, &deadline);
     }
-}
-
-static void report_outage(struct journal *journal, int failures, const struct err *err)
-{
-    struct log log = log_of(journal->settings.log);
-    if (failures == 1)
-        log_warning(&log, "jobs wait for the database",
-                    LOG_TEXT("code", str_from(err_code_word(err->code))),
-                    LOG_TEXT("reason", str_from(err->message)));
 }
 
 static void lose_rest(struct journal *journal, struct batch *batch)
@@ -274,14 +252,14 @@ static void *run(void *argument)
         struct err err = { 0 };
         if (batch.count == 0)
             take_entries(journal, &batch);
-        if (batch.count > 0 && write_batch(journal, &batch, &err) != 0)
-            report_outage(journal, ++failures, &err);
-        else
+        if (batch.count == 0 || write_batch(journal, &batch, &err) == 0)
             failures = 0;
+        else if (++failures == 1)
+            journal_report(journal, "jobs wait for the database", &err);
         upkeep(journal);
         until_us = upkeep_next_us(journal);
         if (batch.count > 0)
-            until_us = now_us(journal) + BACKOFF_LEAST_US +
+            until_us = journal_now_us(journal) + BACKOFF_LEAST_US +
                        backoff_draw(BACKOFF_BASE_US, BACKOFF_CAP_US, failures);
     }
     lose_rest(journal, &batch);
@@ -299,7 +277,7 @@ static void describe_instance(struct journal *journal)
     instance->id = (int64_t)(random >> 1) | 1;
     instance->role = journal->settings.role;
     instance->process_id = getpid();
-    instance->started_at_ms = now_ms(journal);
+    instance->started_at_ms = journal_now_ms(journal);
     if (gethostname(instance->host, sizeof(instance->host) - 1) != 0 ||
         !utf8_is_valid(str_from(instance->host)))
         instance->host[0] = '\0';
@@ -347,7 +325,7 @@ void journal_free(struct journal *journal, int64_t deadline_ms)
 {
     pthread_mutex_lock(&journal->lock);
     journal->is_stopping = true;
-    journal->stop_us = now_us(journal) + deadline_ms * 1000;
+    journal->stop_us = journal_now_us(journal) + deadline_ms * 1000;
     pthread_cond_signal(&journal->changed);
     pthread_mutex_unlock(&journal->lock);
     pthread_join(journal->thread, NULL);

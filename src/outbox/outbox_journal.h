@@ -38,8 +38,7 @@ enum journal_result {
     JOURNAL_LOST,    /* the journal stopped, or the database can't take it ever */
 };
 
-/* Embedded in whatever waits for it, or on its own with `ended` NULL (then freed by the journal).
- */
+/* Embedded in whatever waits for it. */
 struct journal_entry {
     struct journal_entry *next;
     enum journal_change change;

@@ -33,6 +33,21 @@ struct journal {
     int64_t heartbeat_due_us, poll_due_us, sweep_due_us; /* monotonic */
 };
 
+static inline int64_t journal_now_us(const struct journal *journal)
+{
+    return clock_monotonic_us(journal->settings.clock);
+}
+
+static inline int64_t journal_now_ms(const struct journal *journal)
+{
+    return clock_wall_ms(journal->settings.clock);
+}
+
+/* --- outbox_upkeep.c --- */
+
+/* A warning with the error's code and reason. */
+void journal_report(const struct journal *journal, const char *what, const struct err *err);
+
 /* Makes this instance known. Errors: those of db_query. */
 int upkeep_begin(struct journal *journal, struct err *err) MUST_CHECK;
 

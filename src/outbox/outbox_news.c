@@ -142,11 +142,7 @@ static void replace_record(struct outbox *outbox, struct job *job, struct outbox
     if (has_same_token)
         return;
     schedule_remove(outbox->schedule, &job->entry);
-    job->entry.interaction_id = record->interaction_id;
-    job->entry.guild_id = record->guild_id ? record->guild_id : record->interaction_id;
-    job->entry.expires_at_ms = record->expires_at_ms;
-    job->entry.due_us = due_us;
-    if (!schedule_add(outbox->schedule, &job->entry))
+    if (!jobs_schedule(outbox, job, due_us))
         jobs_release(outbox, job, 0);
 }
 

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define ALIVE " (SELECT id FROM instance WHERE lease_until > "
+/* What a dead owner holds waits like what is queued; $1 is the time. */
+#define SEEN_STATE                                                                                 \
+    "CASE WHEN state = 'leased' AND owner NOT IN" ALIVE "$1) THEN 'queued' ELSE state END "
 
 /* In the order in which outbox_store_read_row reads them. */
 #define ROW                                                                                        \
@@ -354,8 +357,7 @@ struct db_statement outbox_store_purge_rows(int64_t now_ms)
 }
 
 static const char sql_census[] =
-    "SELECT word, COUNT(*), MIN(created_at) FROM (SELECT created_at, "
-    "CASE WHEN state = 'leased' AND owner NOT IN" ALIVE "$1) THEN 'queued' ELSE state END AS word "
+    "SELECT word, COUNT(*), MIN(created_at) FROM (SELECT created_at, " SEEN_STATE "AS word "
     "FROM outbox WHERE state IN ('queued', 'leased', 'dead')) AS census GROUP BY word";
 
 struct db_statement outbox_store_census(int64_t now_ms)
@@ -364,5 +366,49 @@ struct db_statement outbox_store_census(int64_t now_ms)
         .sql = sql_census,
         .parameters = { DB_INT(now_ms) },
         .parameter_count = 1,
+    };
+}
+
+/* --- Operators --- */
+
+static const char sql_list[] =
+    "SELECT id, kind, word, reason, tries, is_started, interaction_id, guild_id, request_id, "
+    "created_at, changed_at, expires_at FROM (SELECT id, kind, reason, tries, is_started, "
+    "interaction_id, guild_id, request_id, created_at, changed_at, expires_at, " SEEN_STATE
+    "AS word FROM outbox) AS job WHERE word = $2 OR ($2 = '' AND word <> 'done') "
+    "ORDER BY changed_at DESC, id LIMIT $3";
+
+struct db_statement outbox_store_list(struct str_view state, int limit, int64_t now_ms)
+{
+    return (struct db_statement){
+        .sql = sql_list,
+        .parameters = { DB_INT(now_ms), DB_TEXT(state.data ? state : STR("")), DB_INT(limit) },
+        .parameter_count = 3,
+    };
+}
+
+static const char sql_retry[] =
+    "UPDATE outbox SET state = 'queued', reason = NULL, is_started = 0, tries = 0, "
+    "available_at = $2, changed_at = $2 WHERE id = $1 AND state = 'dead' AND content IS NOT NULL "
+    "AND expires_at > $2 RETURNING id";
+
+struct db_statement outbox_store_retry(int64_t id, int64_t now_ms)
+{
+    return (struct db_statement){
+        .sql = sql_retry,
+        .parameters = { DB_INT(id), DB_INT(now_ms) },
+        .parameter_count = 2,
+    };
+}
+
+static const char sql_drop[] = "DELETE FROM outbox WHERE id = $1 AND (state <> 'leased' "
+                               "OR owner NOT IN" ALIVE "$2)) RETURNING id";
+
+struct db_statement outbox_store_drop(int64_t id, int64_t now_ms)
+{
+    return (struct db_statement){
+        .sql = sql_drop,
+        .parameters = { DB_INT(id), DB_INT(now_ms) },
+        .parameter_count = 2,
     };
 }

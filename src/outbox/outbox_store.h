@@ -1,7 +1,6 @@
 /* The outbox's SQL: each function is one statement on the tables of migrations/0008_outbox.sql. The
- * statements that move a job from one state to another are these and the operator's
- * (outbox_admin.c); each names the state it expects. Those that make a struct db_statement borrow
- * from their arguments. */
+ * statements that move a job from one state to another are these and no others; each names the
+ * state it expects. Those that make a struct db_statement borrow from their arguments. */
 #ifndef OUTBOX_OUTBOX_STORE_H
 #define OUTBOX_OUTBOX_STORE_H
 
@@ -86,5 +85,15 @@ struct db_statement outbox_store_purge_rows(int64_t now_ms); /* over for long */
 /* (state, count, oldest created_at) of those queued, leased and dead; what a dead owner holds
  * counts as queued. */
 struct db_statement outbox_store_census(int64_t now_ms);
+
+/* --- By operators --- */
+
+/* The columns of outbox_admin.c's table, newest change first: of `state`, or of all but done when
+ * that is absent. */
+struct db_statement outbox_store_list(struct str_view state, int limit, int64_t now_ms);
+/* dead -> queued, while its token lives. Returns the id, or nothing. */
+struct db_statement outbox_store_retry(int64_t id, int64_t now_ms);
+/* Gone, unless a living owner has it. Returns the id, or nothing. */
+struct db_statement outbox_store_drop(int64_t id, int64_t now_ms);
 
 #endif

@@ -14,23 +14,13 @@
 #define BURY_MS     MS_PER_HOUR
 #define DELAY_MAX_S 3600
 
-static int64_t now_us(const struct journal *journal)
-{
-    return clock_monotonic_us(journal->settings.clock);
-}
-
-static int64_t now_ms(const struct journal *journal)
-{
-    return clock_wall_ms(journal->settings.clock);
-}
-
 static int run_statement(struct journal *journal, struct db_statement statement,
                          struct db_rows **rows, struct err *err)
 {
     return db_query(journal->settings.db, &statement, rows, err);
 }
 
-static void report(struct journal *journal, const char *what, const struct err *err)
+void journal_report(const struct journal *journal, const char *what, const struct err *err)
 {
     struct log log = log_of(journal->settings.log);
     log_warning(&log, what, LOG_TEXT("code", str_from(err_code_word(err->code))),
@@ -54,12 +44,12 @@ static void load_row(struct journal *journal, const struct outbox_record *row,
               LOG_TEXT("reason", str_from(err.message)));
     struct db_statement give_up =
         result == ERR_MEMORY
-            ? outbox_store_release(row, now_ms(journal) + MS_PER_SECOND, row->tries,
-                                   journal->instance.id, now_ms(journal))
+            ? outbox_store_release(row, journal_now_ms(journal) + MS_PER_SECOND, row->tries,
+                                   journal->instance.id, journal_now_ms(journal))
             : outbox_store_end(row, "unreadable", row->tries, journal->instance.id,
-                               now_ms(journal));
+                               journal_now_ms(journal));
     if (run_statement(journal, give_up, NULL, &err) != 0)
-        report(journal, "a job that can't be read stays", &err);
+        journal_report(journal, "a job that can't be read stays", &err);
 }
 
 void journal_load_rows(struct journal *journal, const struct db_rows *rows)
@@ -89,12 +79,13 @@ static void claim(struct journal *journal)
         struct err err = { 0 };
         limit = room < limit ? room : limit;
         int result = run_statement(
-            journal, outbox_store_claim(journal->instance.id, limit, now_ms(journal)), &rows, &err);
+            journal, outbox_store_claim(journal->instance.id, limit, journal_now_ms(journal)),
+            &rows, &err);
         taken = db_rows_count(rows);
         if (is_too_much(result, &limit))
             continue;
         if (result != 0)
-            report(journal, "waiting jobs could not be taken", &err);
+            journal_report(journal, "waiting jobs could not be taken", &err);
         /* They may be ours all the same: then nobody else sees them. */
         journal->needs_reclaim |= result == ERR_UNKNOWN || result == ERR_MEMORY;
         journal_load_rows(journal, rows);
@@ -107,7 +98,7 @@ static void claim(struct journal *journal)
 
 static void notice_loss(struct journal *journal)
 {
-    if (journal->has_lost_lease || now_us(journal) < atomic_load(&journal->lease_until_us))
+    if (journal->has_lost_lease || journal_now_us(journal) < atomic_load(&journal->lease_until_us))
         return;
     struct log log = log_of(journal->settings.log);
     log_warning(&log, "the lease on this process's jobs is lost: others may take them",
@@ -126,14 +117,14 @@ static void begin_anew(struct journal *journal)
     pthread_mutex_unlock(&journal->lock);
     journal->needs_reclaim = true;
     journal->has_lost_lease = false;
-    journal->poll_due_us = now_us(journal) + journal->settings.heartbeat_ms * 1000;
+    journal->poll_due_us = journal_now_us(journal) + journal->settings.heartbeat_ms * 1000;
     journal->sweep_due_us = journal->poll_due_us;
 }
 
 static int beat(struct journal *journal, struct err *err)
 {
-    int64_t started_us = now_us(journal);
-    int64_t until_ms = now_ms(journal) + journal->settings.lease_ms;
+    int64_t started_us = journal_now_us(journal);
+    int64_t until_ms = journal_now_ms(journal) + journal->settings.lease_ms;
     int result =
         run_statement(journal, outbox_store_heartbeat(&journal->instance, until_ms), NULL, err);
     if (result != 0)
@@ -161,7 +152,7 @@ static void reclaim(struct journal *journal)
             continue;
         }
         if (result != 0) {
-            report(journal, "jobs could not be loaded anew", &err);
+            journal_report(journal, "jobs could not be loaded anew", &err);
             return;
         }
         journal_load_rows(journal, rows);
@@ -184,7 +175,7 @@ static void count(struct journal *journal)
                    { "dead", METRIC_OUTBOX_DEAD } };
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     struct err err = { 0 };
-    int64_t time_ms = now_ms(journal), oldest_ms = time_ms;
+    int64_t time_ms = journal_now_ms(journal), oldest_ms = time_ms;
     if (run_statement(journal, outbox_store_census(time_ms), &rows, &err) != 0)
         return;
     journal->has_queued = false;
@@ -225,8 +216,8 @@ static void expire(struct journal *journal)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     struct err err = { 0 };
-    if (run_statement(journal, outbox_store_expire(now_ms(journal)), &rows, &err) != 0)
-        report(journal, "jobs that are over could not be ended", &err);
+    if (run_statement(journal, outbox_store_expire(journal_now_ms(journal)), &rows, &err) != 0)
+        journal_report(journal, "jobs that are over could not be ended", &err);
     for (int i = 0; i < db_rows_count(rows); i++) {
         struct str_view request_id = db_rows_text(rows, i, 1);
         struct log log = log_of(journal->settings.log);
@@ -239,7 +230,7 @@ static void expire(struct journal *journal)
 
 static void sweep(struct journal *journal)
 {
-    int64_t time_ms = now_ms(journal);
+    int64_t time_ms = journal_now_ms(journal);
     const struct db_statement sweeps[] = {
         outbox_store_purge_content(time_ms),
         outbox_store_purge_rows(time_ms),
@@ -249,14 +240,14 @@ static void sweep(struct journal *journal)
     expire(journal);
     for (size_t i = 0; i < ARRAY_LENGTH(sweeps); i++)
         if (run_statement(journal, sweeps[i], NULL, &err) != 0)
-            report(journal, "the outbox could not be swept", &err);
+            journal_report(journal, "the outbox could not be swept", &err);
 }
 
 /* --- What is due --- */
 
 static bool is_due(const struct journal *journal, int64_t *due_us, int64_t every_ms)
 {
-    int64_t time_us = now_us(journal);
+    int64_t time_us = journal_now_us(journal);
     if (time_us < *due_us)
         return false;
     *due_us = time_us + every_ms * 1000;
@@ -268,9 +259,9 @@ static void keep_lease(struct journal *journal)
     struct err err = { 0 };
     if (beat(journal, &err) != 0) {
         if (!journal->has_missed_beat)
-            report(journal, "no heartbeat", &err);
+            journal_report(journal, "no heartbeat", &err);
         journal->has_missed_beat = true;
-        journal->heartbeat_due_us = now_us(journal) + journal->settings.poll_ms * 1000;
+        journal->heartbeat_due_us = journal_now_us(journal) + journal->settings.poll_ms * 1000;
         notice_loss(journal);
         return;
     }
@@ -282,8 +273,7 @@ static void keep_lease(struct journal *journal)
 void upkeep(struct journal *journal)
 {
     notice_loss(journal);
-    bool has_beaten = is_due(journal, &journal->heartbeat_due_us, journal->settings.heartbeat_ms);
-    if (has_beaten)
+    if (is_due(journal, &journal->heartbeat_due_us, journal->settings.heartbeat_ms))
         keep_lease(journal);
     if (journal->has_lost_lease)
         return;
@@ -319,16 +309,17 @@ int upkeep_begin(struct journal *journal, struct err *err)
     if (result == 0)
         result = beat(journal, err);
     journal->has_queued = true; /* until the first count tells */
-    journal->heartbeat_due_us = now_us(journal) + journal->settings.heartbeat_ms * 1000;
-    journal->sweep_due_us = now_us(journal) + SWEEP_MS * INT64_C(1000);
+    journal->heartbeat_due_us = journal_now_us(journal) + journal->settings.heartbeat_ms * 1000;
+    journal->sweep_due_us = journal_now_us(journal) + SWEEP_MS * INT64_C(1000);
     return result == 0 ? 0 : err_wrap(err, "registering this instance");
 }
 
 void upkeep_end(struct journal *journal)
 {
     struct err err = { 0 };
-    if (run_statement(journal, outbox_store_release_all(journal->instance.id, now_ms(journal)),
-                      NULL, &err) != 0 ||
+    if (run_statement(journal,
+                      outbox_store_release_all(journal->instance.id, journal_now_ms(journal)), NULL,
+                      &err) != 0 ||
         run_statement(journal, outbox_store_leave(journal->instance.id), NULL, &err) != 0)
-        report(journal, "jobs could not be handed back: they are taken over later", &err);
+        journal_report(journal, "jobs could not be handed back: they are taken over later", &err);
 }
