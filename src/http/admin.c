@@ -175,11 +175,7 @@ static void on_probe(struct http_exchange *exchange, void *context)
 static void respond_error(struct http_exchange *exchange, int status, const char *reason)
 {
     struct buf body = { 0 };
-    struct json_out out = { .buf = &body };
-    json_object_begin(&out);
-    json_key(&out, "error");
-    json_text(&out, str_from(reason));
-    json_object_end(&out);
+    http_error_json(&body, reason);
     respond_or_fail(exchange, status, HTTP_JSON, &body);
 }
 

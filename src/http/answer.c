@@ -6,6 +6,8 @@
  * that hangs up while a handler works leaves the handler's exchange valid. */
 #include "http/server_internal.h"
 
+#include "core/json_out.h"
+
 #include <stdlib.h>
 
 /* The first value of METRIC_HTTP_RESPONSES's label is at position 0; what is not listed is "other",
@@ -174,6 +176,15 @@ void http_respond_text(struct http_exchange *exchange, int status, const char *c
     exchange->content_type = content_type;
     exchange->answer_text = text;
     give_answer(exchange);
+}
+
+void http_error_json(struct buf *body, const char *reason)
+{
+    struct json_out out = { .buf = body };
+    json_object_begin(&out);
+    json_key(&out, "error");
+    json_text(&out, str_from(reason));
+    json_object_end(&out);
 }
 
 void exchange_answered(struct http_exchange *exchange)

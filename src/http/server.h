@@ -121,4 +121,7 @@ void http_respond_text(struct http_exchange *exchange, int status, const char *c
 
 #define HTTP_JSON "application/json"
 
+/* Appends {"error": reason}. */
+void http_error_json(struct buf *body, const char *reason);
+
 #endif

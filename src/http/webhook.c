@@ -6,7 +6,6 @@
  * struct pending belongs to the request from its dispatch until its answer was sent. */
 #include "http/webhook.h"
 
-#include "core/json_out.h"
 #include "core/log_sink.h"
 #include "discord/interaction_parse.h"
 #include "discord/webhook_event.h"
@@ -45,18 +44,13 @@ static void count_handling(const struct webhook *webhook, int64_t arrived_us)
                        clock_monotonic_us(webhook->clock) - arrived_us);
 }
 
-/* {"error": reason} */
 static void refuse_nonsense(const struct webhook *webhook, struct http_exchange *exchange,
                             const char *reason)
 {
     struct log log = log_of_request(webhook->log, http_request_id(exchange));
     log_warning(&log, "signed request refused", LOG_TEXT("reason", str_from(reason)));
     struct buf body = { 0 };
-    struct json_out out = { .buf = &body };
-    json_object_begin(&out);
-    json_key(&out, "error");
-    json_text(&out, str_from(reason));
-    json_object_end(&out);
+    http_error_json(&body, reason);
     if (body.has_failed) {
         buf_free(&body);
         http_respond_text(exchange, 400, HTTP_JSON, STR("{\"error\":\"invalid\"}"));

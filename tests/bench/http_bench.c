@@ -8,7 +8,6 @@
 #include "player.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +22,6 @@
 #define US_PER_SECOND    INT64_C(1000000)
 
 enum { CORE_OF_BOT = 0, CORE_OF_LOAD = 1 };
-
-static void run_on_core(int core)
-{
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    if (sched_setaffinity(0, sizeof(cores), &cores) != 0)
-        fprintf(stderr, "(can't pin to core %d: the figures include both programs)\n", core);
-}
 
 /* --- the raw rate --- */
 
@@ -56,7 +46,7 @@ static struct raw measure_raw(struct player *player, enum player_request kind)
     const unsigned char *bytes = (const unsigned char *)message.data;
     crypto_sign_keypair(key, secret);
     crypto_sign_detached(signature, NULL, bytes, message.length, secret);
-    run_on_core(CORE_OF_BOT);
+    load_run_on_core(CORE_OF_BOT);
     int64_t started_us = load_now_us(), now_us = started_us;
     int64_t count = 0, bad = 0, used_us = own_processor_us();
     while (now_us - started_us < RAW_US) {
@@ -66,7 +56,7 @@ static struct raw measure_raw(struct player *player, enum player_request kind)
         now_us = load_now_us();
     }
     used_us = own_processor_us() - used_us;
-    run_on_core(CORE_OF_LOAD);
+    load_run_on_core(CORE_OF_LOAD);
     return (struct raw){
         .per_second = bad ? 0 : (double)count * 1e6 / (double)(now_us - started_us),
         .cpu_us = (double)used_us / (double)count,
@@ -115,14 +105,14 @@ static int start_bot(struct harness_bot *bot, struct player *player, double *mil
     if (result != 0)
         return result;
     pthread_t thread;
-    run_on_core(CORE_OF_LOAD);
+    load_run_on_core(CORE_OF_LOAD);
     struct first_ping ping = { .bot = bot, .request = requests.requests[0] };
     ping.started_us = load_now_us();
     if (pthread_create(&thread, NULL, ping_until_answered, &ping) != 0)
         return err_set(err, ERR_MEMORY, "thread");
-    run_on_core(CORE_OF_BOT); /* inherited by the bot */
+    load_run_on_core(CORE_OF_BOT); /* inherited by the bot */
     result = harness_bot_launch(bot, err);
-    run_on_core(CORE_OF_LOAD);
+    load_run_on_core(CORE_OF_LOAD);
     pthread_join(thread, NULL);
     *milliseconds = (double)(ping.answered_us - ping.started_us) / 1000;
     if (result == 0 && ping.answered_us == 0)

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,6 +32,15 @@ struct run {
     size_t sent, answered;
     uint32_t *latencies_us; /* of all answers, in order of arrival */
 };
+
+void load_run_on_core(int core)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET((size_t)core, &cores);
+    if (sched_setaffinity(0, sizeof(cores), &cores) != 0)
+        fprintf(stderr, "(can't pin to core %d: the figures include both programs)\n", core);
+}
 
 int64_t load_now_us(void)
 {

@@ -30,6 +30,9 @@ struct load_result {
  * expected. */
 int load_run(const struct load *load, struct load_result *result, struct err *err) MUST_CHECK;
 
+/* This thread, and all it starts, from now on; says so when it can't. */
+void load_run_on_core(int core);
+
 /* Microseconds of the monotonic clock. */
 int64_t load_now_us(void);
 

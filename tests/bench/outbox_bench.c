@@ -17,7 +17,6 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <math.h>
-#include <sched.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -51,15 +50,6 @@ struct bench {
     struct outbox *outbox;
     atomic_int next_token; /* each job has a token, and so an interaction, of its own */
 };
-
-static void run_on_core(int core)
-{
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    if (sched_setaffinity(0, sizeof(cores), &cores) != 0)
-        fprintf(stderr, "(can't pin to core %d: the figures include both programs)\n", core);
-}
 
 /* --- One job --- */
 
@@ -418,7 +408,7 @@ int main(void)
         return 1;
     snprintf(bench.database, sizeof(bench.database), "%s/bench.db", bench.folder);
     int result = sink_start(&bench.sink, CORE_OF_SINK, &err);
-    run_on_core(CORE_OF_OUTBOX);
+    load_run_on_core(CORE_OF_OUTBOX);
     if (result == 0)
         result = open_all(&bench, &err);
     if (result == 0)

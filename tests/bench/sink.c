@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,10 +104,7 @@ static void take_connection(int epoll_fd, int listen_fd)
 
 static _Noreturn void run(struct sink_notes *notes, int listen_fd, int core)
 {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    sched_setaffinity(0, sizeof(cores), &cores);
+    load_run_on_core(core);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event listening = { .events = EPOLLIN }, events[EVENTS];

@@ -18,9 +18,9 @@
 #include "harness/memory.h"
 #include "simulator/rest_server.h"
 
-#include "bronx/tos.h"
+#include "core/thread.h"
 
-#include "service_fixture.h"
+#include "payments.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -47,13 +47,11 @@
 #define PER_SECOND 500
 #define KILLS      20
 #endif
-#define PEOPLE       2000
-#define DEADLINE_MS  3000 /* Discord's, for the answer */
-#define CLIENTS      16
-#define REPLAYED     500 /* of the edits, compared byte for byte */
-#define FIRST_PERSON INT64_C(7000000000000000001)
-#define RICHES       INT64_C(1000000)
-#define EDIT_MS      120000 /* far longer than it takes: nothing is asserted on time */
+#define PEOPLE      2000
+#define DEADLINE_MS 3000 /* Discord's, for the answer */
+#define CLIENTS     16
+#define REPLAYED    500    /* of the edits, compared byte for byte */
+#define EDIT_MS     120000 /* far longer than it takes: nothing is asserted on time */
 
 /* In a thousand requests. Together some 5 %: a very bad day. */
 static const struct rest_chaos bad_day = {
@@ -78,13 +76,6 @@ struct chaos {
     int repeated; /* atomic: requests sent again */
 };
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void sleep_us(int64_t microseconds)
 {
     const struct timespec pause = { microseconds / 1000000, microseconds % 1000000 * 1000 };
@@ -94,32 +85,11 @@ static void sleep_us(int64_t microseconds)
 
 /* --- Payments --- */
 
-/* Everybody pays the next, in turn. */
-static json_object *payment(int number, int64_t id)
-{
-    const struct place place = { .guild_id = 500 + number % 50,
-                                 .channel_id = 501,
-                                 .channel_name = "general",
-                                 .guild_locale = "en-US" };
-    const struct person payee = { .id = FIRST_PERSON + (number + 1) % PEOPLE, .name = "payee" };
-    const struct envelope envelope = {
-        .id = id,
-        .application_id = HARNESS_APPLICATION_ID,
-        .person = { .id = FIRST_PERSON + number % PEOPLE, .name = "payer" },
-        .place = place,
-    };
-    json_object *options = must_array();
-    must_append(options, option_json("user", 6, must_id(payee.id)));
-    must_append(options, option_json("amount", 3, must_text(STR("1"))));
-    json_object *resolved = must_object();
-    resolved_add_user(resolved, &payee, &place);
-    return command_interaction(&envelope, 42, "pay", options, resolved);
-}
-
 static int post(struct chaos *chaos, struct http_client *client, int number,
                 struct http_answer *answer)
 {
-    CLEANUP(json_release) json_object *interaction = payment(number, chaos->ids[number]);
+    CLEANUP(json_release)
+    json_object *interaction = payment(number, chaos->ids[number], PEOPLE, 500 + number % 50);
     CLEANUP(buf_free) struct buf body = { 0 };
     struct harness_signature signature;
     interaction_bytes(interaction, &body);
@@ -136,7 +106,7 @@ static void pay(struct chaos *chaos, struct http_client *client, int number)
         .id = chaos->ids[number],
         .type = 2,
         .channel_id = 501,
-        .person = { .id = FIRST_PERSON + number % PEOPLE, .name = "payer" },
+        .person = { .id = PAYMENTS_FIRST_PERSON + number % PEOPLE, .name = "payer" },
     };
     rest_server_ask(chaos->discord, &asked);
     int64_t give_up_ms = harness_bot_now_ms(&chaos->bot) + DEADLINE_MS;
@@ -162,7 +132,7 @@ static void *pay_in_turn(void *argument)
     struct http_client *client = http_client_new(&chaos->bot.listen);
     int number;
     while ((number = __atomic_fetch_add(&chaos->next, 1, __ATOMIC_RELAXED)) < COMMANDS) {
-        sleep_us(chaos->started_us + (int64_t)number * 1000000 / PER_SECOND - now_us());
+        sleep_us(chaos->started_us + (int64_t)number * 1000000 / PER_SECOND - thread_now_us());
         pay(chaos, client, number);
     }
     http_client_free(client);
@@ -170,8 +140,6 @@ static void *pay_in_turn(void *argument)
 }
 
 /* --- The day --- */
-
-static const struct command nothing = { .name = "test" };
 
 /* Accepted, rich, and never asked to wait: every command is a payment. */
 static void make_everybody_rich(struct chaos *chaos)
@@ -184,19 +152,7 @@ static void make_everybody_rich(struct chaos *chaos)
     assert_int_equal(
         service_fixture_open_at(&fixture, chaos->database_url, harness_bot_now_ms(&chaos->bot)), 0);
     assert_int_equal(db_query(fixture.db, &lift, NULL, NULL), 0);
-    for (int i = 0; i < PEOPLE; i++) {
-        struct service_call call;
-        struct ledger_receipt receipt;
-        const struct ledger_entry riches = {
-            .operation = "riches",
-            .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(FIRST_PERSON + i), RICHES } },
-            .transfer_count = 1,
-        };
-        service_call_begin(&call, &fixture, &nothing, 1 + i, FIRST_PERSON + i);
-        assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
-        assert_int_equal(ledger_post(&call.call, &riches, &receipt, NULL), LEDGER_DONE);
-        service_call_end(&call);
-    }
+    payments_prepare(&fixture, PEOPLE);
     service_fixture_close(&fixture);
 }
 
@@ -219,7 +175,7 @@ static void kill_now_and_then(struct chaos *chaos)
 {
     const int64_t life_us = (int64_t)COMMANDS * 1000000 / PER_SECOND / (KILLS + 1);
     for (int kill = 1; kill <= KILLS; kill++) {
-        sleep_us(chaos->started_us + kill * life_us - now_us());
+        sleep_us(chaos->started_us + kill * life_us - thread_now_us());
         harness_bot_kill(&chaos->bot, SIGKILL);
         rest_server_bot_was_killed(chaos->discord);
         launch(chaos);
@@ -231,7 +187,7 @@ static void live_through_the_day(struct chaos *chaos)
     pthread_t clients[CLIENTS];
     launch(chaos);
     rest_server_set_chaos(chaos->discord, &bad_day);
-    chaos->started_us = now_us();
+    chaos->started_us = thread_now_us();
     for (int i = 0; i < CLIENTS; i++)
         assert_int_equal(pthread_create(&clients[i], NULL, pay_in_turn, chaos), 0);
     kill_now_and_then(chaos);
@@ -262,18 +218,14 @@ static void assert_every_edit_arrives(struct chaos *chaos)
 static void assert_no_rule_was_broken(struct chaos *chaos)
 {
     CLEANUP(buf_free) struct buf violation = { 0 };
-    size_t requests = rest_server_arrivals(chaos->discord), limited = 0;
+    struct rest_statistics statistics;
     rest_server_first_violation(chaos->discord, &violation);
     if (violation.length > 0)
         fail_msg("%s", violation.data);
-    for (size_t i = 0; i < requests; i++) {
-        struct rest_arrival arrival;
-        if (rest_server_arrival(chaos->discord, i, &arrival))
-            limited += arrival.status == 429;
-    }
+    rest_server_statistics(chaos->discord, &statistics);
     print_message("%d commands, %d sent again, %zu requests to Discord, %zu of them got 429\n",
-                  COMMANDS, chaos->repeated, requests, limited);
-    assert_true(limited * 100 < requests);
+                  COMMANDS, chaos->repeated, statistics.requests, statistics.limited);
+    assert_true(statistics.limited * 100 < statistics.requests);
 }
 
 /* Which interactions have paid. */
@@ -315,16 +267,12 @@ static int assert_edits_say_what_the_ledger_says(struct chaos *chaos,
     return receipts;
 }
 
-static void assert_books_balance(struct chaos *chaos)
+static void look_at_the_books(struct chaos *chaos)
 {
     struct service_fixture fixture;
-    struct err err = { 0 };
     assert_int_equal(
         service_fixture_open_at(&fixture, chaos->database_url, harness_bot_now_ms(&chaos->bot)), 0);
-    if (ledger_verify(fixture.db, &err) != 0)
-        fail_msg("%s", err.message);
-    assert_true(service_fixture_count(&fixture, "SELECT SUM(balance) FROM account") ==
-                PEOPLE * (RICHES + TOS_WELCOME_BONUS));
+    assert_books_balance(&fixture, PEOPLE);
     assert_int_equal(
         service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state NOT IN ('done', "
                                         "'dead') OR (state = 'done' AND content IS NOT NULL)"),
@@ -387,7 +335,7 @@ static void every_edit_arrives_on_a_bad_day(void **state)
     assert_every_edit_arrives(&chaos);
     stop(&chaos);
     assert_no_rule_was_broken(&chaos);
-    assert_books_balance(&chaos);
+    look_at_the_books(&chaos);
     chaos.bot.options.environment = quiet;
     launch(&chaos);
     assert_edits_are_the_answers(&chaos);

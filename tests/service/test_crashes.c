@@ -12,9 +12,7 @@
 #include "harness/interaction_json.h"
 #include "harness/memory.h"
 
-#include "bronx/tos.h"
-
-#include "service_fixture.h"
+#include "payments.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -24,12 +22,10 @@
 #include <string.h>
 #include <time.h>
 
-#define KILLS        50
-#define CLIENTS      6
-#define PEOPLE       300
-#define FIRST_PERSON INT64_C(7000000000000000001)
-#define RICHES       INT64_C(1000000)
-#define ACKED_MAX    20000
+#define KILLS     50
+#define CLIENTS   6
+#define PEOPLE    300
+#define ACKED_MAX 20000
 
 /* A connection over which people pay each other in turn, as fast as answers come. */
 struct payer {
@@ -54,26 +50,6 @@ static void sleep_ms(long milliseconds)
     nanosleep(&pause, NULL);
 }
 
-static json_object *payment(int64_t sequence, int64_t id)
-{
-    const struct place place = {
-        .guild_id = 500, .channel_id = 501, .channel_name = "general", .guild_locale = "en-US"
-    };
-    const struct person payee = { .id = FIRST_PERSON + (sequence + 1) % PEOPLE, .name = "payee" };
-    const struct envelope envelope = {
-        .id = id,
-        .application_id = HARNESS_APPLICATION_ID,
-        .person = { .id = FIRST_PERSON + sequence % PEOPLE, .name = "payer" },
-        .place = place,
-    };
-    json_object *options = must_array();
-    must_append(options, option_json("user", 6, must_id(payee.id)));
-    must_append(options, option_json("amount", 3, must_text(STR("1"))));
-    json_object *resolved = must_object();
-    resolved_add_user(resolved, &payee, &place);
-    return command_interaction(&envelope, 42, "pay", options, resolved);
-}
-
 /* Sends one payment until it is answered or the test is over, as nginx and Discord would repeat it.
  */
 static void pay_once(struct payer *payer, struct http_client *client)
@@ -81,7 +57,7 @@ static void pay_once(struct payer *payer, struct http_client *client)
     struct crashes *crashes = payer->crashes;
     int64_t sequence = __atomic_fetch_add(&crashes->next_sequence, 1, __ATOMIC_RELAXED);
     int64_t id = snowflake_at(harness_bot_now_ms(&crashes->bot), 0) + (sequence & 0x3fffff);
-    CLEANUP(json_release) json_object *interaction = payment(sequence, id);
+    CLEANUP(json_release) json_object *interaction = payment(sequence, id, PEOPLE, 500);
     CLEANUP(buf_free) struct buf body = { 0 };
     CLEANUP(http_answer_free) struct http_answer answer = { 0 };
     interaction_bytes(interaction, &body);
@@ -109,8 +85,6 @@ static void *pay_until_over(void *argument)
     return NULL;
 }
 
-static const struct command nothing = { .name = "test" };
-
 /* Everybody has accepted the terms and is rich; nobody has a cooldown that lasts. */
 static void prepare(struct crashes *crashes)
 {
@@ -118,29 +92,8 @@ static void prepare(struct crashes *crashes)
     assert_int_equal(
         service_fixture_open_at(&fixture, crashes->database_url, harness_bot_now_ms(&crashes->bot)),
         0);
-    for (int i = 0; i < PEOPLE; i++) {
-        struct service_call call;
-        struct ledger_receipt receipt;
-        const struct ledger_entry riches = {
-            .operation = "riches",
-            .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(FIRST_PERSON + i), RICHES } },
-            .transfer_count = 1,
-        };
-        service_call_begin(&call, &fixture, &nothing, 1 + i, FIRST_PERSON + i);
-        assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
-        assert_int_equal(ledger_post(&call.call, &riches, &receipt, NULL), LEDGER_DONE);
-        service_call_end(&call);
-    }
+    payments_prepare(&fixture, PEOPLE);
     service_fixture_close(&fixture);
-}
-
-static void assert_books_balance(struct service_fixture *fixture)
-{
-    struct err err = { 0 };
-    if (ledger_verify(fixture->db, &err) != 0)
-        fail_msg("%s", err.message);
-    assert_true(service_fixture_count(fixture, "SELECT SUM(balance) FROM account") ==
-                PEOPLE * (RICHES + TOS_WELCOME_BONUS));
 }
 
 /* While the bot is down. Cooldowns are lifted, so that payments go on. */
@@ -150,7 +103,7 @@ static void look_at_the_books(struct crashes *crashes)
     assert_int_equal(
         service_fixture_open_at(&fixture, crashes->database_url, harness_bot_now_ms(&crashes->bot)),
         0);
-    assert_books_balance(&fixture);
+    assert_books_balance(&fixture, PEOPLE);
     struct db_statement lift = { .sql = "DELETE FROM cooldown" };
     assert_int_equal(db_query(fixture.db, &lift, NULL, NULL), 0);
     service_fixture_close(&fixture);
@@ -179,7 +132,7 @@ static int assert_answered_payments_are_there(struct crashes *crashes)
     for (int i = 0; i < CLIENTS; i++)
         for (int j = 0; j < crashes->payers[i].acked_count; j++, acked++)
             assert_int_equal(entries_of(&fixture, crashes->payers[i].acked[j]), 1);
-    assert_books_balance(&fixture);
+    assert_books_balance(&fixture, PEOPLE);
     service_fixture_close(&fixture);
     return acked;
 }

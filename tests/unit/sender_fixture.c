@@ -109,6 +109,12 @@ void no_fault(struct token *token, struct script_answer *answer, bool *has_effec
 
 /* --- Beginning and end --- */
 
+int sender_setup(void **state)
+{
+    (void)state;
+    return sodium_init() < 0;
+}
+
 void sender_begin(struct sender_fixture *fixture, fault *wrong)
 {
     struct migration_result migrated;

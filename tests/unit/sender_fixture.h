@@ -43,6 +43,9 @@ struct sender_fixture {
     atomic_int told[4];      /* how often each enum outbox_stored was heard */
 };
 
+/* Once for each program: a cmocka group's setup. */
+int sender_setup(void **state);
+
 void sender_begin(struct sender_fixture *fixture, fault *wrong);
 void sender_end(struct sender_fixture *fixture);
 void sender_open_at(struct sender_fixture *fixture, const char *url);

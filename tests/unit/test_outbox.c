@@ -520,12 +520,6 @@ static void a_refusal_is_logged_with_discords_reason(void **state)
     sender_end(&fixture);
 }
 
-static int start_sodium(void **state)
-{
-    (void)state;
-    return sodium_init() < 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,5 +541,5 @@ int main(void)
         cmocka_unit_test(no_size_overflows),
         cmocka_unit_test(a_refusal_is_logged_with_discords_reason),
     };
-    return cmocka_run_group_tests(tests, start_sodium, NULL);
+    return cmocka_run_group_tests(tests, sender_setup, NULL);
 }

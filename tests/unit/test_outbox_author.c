@@ -293,12 +293,6 @@ static void what_a_call_stores_waits_for_its_answer(void **state)
     sender_end(&fixture);
 }
 
-static int start_sodium(void **state)
-{
-    (void)state;
-    return sodium_init() < 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,5 +307,5 @@ int main(void)
         cmocka_unit_test(staged_messages_are_sent_when_their_transaction_commits),
         cmocka_unit_test(what_a_call_stores_waits_for_its_answer),
     };
-    return cmocka_run_group_tests(tests, start_sodium, NULL);
+    return cmocka_run_group_tests(tests, sender_setup, NULL);
 }

@@ -291,12 +291,6 @@ static void a_follow_up_under_way_at_the_end_is_reported(void **state)
     sender_end(&fixture);
 }
 
-static int start_sodium(void **state)
-{
-    (void)state;
-    return sodium_init() < 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,5 +305,5 @@ int main(void)
         cmocka_unit_test(a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process),
         cmocka_unit_test(a_follow_up_under_way_at_the_end_is_reported),
     };
-    return cmocka_run_group_tests(tests, start_sodium, NULL);
+    return cmocka_run_group_tests(tests, sender_setup, NULL);
 }

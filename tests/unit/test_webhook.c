@@ -345,6 +345,26 @@ static enum part_state probe(void *context, struct buf *detail)
     return (enum part_state)atomic_load(state);
 }
 
+/* In place of the fixture's own server. */
+static void start_admin(struct fixture *fixture, struct admin *admin,
+                        struct http_route routes[ADMIN_ROUTES])
+{
+    struct err err;
+    server_free(fixture->server);
+    admin_routes(admin, routes);
+    const struct server_settings settings = {
+        .listen_fd = fixture->listen_fd,
+        .threads = 1,
+        .connections = 8,
+        .routes = routes,
+        .route_count = ADMIN_ROUTES,
+        .timeouts = HTTP_TIMEOUTS_DEFAULT,
+        .clock = &fixture->clock.clock,
+        .log = fixture->log,
+    };
+    assert_int_equal(server_new(&fixture->server, &settings, &err), 0);
+}
+
 static void admin_endpoints_say_how_each_part_is_and_sign_probes(void **state)
 {
     (void)state;
@@ -365,14 +385,12 @@ static void admin_endpoints_say_how_each_part_is_and_sign_probes(void **state)
         { READINESS_DRAINING, PART_OK, PART_OK, 503, "{\"state\":\"draining\"" },
     };
     struct fixture fixture;
-    struct err err;
     CLEANUP(buf_free) struct buf body = { 0 };
     atomic_int own = PART_OK, shared = PART_OK;
     const struct admin_part parts[] = { { "database", probe, &own, true },
                                         { "cache", probe, &shared, false } };
     struct http_route routes[ADMIN_ROUTES];
     fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
-    server_free(fixture.server);
     struct probe key;
     probe_init(&key);
     struct admin admin = { .parts = parts,
@@ -381,18 +399,7 @@ static void admin_endpoints_say_how_each_part_is_and_sign_probes(void **state)
                            .started_ms = 1700000000123,
                            .probe = &key,
                            .clock = &fixture.clock.clock };
-    admin_routes(&admin, routes);
-    const struct server_settings settings = {
-        .listen_fd = fixture.listen_fd,
-        .threads = 1,
-        .connections = 8,
-        .routes = routes,
-        .route_count = ADMIN_ROUTES,
-        .timeouts = HTTP_TIMEOUTS_DEFAULT,
-        .clock = &fixture.clock.clock,
-        .log = fixture.log,
-    };
-    assert_int_equal(server_new(&fixture.server, &settings, &err), 0);
+    start_admin(&fixture, &admin, routes);
     int fd = fixture_connect(&fixture);
     assert_int_equal(client_ask(fd, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", &body), 200);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -492,26 +499,13 @@ static void admin_endpoints_change_jobs_for_operators_alone(void **state)
         { "POST /outboxes/17/drop", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
     };
     struct fixture fixture;
-    struct err err;
     CLEANUP(buf_free) struct buf body = { 0 };
     struct jobs jobs = { 0 };
     struct http_route routes[ADMIN_ROUTES];
     fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
-    server_free(fixture.server);
     struct admin admin = { .outbox = { list_jobs, retry_job, drop_job, &jobs },
                            .clock = &fixture.clock.clock };
-    admin_routes(&admin, routes);
-    const struct server_settings settings = {
-        .listen_fd = fixture.listen_fd,
-        .threads = 1,
-        .connections = 8,
-        .routes = routes,
-        .route_count = ADMIN_ROUTES,
-        .timeouts = HTTP_TIMEOUTS_DEFAULT,
-        .clock = &fixture.clock.clock,
-        .log = fixture.log,
-    };
-    assert_int_equal(server_new(&fixture.server, &settings, &err), 0);
+    start_admin(&fixture, &admin, routes);
     int fd = fixture_connect(&fixture);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char request[160];
