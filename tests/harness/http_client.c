@@ -17,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* MAX_BODY_BYTES of the configuration: a program answers larger bodies at their headers. */
+#define BODY_TAKEN_MAX 262144
+
 struct http_client {
     CURL *curl;
     struct listen_address address;
@@ -109,8 +112,11 @@ static char *url_of(const struct http_client *client, const char *path)
 
 static struct curl_slist *header_list(const struct http_request *request)
 {
-    /* Without this curl asks for a "100 Continue" before large bodies; Discord does not. */
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    /* Discord asks for no "100 Continue", so neither may curl; but a body that is refused by its
+     * length would be reset while it is sent, and take the answer with it. */
+    bool is_refused = request->body.length > BODY_TAKEN_MAX;
+    struct curl_slist *list =
+        curl_slist_append(NULL, is_refused ? "Expect: 100-continue" : "Expect:");
     for (const char *const *header = request->headers; header && *header; header++)
         list = curl_slist_append(list, *header);
     if (!list)

@@ -10,6 +10,7 @@
 #include "harness/memory.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,22 @@ void rest_bucket_find(struct rest_call *call)
 }
 
 /* --- Taking --- */
+
+bool rest_bot_listens(const struct rest_call *call)
+{
+    struct pollfd peer = {
+        .fd = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+                  ->connect_fd,
+        .events = POLLRDHUP,
+    };
+    return poll(&peer, 1, 0) == 0;
+}
+
+/* When the bot was told: now, or 0 where nobody listens. */
+static int64_t told_now(const struct rest_call *call)
+{
+    return rest_bot_listens(call) ? rest_now_us() : 0;
+}
 
 bool rest_bot_knows(const struct rest_server *server, int64_t told_us)
 {
@@ -86,19 +103,21 @@ static bool take_one(struct rest_bucket *bucket, int limit, int period_ms)
     return true;
 }
 
-static void close_bucket(struct rest_bucket *bucket, int64_t until_us)
+static void close_bucket(const struct rest_call *call, int64_t until_us)
 {
+    struct rest_bucket *bucket = call->bucket;
     bucket->remaining = 0;
     bucket->reset_us = bucket->closed_us = until_us;
-    bucket->closed_told_us = rest_now_us();
+    bucket->closed_told_us = told_now(call);
     bucket->is_closed_shared = false;
 }
 
 /* What remains for this token alone stays as it is, and so do its headers. */
-static void close_shared(struct rest_bucket *bucket, int64_t until_us)
+static void close_shared(const struct rest_call *call, int64_t until_us)
 {
+    struct rest_bucket *bucket = call->bucket;
     bucket->closed_us = until_us;
-    bucket->closed_told_us = rest_now_us();
+    bucket->closed_told_us = told_now(call);
     bucket->is_closed_shared = true;
 }
 
@@ -122,7 +141,7 @@ static bool take_shared(struct rest_call *call)
     if (!call->token || limits->shared_burst == 0 ||
         take_one(bucket, limits->shared_burst, limits->shared_burst_ms))
         return true;
-    close_shared(call->bucket, bucket->reset_us);
+    close_shared(call, bucket->reset_us);
     refuse(call, bucket->reset_us, "shared");
     return false;
 }
@@ -136,7 +155,7 @@ static bool take_own(struct rest_call *call)
     if (bucket->told_us > 0 && rest_bot_knows(call->server, bucket->told_us) &&
         call->arrival.began_us > bucket->told_us + NOTICE_US)
         rest_complain(call, "sent although X-RateLimit-Remaining was 0");
-    close_bucket(bucket, bucket->reset_us);
+    close_bucket(call, bucket->reset_us);
     refuse(call, bucket->reset_us, "user");
     return false;
 }
@@ -144,7 +163,8 @@ static bool take_own(struct rest_call *call)
 /* The wait of one token outlives the process that was told it, once it had time to write it. */
 static bool must_know_wait(const struct rest_server *server, int64_t told_us)
 {
-    return rest_bot_knows(server, told_us) || told_us + WRITING_US < server->forgotten_us;
+    return rest_bot_knows(server, told_us) ||
+           (told_us > 0 && told_us + WRITING_US < server->forgotten_us);
 }
 
 bool rest_bucket_take(struct rest_call *call)
@@ -188,15 +208,16 @@ void rest_bucket_tell(struct rest_call *call, struct MHD_Response *response)
     snprintf(text, sizeof(text), "51m%02xb0cke7", call->token ? 0 : (unsigned)call->route);
     MHD_add_response_header(response, "X-RateLimit-Bucket", text);
     if (bucket->remaining == 0 && bucket->told_us == 0)
-        bucket->told_us = rest_now_us();
+        bucket->told_us = told_now(call);
 }
 
 /* --- Closing --- */
 
-static void close_all(struct rest_server *server, int64_t wait_ms, bool is_banned)
+static void close_all(const struct rest_call *call, int64_t wait_ms, bool is_banned)
 {
-    server->all_told_us = rest_now_us();
-    server->all_closed_us = server->all_told_us + wait_ms * 1000;
+    struct rest_server *server = call->server;
+    server->all_told_us = told_now(call);
+    server->all_closed_us = rest_now_us() + wait_ms * 1000;
     server->is_banned = is_banned;
 }
 
@@ -204,11 +225,11 @@ void rest_bucket_close(struct rest_call *call, const struct rest_fault *fault)
 {
     int64_t until_us = rest_now_us() + (int64_t)fault->retry_after_ms * 1000;
     if (fault->is_global || fault->is_cloudflare)
-        close_all(call->server, fault->retry_after_ms, fault->is_cloudflare);
+        close_all(call, fault->retry_after_ms, fault->is_cloudflare);
     else if (call->bucket && !fault->is_shared)
-        close_bucket(call->bucket, until_us);
+        close_bucket(call, until_us);
     else if (call->bucket)
-        close_shared(call->bucket, until_us);
+        close_shared(call, until_us);
 }
 
 /* https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
@@ -231,6 +252,6 @@ void rest_bucket_count_invalid(struct rest_call *call)
     server->statistics.invalid++;
     if (++invalid->count <= server->limits.invalid)
         return;
-    close_all(server, server->limits.ban_ms, true);
+    close_all(call, server->limits.ban_ms, true);
     invalid->reset_us = 0;
 }

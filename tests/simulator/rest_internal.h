@@ -189,6 +189,9 @@ void rest_bucket_tell(struct rest_call *call, struct MHD_Response *response);
 void rest_bucket_close(struct rest_call *call, const struct rest_fault *fault);
 /* Counts the call's answer; after too many invalid ones nothing is let in. */
 void rest_bucket_count_invalid(struct rest_call *call);
+/* Whether who sent this still waits for the answer: what a bot that was killed had on its way is
+ * served all the same. */
+bool rest_bot_listens(const struct rest_call *call);
 /* Whether the bot, which may have been started since, knows what it was told then. */
 bool rest_bot_knows(const struct rest_server *server, int64_t told_us);
 

@@ -248,6 +248,8 @@ static void enter_token(struct rest_call *call)
     struct rest_token *token = call->token;
     if (token->counted_us <= server->forgotten_us)
         token->under_way = 0; /* those of a bot that was killed */
+    if (!rest_bot_listens(call))
+        return;
     token->counted_us = rest_now_us();
     token->under_way++;
     call->is_counted_for_token = true;
