@@ -156,6 +156,11 @@ bool db_is_exclusive(const struct db *db)
     return db->engine->is_exclusive;
 }
 
+bool db_has_row_locks(const struct db *db)
+{
+    return db->engine->has_row_locks;
+}
+
 const char *db_engine_name(const struct db *db)
 {
     return db->engine->name;

@@ -40,6 +40,10 @@ int db_run_script(struct db *db, const char *script, const struct db_statement *
 /* Whether this process alone can have the database: then all others are known to be dead. */
 bool db_is_exclusive(const struct db *db);
 
+/* Whether transactions run beside each other and lock rows: then SELECT takes FOR UPDATE SKIP
+ * LOCKED. Else writers come one after another, and the words are unknown. */
+bool db_has_row_locks(const struct db *db);
+
 /* The engine word in migration file names: "sqlite", "postgres". */
 const char *db_engine_name(const struct db *db);
 
@@ -56,6 +60,7 @@ struct db_engine {
     const char *name;
     const char *check_sql; /* for db_check: cheap, but touches the data */
     bool is_exclusive;     /* no second process can have the same database */
+    bool has_row_locks;
 };
 
 /* What every engine's database begins with. The engine sets `engine`; the rest is db.c's. */

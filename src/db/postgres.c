@@ -132,6 +132,7 @@ static const struct db_engine postgres_engine = {
     .close = close_all,
     .name = "postgres",
     .check_sql = "SELECT 1",
+    .has_row_locks = true,
 };
 
 int postgres_open(struct db **out, const struct db_settings *settings, struct str_view rest,

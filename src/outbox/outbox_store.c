@@ -4,6 +4,8 @@
  * looks at its WHERE once more, so each repeats the state it expects outside its sub-query, too. */
 #include "outbox/outbox_store.h"
 
+#include "db/engine.h"
+
 #include <string.h>
 
 #define ALIVE " (SELECT id FROM instance WHERE lease_until > "
@@ -171,20 +173,28 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
     "(available_at <= $2 AND (state = 'queued' OR (state = 'leased' AND owner NOT IN" ALIVE "$2))" \
     "))"
 
-/* Of an interaction only the oldest: the others follow when that is over. */
-static const char sql_claim[] =
-    "UPDATE outbox SET state = 'leased', owner = $1, changed_at = $2 WHERE " CLAIMABLE
-    " AND id IN (SELECT id FROM outbox WHERE state IN ('queued', 'leased') AND expires_at > $2 "
-    "AND " CLAIMABLE " AND NOT EXISTS (SELECT 1 FROM outbox AS older "
-    "WHERE older.interaction_id = outbox.interaction_id "
-    "AND older.state IN ('queued', 'leased') AND (older.created_at < outbox.created_at "
-    "OR (older.created_at = outbox.created_at AND older.id < outbox.id))) "
-    "ORDER BY expires_at LIMIT $3) RETURNING " ROW;
+/* Of an interaction only the oldest: the others follow when that is over. MATERIALIZED: the rows
+ * are looked for, and locked, once. */
+#define CLAIM(lock)                                                                                \
+    "WITH picked AS MATERIALIZED (SELECT id FROM outbox WHERE state IN ('queued', 'leased') "      \
+    "AND expires_at > $2 AND " CLAIMABLE " AND NOT EXISTS (SELECT 1 FROM outbox AS older "         \
+    "WHERE older.interaction_id = outbox.interaction_id "                                          \
+    "AND older.state IN ('queued', 'leased') AND (older.created_at < outbox.created_at "           \
+    "OR (older.created_at = outbox.created_at AND older.id < outbox.id))) "                        \
+    "ORDER BY expires_at LIMIT $3" lock ") "                                                       \
+    "UPDATE outbox SET state = 'leased', owner = $1, changed_at = $2 "                             \
+    "WHERE id IN (SELECT id FROM picked) RETURNING " ROW
 
-struct db_statement outbox_store_claim(int64_t owner, int limit, int64_t now_ms)
+static const char sql_claim[] = CLAIM("");
+/* What another process is just taking is its own: nobody waits for its commit. A row that changed
+ * between the look and the lock is looked at once more by the server. */
+static const char sql_claim_skipping[] = CLAIM(" FOR UPDATE SKIP LOCKED");
+
+struct db_statement outbox_store_claim(const struct db *db, int64_t owner, int limit,
+                                       int64_t now_ms)
 {
     return (struct db_statement){
-        .sql = sql_claim,
+        .sql = db_has_row_locks(db) ? sql_claim_skipping : sql_claim,
         .parameters = { DB_INT(owner), DB_INT(now_ms), DB_INT(limit) },
         .parameter_count = 3,
     };

@@ -57,8 +57,10 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
 /* --- Reading. Rows have the columns of outbox_store_read_row, in its order. --- */
 
 /* Waiting jobs for `owner`, at most `limit`, earliest token first: those queued and available, and
- * those whose owner is not alive. Only the oldest of an interaction. */
-struct db_statement outbox_store_claim(int64_t owner, int limit, int64_t now_ms);
+ * those whose owner is not alive. Only the oldest of an interaction. In the words of `db`'s engine:
+ * of processes that claim at the same time none waits for another. */
+struct db_statement outbox_store_claim(const struct db *db, int64_t owner, int limit,
+                                       int64_t now_ms);
 /* What `owner` holds of an interaction, oldest first. */
 struct db_statement outbox_store_load(int64_t owner, int64_t interaction_id);
 /* All that `owner` holds, oldest first, at most `limit` after `after` (created_at_ms and id). */

@@ -78,9 +78,10 @@ static void claim(struct journal *journal)
         CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
         struct err err = { 0 };
         limit = room < limit ? room : limit;
-        int result = run_statement(
-            journal, outbox_store_claim(journal->instance.id, limit, journal_now_ms(journal)),
-            &rows, &err);
+        int result = run_statement(journal,
+                                   outbox_store_claim(journal->settings.db, journal->instance.id,
+                                                      limit, journal_now_ms(journal)),
+                                   &rows, &err);
         taken = db_rows_count(rows);
         if (is_too_much(result, &limit))
             continue;

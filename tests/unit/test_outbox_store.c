@@ -32,6 +32,11 @@ static int run(struct db_fixture *fixture, struct db_statement statement)
     return result == 0 ? db_rows_count(rows) : result;
 }
 
+static int claim(struct db_fixture *fixture, int64_t owner, int limit, int64_t now_ms)
+{
+    return run(fixture, outbox_store_claim(fixture->db, owner, limit, now_ms));
+}
+
 static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
 {
     const struct outbox_instance instance = { .id = id, .role = "serve", .host = "here" };
@@ -99,7 +104,7 @@ static void a_run_whose_commit_was_not_heard_of_is_still_ours(void **state)
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
     assert_int_equal(store_run(*state, 2, 12, 0), 1);
     assert_int_equal(store_run(*state, 2, 12, 0), 1);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW)), 2);
+    assert_int_equal(claim(*state, OTHER, 10, NOW), 2);
     assert_int_equal(store_run(*state, 1, 11, ME), 0);
     assert_int_equal(store_run(*state, 2, 12, 0), 0);
     assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
@@ -211,8 +216,8 @@ static void a_queued_job_is_claimed_when_its_time_has_come(void **state)
     alive(*state, ME, NOW + 99999);
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
     assert_int_equal(run(*state, outbox_store_release(&row, NOW + 500, 3, ME, NOW)), 1);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 499)), 0);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 500)), 1);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 499), 0);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 500), 1);
     assert_true(is_in(*state, 11, "leased"));
 }
 
@@ -220,8 +225,8 @@ static void the_jobs_of_the_dead_are_claimed_those_of_the_living_not(void **stat
 {
     alive(*state, ME, NOW + 1000);
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 999)), 0);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 1000)), 1);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 999), 0);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 1000), 1);
     struct outbox_record row = row_of(11, 0);
     assert_int_equal(run(*state, outbox_store_done(&row, 1, ME, NOW)), 0);
     assert_int_equal(run(*state, outbox_store_done(&row, 1, OTHER, NOW)), 1);
@@ -232,14 +237,14 @@ static void a_wait_outlives_whoever_was_told_to_wait(void **state)
     struct outbox_record row = row_of(11, 0);
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
     assert_int_equal(run(*state, outbox_store_started(&row, false, NOW + 700, ME, NOW)), 1);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 699)), 0);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 700)), 1);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 699), 0);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 700), 1);
 }
 
 static void nothing_is_claimed_whose_token_is_over(void **state)
 {
     assert_int_equal(store_run(*state, 1, 11, ME), 1);
-    assert_int_equal(run(*state, outbox_store_claim(OTHER, 10, NOW + 60000)), 0);
+    assert_int_equal(claim(*state, OTHER, 10, NOW + 60000), 0);
     assert_int_equal(run(*state, outbox_store_expire(NOW + 59999)), 0);
     assert_int_equal(run(*state, outbox_store_expire(NOW + 60000)), 1);
     assert_true(is_in(*state, 11, "expired"));
@@ -257,13 +262,13 @@ static void of_an_interaction_the_oldest_is_claimed(void **state)
         assert_int_equal(
             run(fixture, outbox_store_follow_up(&record, buf_view(&sealed), ME, NOW + i)), 1);
     }
-    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 1);
+    assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 1);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT id FROM outbox WHERE owner = 200"), 20);
     alive(fixture, OTHER, NOW + 99999);
-    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 0);
+    assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 0);
     struct outbox_record first = row_of(20, 0);
     assert_int_equal(run(fixture, outbox_store_done(&first, 1, OTHER, NOW)), 1);
-    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 10)), 1);
+    assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 1);
 }
 
 static void a_newer_edit_replaces_the_waiting_one(void **state)
@@ -392,7 +397,7 @@ static void a_dead_job_is_tried_again_while_its_token_lives(void **state)
     assert_int_equal(outbox_admin_retry(fixture->db, 11, NOW + 59999, &err), 0);
     assert_true(is_in(fixture, 11, "queued"));
     assert_int_equal(db_fixture_number(fixture->db, "SELECT is_started + tries FROM outbox"), 0);
-    assert_int_equal(run(fixture, outbox_store_claim(OTHER, 10, NOW + 59999)), 1);
+    assert_int_equal(claim(fixture, OTHER, 10, NOW + 59999), 1);
 }
 
 static void a_job_without_content_is_not_tried_again(void **state)
