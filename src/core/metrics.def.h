@@ -67,6 +67,10 @@ COUNTER(METRIC_DB_POOL_FAILED, "bronxbot_db_pool_failed_total",
         "Attempts to open a connection to PostgreSQL that failed.")
 HISTOGRAM(METRIC_DB_POOL_WAIT, "bronxbot_db_pool_wait_seconds",
           "Time a caller waited for a connection to PostgreSQL.")
+COUNTER(METRIC_DB_HEARD, "bronxbot_db_calls_heard_total",
+        "Calls of processes on the same PostgreSQL, this one's own included.")
+GAUGE(METRIC_DB_HEARING, "bronxbot_db_hearing",
+      "1 while such calls are heard; 0 behind a pooler and with the embedded database, too.")
 COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
            "user guild stats economy settings temp", "Reads answered by this process's memory.")
 COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",

@@ -3,6 +3,7 @@
 #include "db/engine.h"
 
 #include "db/postgres.h"
+#include "db/postgres_listener.h"
 #include "db/rows.h"
 #include "db/rules.h"
 #include "db/sqlite.h"
@@ -149,6 +150,38 @@ int db_check(struct db *db, struct err *err)
 {
     struct db_statement statement = { .sql = db->engine->check_sql, .expect = DB_ONE_ROW };
     return db_query(db, &statement, NULL, err);
+}
+
+int db_listen(struct db *db, const char *channel, db_heard *heard, void *context,
+              struct db_listener **listener, struct err *err)
+{
+    *listener = NULL;
+    return db->engine->listen ? db->engine->listen(db, channel, heard, context, listener, err) : 0;
+}
+
+/* Only one engine has listeners. */
+void db_unlisten(struct db_listener *listener)
+{
+    if (listener)
+        postgres_listener_stop(listener);
+}
+
+bool db_is_listening(const struct db_listener *listener)
+{
+    return listener && postgres_listener_is_hearing(listener);
+}
+
+bool db_call(const struct db *db, const char *channel, int64_t caller,
+             struct db_statement *statement)
+{
+    if (!db->engine->call_sql)
+        return false;
+    *statement = (struct db_statement){
+        .sql = db->engine->call_sql,
+        .parameters = { DB_TEXT(str_from(channel)), DB_INT(caller) },
+        .parameter_count = 2,
+    };
+    return true;
 }
 
 bool db_is_exclusive(const struct db *db)

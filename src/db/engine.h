@@ -44,6 +44,32 @@ bool db_is_exclusive(const struct db *db);
  * LOCKED. Else writers come one after another, and the words are unknown. */
 bool db_has_row_locks(const struct db *db);
 
+/* --- Calls from process to process --- */
+
+/* Somebody has called: `caller` is who said so. 0: perhaps, for listening has just begun, at first
+ * or after it was interrupted. On a thread of the database's; must not block. */
+typedef void db_heard(void *context, int64_t caller);
+
+/* Listens to `channel` (an SQL identifier; static storage) from soon on until db_unlisten; an
+ * interruption is mended by itself. `*listener` stays NULL on an engine that no other process can
+ * reach: nobody calls. ERR_MEMORY, ERR_IO. */
+struct db_listener;
+int db_listen(struct db *db, const char *channel, db_heard *heard, void *context,
+              struct db_listener **listener, struct err *err) MUST_CHECK;
+
+/* `heard` is not called any more. Before db_close, which frees the listener. NULL allowed. */
+void db_unlisten(struct db_listener *listener);
+
+/* Whether a call of now would be heard. False for NULL. */
+bool db_is_listening(const struct db_listener *listener);
+
+/* The statement that calls all who listen to `channel` (borrowed) once its transaction is
+ * committed. A caller's number is positive; 0 is nobody's. False, and no statement, where nobody
+ * listens. Not for what is done often: the server lets such transactions commit one after another.
+ */
+bool db_call(const struct db *db, const char *channel, int64_t caller,
+             struct db_statement *statement);
+
 /* The engine word in migration file names: "sqlite", "postgres". */
 const char *db_engine_name(const struct db *db);
 
@@ -56,6 +82,11 @@ struct db_engine {
                   struct db_rows **results, struct err *err);
     int (*run_script)(struct db *db, const char *script, const struct db_statement *record,
                       struct err *err);
+    /* As db_listen, and what db_call's statement is with $1, the channel, and $2, the caller; NULL:
+     * there are no others. */
+    int (*listen)(struct db *db, const char *channel, db_heard *heard, void *context,
+                  struct db_listener **listener, struct err *err);
+    const char *call_sql;
     void (*close)(struct db *db); /* no call is under way */
     const char *name;
     const char *check_sql; /* for db_check: cheap, but touches the data */

@@ -1,6 +1,6 @@
 /* The PostgreSQL engine: a pool of connections (postgres_pool.c), batches in pipeline mode
- * (postgres_batch.c), migrations (postgres_script.c). Everything runs on the caller's thread with a
- * connection taken for one batch.
+ * (postgres_batch.c), migrations (postgres_script.c), listeners (postgres_listener.c). Everything
+ * but listening runs on the caller's thread with a connection taken for one batch.
  *
  * Isolation is READ COMMITTED: what must not happen is refused by constraints and conditional
  * updates, so a batch hardly ever meets a conflict; when it does (a deadlock, a serialisation
@@ -13,6 +13,7 @@
 #include "db/postgres.h"
 
 #include "db/postgres_batch.h"
+#include "db/postgres_listener.h"
 #include "db/postgres_pool.h"
 #include "db/postgres_script.h"
 
@@ -28,7 +29,9 @@ struct postgres_db {
     struct db db; /* first: the engine's functions get a pointer to it */
     const struct clock *clock;
     struct metrics *metrics;
+    struct log_sink *log;
     struct postgres_pool *pool;
+    struct db_listener *listeners; /* guarded by db.lock */
 };
 
 static struct postgres_db *of(struct db *db)
@@ -118,9 +121,30 @@ static int run_script(struct db *db, const char *script, const struct db_stateme
     return result;
 }
 
+static int listen_to(struct db *db, const char *channel, db_heard *heard, void *context,
+                     struct db_listener **listener, struct err *err)
+{
+    struct postgres_db *self = of(db);
+    const struct postgres_listener_settings settings = {
+        .target = postgres_pool_target(self->pool),
+        .channel = channel,
+        .heard = heard,
+        .context = context,
+        .metrics = self->metrics,
+        .log = self->log,
+    };
+    pthread_mutex_lock(&db->lock);
+    int result = postgres_listener_new(&self->listeners, &settings, err);
+    if (result == 0)
+        *listener = self->listeners;
+    pthread_mutex_unlock(&db->lock);
+    return result;
+}
+
 static void close_all(struct db *db)
 {
     struct postgres_db *self = of(db);
+    postgres_listener_free_all(self->listeners);
     postgres_pool_free(self->pool);
     free(self);
 }
@@ -129,6 +153,9 @@ static const struct db_engine postgres_engine = {
     .query = query,
     .atomic = atomic,
     .run_script = run_script,
+    .listen = listen_to,
+    /* A row of a type that is read as any other, unlike what pg_notify returns. */
+    .call_sql = "SELECT COUNT(*) FROM pg_notify($1, CAST($2 AS TEXT))",
     .close = close_all,
     .name = "postgres",
     .check_sql = "SELECT 1",
@@ -145,6 +172,7 @@ int postgres_open(struct db **out, const struct db_settings *settings, struct st
     self->db.engine = &postgres_engine;
     self->clock = settings->clock;
     self->metrics = settings->metrics;
+    self->log = settings->log;
     const struct postgres_pool_settings pool = {
         .url = settings->url,
         .pool_min = settings->pool_min,

@@ -297,6 +297,11 @@ void postgres_pool_free(struct postgres_pool *pool)
     free(pool);
 }
 
+const struct postgres_target *postgres_pool_target(const struct postgres_pool *pool)
+{
+    return pool->target;
+}
+
 static bool is_down(const struct postgres_pool *pool)
 {
     return pool->open == pool->opening;

@@ -26,6 +26,9 @@ int postgres_pool_new(struct postgres_pool **pool, const struct postgres_pool_se
 /* All connections must have been returned. NULL allowed. */
 void postgres_pool_free(struct postgres_pool *pool);
 
+/* What it connects to; lives as long as the pool. */
+const struct postgres_target *postgres_pool_target(const struct postgres_pool *pool);
+
 /* A connection of the caller's own until it is returned. ERR_BUSY when all stayed taken for
  * POSTGRES_WAIT_MS; ERR_UNAVAILABLE when the server can't be reached: after as long, at once when
  * it has been away for longer already. */
