@@ -70,7 +70,7 @@ HISTOGRAM(METRIC_DB_POOL_WAIT, "bronxbot_db_pool_wait_seconds",
 COUNTER(METRIC_DB_HEARD, "bronxbot_db_calls_heard_total",
         "Calls of processes on the same PostgreSQL, this one's own included.")
 GAUGE(METRIC_DB_HEARING, "bronxbot_db_hearing",
-      "1 while such calls are heard; 0 behind a pooler and with the embedded database, too.")
+      "Connections that hear such calls: 1; 0 behind a pooler and with the embedded database.")
 COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
            "user guild stats economy settings temp", "Reads answered by this process's memory.")
 COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",
@@ -125,5 +125,7 @@ COUNTER(METRIC_JOURNAL_ENTRIES, "bronxbot_outbox_journal_entries_total",
         "Changes of jobs that were written.")
 HISTOGRAM(METRIC_JOURNAL_WRITE, "bronxbot_outbox_journal_write_seconds",
           "Time to write one transaction of changes of jobs.")
+COUNTER(METRIC_OUTBOX_CLAIMED, "bronxbot_outbox_claimed_total",
+        "Jobs this process took over: handed back, queued again, or left by one that died.")
 COUNTER(METRIC_LEASES_LOST, "bronxbot_outbox_leases_lost_total",
         "Times this process was silent for so long that others may have taken its jobs.")

@@ -90,7 +90,7 @@ static int wait_for_more(struct db_listener *self, struct postgres_connection *c
 static void set_hearing(struct db_listener *self, bool is_hearing)
 {
     atomic_store(&self->is_hearing, is_hearing);
-    metrics_gauge_set(self->settings.metrics, METRIC_DB_HEARING, is_hearing);
+    metrics_gauge_add(self->settings.metrics, METRIC_DB_HEARING, is_hearing ? 1 : -1);
 }
 
 /* Until the connection is lost, or it is time to stop. */

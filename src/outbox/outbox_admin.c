@@ -129,10 +129,23 @@ static int change(struct db *db, struct db_statement statement, int64_t id, int 
     return explain(db, id, code, rule, err);
 }
 
+/* Unheard, they find it by themselves a little later. */
+static void call_processes(struct db *db)
+{
+    struct db_statement call;
+    struct err unread;
+    if (outbox_store_call(db, 0, &call))
+        (void)!db_query(db, &call, NULL, &unread);
+}
+
 int outbox_admin_retry(struct db *db, int64_t id, int64_t now_ms, struct err *err)
 {
-    return change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
-                  "only a dead job whose token's 15 minutes are not over can be tried again", err);
+    int result =
+        change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
+               "only a dead job whose token's 15 minutes are not over can be tried again", err);
+    if (result == 0)
+        call_processes(db);
+    return result;
 }
 
 int outbox_admin_drop(struct db *db, int64_t id, int64_t now_ms, struct err *err)

@@ -6,6 +6,7 @@
 
 #include "core/backoff.h"
 #include "core/thread.h"
+#include "db/engine.h"
 #include "outbox/outbox_journal_internal.h"
 
 #include <sodium.h>
@@ -34,6 +35,18 @@ void journal_set_room(struct journal *journal, int room)
     atomic_store(&journal->room, room);
 }
 
+/* Our own calls are for others: what we give away is not for us to take at once. */
+static void on_called(void *context, int64_t caller)
+{
+    struct journal *journal = context;
+    if (caller == journal->instance.id)
+        return;
+    pthread_mutex_lock(&journal->lock);
+    journal->is_called = true;
+    pthread_cond_signal(&journal->changed);
+    pthread_mutex_unlock(&journal->lock);
+}
+
 int64_t journal_instance_id(const struct journal *journal)
 {
     return journal->instance.id;
@@ -46,8 +59,11 @@ bool journal_has_lease(const struct journal *journal)
 
 /* --- One batch --- */
 
+/* One place is for the call that tells others of jobs handed back. */
+#define BATCH_MAX (DB_MAX_STATEMENTS - 1)
+
 struct batch {
-    struct journal_entry *entries[DB_MAX_STATEMENTS];
+    struct journal_entry *entries[BATCH_MAX];
     struct db_statement statements[DB_MAX_STATEMENTS];
     struct db_rows *results[DB_MAX_STATEMENTS];
     int count;
@@ -112,6 +128,7 @@ static void end_written(struct journal *journal, struct journal_entry *entry,
         return;
     }
     bool is_refused = db_rows_count(rows) == 0;
+    journal->has_queued |= entry->change == JOURNAL_RELEASE && !is_refused;
     bool is_end = entry->change == JOURNAL_DONE || entry->change == JOURNAL_EXPIRED ||
                   entry->change == JOURNAL_DEAD;
     bool may_be_newer = is_refused && is_end && entry->record->kind == OUTBOX_KIND_EDIT;
@@ -170,15 +187,28 @@ static int write_singly(struct journal *journal, struct batch *batch, struct err
     return 0;
 }
 
+/* In the same transaction: whoever hears of jobs finds them. The number of statements. */
+static int prepare_batch(struct journal *journal, struct batch *batch)
+{
+    bool is_releasing = false;
+    for (int i = 0; i < batch->count; i++) {
+        batch->statements[i] = statement_of(journal, batch->entries[i]);
+        is_releasing |= batch->entries[i]->change == JOURNAL_RELEASE;
+    }
+    bool is_calling = is_releasing && outbox_store_call(journal->settings.db, journal->instance.id,
+                                                        &batch->statements[batch->count]);
+    return batch->count + is_calling;
+}
+
 /* 0 when all entries have ended, one way or the other; else the database is away for now. */
 static int write_batch(struct journal *journal, struct batch *batch, struct err *err)
 {
     int64_t started_us = journal_now_us(journal);
-    for (int i = 0; i < batch->count; i++)
-        batch->statements[i] = statement_of(journal, batch->entries[i]);
-    int result =
-        db_atomic(journal->settings.db, batch->statements, batch->count, batch->results, err);
+    int count = prepare_batch(journal, batch);
+    int result = db_atomic(journal->settings.db, batch->statements, count, batch->results, err);
     if (result == 0) {
+        if (count > batch->count)
+            db_rows_free(batch->results[batch->count]);
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_BATCHES, 1);
         metrics_add(journal->settings.metrics, METRIC_JOURNAL_ENTRIES, batch->count);
         metrics_observe_us(journal->settings.metrics, METRIC_JOURNAL_WRITE,
@@ -199,7 +229,7 @@ static int write_batch(struct journal *journal, struct batch *batch, struct err 
 static void take_entries(struct journal *journal, struct batch *batch)
 {
     pthread_mutex_lock(&journal->lock);
-    while (journal->first && batch->count < DB_MAX_STATEMENTS) {
+    while (journal->first && batch->count < BATCH_MAX) {
         struct journal_entry *entry = journal->first;
         journal->first = entry->next;
         batch->entries[batch->count++] = entry;
@@ -209,8 +239,9 @@ static void take_entries(struct journal *journal, struct batch *batch)
     pthread_mutex_unlock(&journal->lock);
 }
 
-/* Until there is an entry (unless `has_entries` says that some wait already), the time has come, or
- * the journal stops. True when it is over: stopping, and nothing left or no time left. */
+/* Until there is an entry or a call (unless `has_entries` says that some wait already), the time
+ * has come, or the journal stops. True when it is over: stopping, and nothing left or no time left.
+ */
 static bool wait_until(struct journal *journal, int64_t until_us, bool has_entries)
 {
     pthread_mutex_lock(&journal->lock);
@@ -219,7 +250,10 @@ static bool wait_until(struct journal *journal, int64_t until_us, bool has_entri
         int64_t time_us = journal_now_us(journal);
         bool is_over =
             is_stopping && (time_us >= journal->stop_us || (!has_entries && !journal->first));
-        if (is_over || time_us >= until_us || (!has_entries && journal->first)) {
+        bool has_come = journal->first || journal->is_called;
+        if (is_over || time_us >= until_us || (!has_entries && has_come)) {
+            journal->was_called |= journal->is_called;
+            journal->is_called = false;
             pthread_mutex_unlock(&journal->lock);
             return is_over;
         }
@@ -308,12 +342,16 @@ int journal_new(struct journal **out, const struct journal_settings *settings, s
     thread_cond_init(&journal->changed);
     describe_instance(journal);
     int result = upkeep_begin(journal, err);
+    if (result == 0)
+        result = db_listen(journal->settings.db, OUTBOX_CHANNEL, on_called, journal,
+                           &journal->listener, err);
     if (result == 0) {
         int number = thread_start(&journal->thread, THREAD_JOINED, 0, run, journal);
         if (number != 0)
             result = err_set_errno(err, ERR_IO, number, "starting the outbox's journal");
     }
     if (result != 0) {
+        db_unlisten(journal->listener);
         destroy(journal);
         return result;
     }
@@ -329,5 +367,6 @@ void journal_free(struct journal *journal, int64_t deadline_ms)
     pthread_cond_signal(&journal->changed);
     pthread_mutex_unlock(&journal->lock);
     pthread_join(journal->thread, NULL);
+    db_unlisten(journal->listener);
     destroy(journal);
 }

@@ -1,7 +1,8 @@
 /* The journal: the outbox's way to the database, on a thread of its own. Changes of jobs come in
  * from any thread, are written in their order, as many as wait in one transaction, and repeated
  * while the database is away. Between them it keeps the instance's lease, takes over what the dead
- * left and what waits for a free worker, and sweeps.
+ * left and what waits for a free worker, and sweeps. Processes call each other when a job waits
+ * that none of them has; what nobody calls for is found by the next heartbeat's count.
  *
  * Losing the lease (this process was stopped, or the database away, for longer than it lasts) means
  * that others may have the jobs: `lease` says so, and after the lease is back they are all loaded
@@ -16,7 +17,8 @@
 /* An instance that was silent for so long is dead. Three heartbeats must fail before. */
 #define JOURNAL_LEASE_MS     15000
 #define JOURNAL_HEARTBEAT_MS 4000
-/* How often jobs are looked for that nobody announced: retries handed back, another's leftovers. */
+/* How often waiting jobs are looked for: while there are some, and always where other processes
+ * can't call. */
 #define JOURNAL_POLL_MS      1000
 
 struct journal;

@@ -14,11 +14,13 @@ struct journal {
     pthread_t thread;
     atomic_int room;
     _Atomic int64_t lease_until_us; /* monotonic */
+    struct db_listener *listener;
 
     pthread_mutex_t lock; /* guards the following */
     pthread_cond_t changed;
     struct journal_entry *first, **end;
     uint64_t submitted; /* entries, ever */
+    bool is_called;     /* jobs may wait that somebody else has left */
     bool is_stopping;
     int64_t stop_us; /* monotonic: when what is left is given up */
 
@@ -30,7 +32,9 @@ struct journal {
     uint64_t reclaim_at; /* ... when so many entries have ended: they tell what is left of it */
     uint64_t ended;      /* entries, ever */
     bool has_queued;     /* somebody's or nobody's jobs wait */
+    bool was_called;     /* since the last look at them */
     int64_t heartbeat_due_us, poll_due_us, sweep_due_us; /* monotonic */
+    int64_t claim_from_us; /* whoever calls: nothing is taken before */
 };
 
 static inline int64_t journal_now_us(const struct journal *journal)

@@ -271,6 +271,11 @@ void outbox_store_read_row(const struct db_rows *rows, int row, struct outbox_re
     *sealed = db_rows_text(rows, row, 15);
 }
 
+bool outbox_store_call(const struct db *db, int64_t caller, struct db_statement *statement)
+{
+    return db_call(db, OUTBOX_CHANNEL, caller, statement);
+}
+
 /* --- Upkeep --- */
 
 static const char sql_heartbeat[] =

@@ -14,6 +14,9 @@
  * stored for a transaction that nobody announced. */
 #define OUTBOX_FORGOTTEN_MS MS_PER_MINUTE
 
+/* Where processes call each other when jobs wait that none of them has. */
+#define OUTBOX_CHANNEL      "bronxbot_outbox"
+
 /* A process at work on the outbox. */
 struct outbox_instance {
     int64_t id;
@@ -70,6 +73,10 @@ struct db_statement outbox_store_reload(int64_t owner, int64_t id);
 /* `*sealed` is borrowed from `rows`. */
 void outbox_store_read_row(const struct db_rows *rows, int row, struct outbox_record *record,
                            struct str_view *sealed);
+
+/* Calls the other processes to look for jobs; `caller` is the instance, 0: none. False where there
+ * are no others. */
+bool outbox_store_call(const struct db *db, int64_t caller, struct db_statement *statement);
 
 /* --- Upkeep --- */
 

@@ -8,11 +8,13 @@
 #include "db/engine.h"
 #include "outbox/outbox_rules.h"
 
-#define CLAIM_MAX   64 /* rows a claim takes at once: their messages pass through memory */
-#define SWEEP_MS    30000
+#define CLAIM_MAX     64 /* rows a claim takes at once: their messages pass through memory */
+#define SWEEP_MS      30000
+/* However often others call: each look has its price, and the next one finds more. */
+#define CALL_PAUSE_MS 100
 /* Dead instances are shown to operators for a while. */
-#define BURY_MS     MS_PER_HOUR
-#define DELAY_MAX_S 3600
+#define BURY_MS       MS_PER_HOUR
+#define DELAY_MAX_S   3600
 
 static int run_statement(struct journal *journal, struct db_statement statement,
                          struct db_rows **rows, struct err *err)
@@ -89,6 +91,7 @@ static void claim(struct journal *journal)
             journal_report(journal, "waiting jobs could not be taken", &err);
         /* They may be ours all the same: then nobody else sees them. */
         journal->needs_reclaim |= result == ERR_UNKNOWN || result == ERR_MEMORY;
+        metrics_add(journal->settings.metrics, METRIC_OUTBOX_CLAIMED, taken);
         journal_load_rows(journal, rows);
         if (taken < limit)
             return;
@@ -119,7 +122,7 @@ static void begin_anew(struct journal *journal)
     journal->needs_reclaim = true;
     journal->has_lost_lease = false;
     journal->poll_due_us = journal_now_us(journal) + journal->settings.heartbeat_ms * 1000;
-    journal->sweep_due_us = journal->poll_due_us;
+    journal->claim_from_us = journal->sweep_due_us = journal->poll_due_us;
 }
 
 static int beat(struct journal *journal, struct err *err)
@@ -271,6 +274,37 @@ static void keep_lease(struct journal *journal)
     count(journal);
 }
 
+static void heed_call(struct journal *journal)
+{
+    int64_t from_us = journal_now_us(journal);
+    if (!journal->was_called)
+        return;
+    journal->was_called = false;
+    journal->has_queued = true;
+    if (from_us < journal->claim_from_us)
+        from_us = journal->claim_from_us;
+    if (from_us < journal->poll_due_us)
+        journal->poll_due_us = from_us;
+}
+
+/* Who hears no call must look. */
+static bool must_poll(const struct journal *journal)
+{
+    return journal->has_queued ||
+           (!db_is_exclusive(journal->settings.db) && !db_is_listening(journal->listener));
+}
+
+static void look_for_jobs(struct journal *journal)
+{
+    heed_call(journal);
+    bool is_poll_due = is_due(journal, &journal->poll_due_us, journal->settings.poll_ms);
+    if (!is_poll_due || !must_poll(journal))
+        return;
+    claim(journal);
+    count(journal);
+    journal->claim_from_us = journal_now_us(journal) + CALL_PAUSE_MS * 1000;
+}
+
 void upkeep(struct journal *journal)
 {
     notice_loss(journal);
@@ -280,11 +314,7 @@ void upkeep(struct journal *journal)
         return;
     if (journal->needs_reclaim && journal->ended >= journal->reclaim_at)
         reclaim(journal);
-    bool is_poll_due = is_due(journal, &journal->poll_due_us, journal->settings.poll_ms);
-    if (is_poll_due && journal->has_queued) {
-        claim(journal);
-        count(journal);
-    }
+    look_for_jobs(journal);
     if (is_due(journal, &journal->sweep_due_us, SWEEP_MS))
         sweep(journal);
 }
@@ -295,7 +325,7 @@ int64_t upkeep_next_us(const struct journal *journal)
     if (journal->has_lost_lease) /* nothing else is done without it, however long it is due */
         return next_us;
     int64_t lease_until_us = atomic_load(&journal->lease_until_us);
-    if (journal->has_queued && journal->poll_due_us < next_us)
+    if (must_poll(journal) && journal->poll_due_us < next_us)
         next_us = journal->poll_due_us;
     if (journal->sweep_due_us < next_us)
         next_us = journal->sweep_due_us;
@@ -317,10 +347,13 @@ int upkeep_begin(struct journal *journal, struct err *err)
 
 void upkeep_end(struct journal *journal)
 {
+    int64_t me = journal->instance.id;
     struct err err = { 0 };
-    if (run_statement(journal,
-                      outbox_store_release_all(journal->instance.id, journal_now_ms(journal)), NULL,
-                      &err) != 0 ||
-        run_statement(journal, outbox_store_leave(journal->instance.id), NULL, &err) != 0)
+    struct db_statement statements[3] = {
+        outbox_store_release_all(me, journal_now_ms(journal)),
+        outbox_store_leave(me),
+    };
+    int count = outbox_store_call(journal->settings.db, me, &statements[2]) ? 3 : 2;
+    if (db_atomic(journal->settings.db, statements, count, NULL, &err) != 0)
         journal_report(journal, "jobs could not be handed back: they are taken over later", &err);
 }

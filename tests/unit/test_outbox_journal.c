@@ -10,6 +10,7 @@
 
 #include "outbox_store_fixture.h"
 
+#include "outbox/outbox_admin.h"
 #include "outbox/outbox_journal.h"
 
 #include <pthread.h>
@@ -176,9 +177,8 @@ static void linger(struct world *world)
         tick(world);
 }
 
-static void process_start(struct process *process, struct world *world, int room)
+static struct journal_settings process_init(struct process *process, struct world *world)
 {
-    struct err err = { 0 };
     *process = (struct process){ .world = world };
     struct journal_settings settings = {
         .db = world->fixture->db,
@@ -192,9 +192,31 @@ static void process_start(struct process *process, struct world *world, int room
         .context = process,
     };
     memcpy(settings.key, outbox_store_fixture_key, sizeof(settings.key));
-    if (journal_new(&process->journal, &settings, &err) != 0)
+    return settings;
+}
+
+static void process_begin(struct process *process, const struct journal_settings *settings,
+                          int room)
+{
+    struct err err = { 0 };
+    if (journal_new(&process->journal, settings, &err) != 0)
         fail_msg("%s", err.message);
     journal_set_room(process->journal, room);
+}
+
+static void process_start(struct process *process, struct world *world, int room)
+{
+    const struct journal_settings settings = process_init(process, world);
+    process_begin(process, &settings, room);
+}
+
+/* It looks for jobs only when it is called: by itself not within a test's time. */
+static void process_start_lazy(struct process *process, struct world *world, int room)
+{
+    struct journal_settings settings = process_init(process, world);
+    settings.poll_ms = settings.heartbeat_ms = MS_PER_HOUR;
+    settings.lease_ms = MS_PER_DAY;
+    process_begin(process, &settings, room);
 }
 
 static void process_stop(struct process *process)
@@ -233,9 +255,10 @@ static void submit(struct process *process, struct job *job, enum journal_change
 /* Runs 1 to `count`, leased by the process. */
 static void store_runs(struct process *process, struct job *jobs, int count)
 {
+    int before = read_locked(process->world, &process->world->ended_count);
     for (int i = 0; i < count; i++)
         submit(process, &jobs[i], JOURNAL_STORE_RUN, i + 1);
-    wait_for(process->world, &process->world->ended_count, count);
+    wait_for(process->world, &process->world->ended_count, before + count);
 }
 
 static void assert_all(const struct job *jobs, int count, enum journal_result result)
@@ -639,6 +662,166 @@ static void a_stop_without_a_database_loses_aloud(void **state)
     assert_all(jobs, 40, JOURNAL_LOST);
 }
 
+/* --- Calls from process to process --- */
+
+static void wait_until_hearing(struct world *world, int listeners)
+{
+    for (int i = 0;
+         i < TICKS_MAX && metrics_read(world->fixture->metrics, METRIC_DB_HEARING, 0) < listeners;
+         i++)
+        tick(world);
+    assert_int_equal(metrics_read(world->fixture->metrics, METRIC_DB_HEARING, 0), listeners);
+}
+
+static void start_two(struct world *world, struct process *giver, struct process *taker)
+{
+    process_start_lazy(giver, world, 0);
+    process_start_lazy(taker, world, ROOM_FOR_MANY);
+    wait_until_hearing(world, 2);
+}
+
+static void release_all(struct process *process, struct job *jobs, int count)
+{
+    struct world *world = process->world;
+    int before = read_locked(world, &world->ended_count);
+    for (int i = 0; i < count; i++)
+        submit(process, &jobs[i], JOURNAL_RELEASE, i + 1);
+    wait_for(world, &world->ended_count, before + count);
+    assert_all(jobs, count, JOURNAL_WRITTEN);
+}
+
+static void what_is_handed_back_others_take_without_looking_for_it(void **state)
+{
+    struct world *world = *state;
+    struct process giver, taker;
+    static struct job jobs[40]; /* more than a batch */
+    if (!test_engine_is_postgres())
+        skip();
+    start_two(world, &giver, &taker);
+    store_runs(&giver, jobs, 40);
+    release_all(&giver, jobs, 40);
+    wait_for(world, &taker.loaded_count, 40);
+    assert_int_equal(metrics_read(world->fixture->metrics, METRIC_OUTBOX_CLAIMED, 0), 40);
+    process_stop(&giver);
+    process_stop(&taker);
+}
+
+static void what_a_leaving_process_held_is_taken_at_once(void **state)
+{
+    struct world *world = *state;
+    struct process giver, taker;
+    static struct job jobs[3];
+    if (!test_engine_is_postgres())
+        skip();
+    start_two(world, &giver, &taker);
+    store_runs(&giver, jobs, 3);
+    process_stop(&giver);
+    wait_for(world, &taker.loaded_count, 3);
+    process_stop(&taker);
+}
+
+static void what_an_operator_queues_again_is_taken_at_once(void **state)
+{
+    struct world *world = *state;
+    struct process giver, taker;
+    static struct job job;
+    if (!test_engine_is_postgres())
+        skip();
+    start_two(world, &giver, &taker);
+    store_runs(&giver, &job, 1);
+    submit(&giver, &job, JOURNAL_DEAD, 1);
+    wait_for(world, &world->ended_count, 2);
+    assert_int_equal(outbox_admin_retry(world->fixture->db, 1, clock_wall_ms(&world->clock), NULL),
+                     0);
+    wait_for(world, &taker.loaded_count, 1);
+    process_stop(&giver);
+    process_stop(&taker);
+}
+
+/* What the process was called for so far, it has looked for: nobody calls meanwhile, so the first
+ * round takes in the last call, and later ones outlast every pause. */
+static void settle(struct process *process)
+{
+    struct world *world = process->world;
+    static struct job load;
+    for (int round = 0; round < 4; round++) {
+        int before = read_locked(world, &world->ended_count);
+        linger(world);
+        submit(process, &load, JOURNAL_LOAD, LEFT_BEHIND);
+        wait_for(world, &world->ended_count, before + 1);
+        linger(world);
+    }
+}
+
+static void hear_oneself(struct process *process)
+{
+    struct world *world = process->world;
+    struct db_statement call;
+    assert_true(
+        outbox_store_call(world->fixture->db, journal_instance_id(process->journal), &call));
+    assert_int_equal(store(world, call), 0);
+    for (int i = 0; i < TICKS_MAX && metrics_read(world->fixture->metrics, METRIC_DB_HEARD, 0) == 0;
+         i++)
+        tick(world);
+    assert_int_equal(metrics_read(world->fixture->metrics, METRIC_DB_HEARD, 0), 1);
+}
+
+static void a_process_does_not_take_at_once_what_it_hands_back(void **state)
+{
+    struct world *world = *state;
+    struct process process;
+    static struct job job;
+    if (!test_engine_is_postgres())
+        skip();
+    process_start_lazy(&process, world, ROOM_FOR_MANY);
+    wait_until_hearing(world, 1);
+    hear_oneself(&process);
+    settle(&process);
+    store_runs(&process, &job, 1);
+    release_all(&process, &job, 1);
+    settle(&process);
+    assert_int_equal(read_locked(world, &process.loaded_count), 0);
+    process_stop(&process);
+}
+
+/* The call comes while nobody hears, or after; either way nobody looks before it hears again. */
+static void who_was_deaf_for_a_while_looks_when_it_hears_again(void **state)
+{
+    struct world *world = *state;
+    struct process giver, taker;
+    static struct job jobs[3];
+    if (!test_engine_is_postgres())
+        skip();
+    start_two(world, &giver, &taker);
+    store_runs(&giver, jobs, 3);
+    assert_true(number_of(world, "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                                 "WHERE query LIKE 'LISTEN%'") >= 2);
+    release_all(&giver, jobs, 3);
+    wait_for(world, &taker.loaded_count, 3);
+    process_stop(&giver);
+    process_stop(&taker);
+}
+
+/* No heartbeat counts for it. */
+static void who_can_hear_nobody_looks_at_each_poll(void **state)
+{
+    struct world *world = *state;
+    struct process process;
+    if (test_engine_is_postgres())
+        skip();
+    struct journal_settings settings = process_init(&process, world);
+    settings.heartbeat_ms = MS_PER_HOUR;
+    settings.lease_ms = MS_PER_DAY;
+    process_begin(&process, &settings, ROOM_FOR_MANY);
+    for (int job = 1; job <= 3; job++) {
+        linger(world);
+        store_follow_up(world, job, LEFT_BEHIND);
+        wait_for(world, &process.loaded_count, job);
+        assert_int_equal(db_fixture_run(world->fixture->db, "DELETE FROM outbox"), 0);
+    }
+    process_stop(&process);
+}
+
 /* --- */
 
 static int setup_world(void **state, bool is_exclusive)
@@ -696,6 +879,12 @@ int main(void)
         ALONE(after_a_lost_lease_what_is_still_held_is_loaded),
         ALONE(without_a_lease_the_journal_sleeps),
         ALONE(a_stop_without_a_database_loses_aloud),
+        SHARED(what_is_handed_back_others_take_without_looking_for_it),
+        SHARED(what_a_leaving_process_held_is_taken_at_once),
+        SHARED(what_an_operator_queues_again_is_taken_at_once),
+        SHARED(a_process_does_not_take_at_once_what_it_hands_back),
+        SHARED(who_was_deaf_for_a_while_looks_when_it_hears_again),
+        SHARED(who_can_hear_nobody_looks_at_each_poll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

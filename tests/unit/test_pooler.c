@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "core/system_clock.h"
+#include "db/engine.h"
 #include "harness/child.h"
 #include "service_fixture.h"
 
@@ -180,11 +182,51 @@ static void everything_works_through_a_pooler_that_refuses_our_options(void **st
     stop_pooler(&pooler);
 }
 
+static void on_heard(void *context, int64_t caller)
+{
+    (void)caller;
+    ++*(int *)context;
+}
+
+/* Its session is another's after each transaction, so it says that it is deaf, and who waits for
+ * something looks for it. */
+static void nobody_is_heard_through_a_pooler(void **state)
+{
+    (void)state;
+    struct pooler pooler;
+    struct system_clock clock;
+    struct db *db;
+    struct db_listener *listener;
+    char line[256] = "";
+    int fds[2], calls = 0;
+    start_pooler(&pooler, "ignore_startup_parameters = options\n");
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(system_clock_init(&clock, NULL, NULL), 0);
+    struct log_sink *log = log_sink_new(fds[1], LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, &clock.clock);
+    const struct db_settings settings = {
+        .url = pooler.url, .pool_max = 1, .clock = &clock.clock, .log = log
+    };
+    assert_int_equal(db_open(&db, &settings, NULL), 0);
+    assert_int_equal(db_listen(db, "bronxbot_test", on_heard, &calls, &listener, NULL), 0);
+    assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "a pooler stands before PostgreSQL"));
+    assert_false(db_is_listening(listener));
+    db_unlisten(listener);
+    db_close(db);
+    assert_int_equal(calls, 0);
+    log_sink_free(log);
+    system_clock_fini(&clock);
+    close(fds[0]);
+    close(fds[1]);
+    stop_pooler(&pooler);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_works_through_a_pooler_that_ignores_our_options),
         cmocka_unit_test(everything_works_through_a_pooler_that_refuses_our_options),
+        cmocka_unit_test(nobody_is_heard_through_a_pooler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
