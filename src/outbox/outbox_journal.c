@@ -341,6 +341,7 @@ int journal_new(struct journal **out, const struct journal_settings *settings, s
     pthread_mutex_init(&journal->lock, NULL);
     thread_cond_init(&journal->changed);
     describe_instance(journal);
+    journal->sweeping = (struct duty){ .name = "sweep", .instance_id = journal->instance.id };
     int result = upkeep_begin(journal, err);
     if (result == 0)
         result = db_listen(journal->settings.db, OUTBOX_CHANNEL, on_called, journal,

@@ -1,12 +1,15 @@
-/* The journal's two halves: outbox_journal.c writes entries, outbox_upkeep.c does what time brings.
- */
+/* The journal's parts: outbox_journal.c writes entries, outbox_upkeep.c does what time brings,
+ * outbox_sweep.c what one process of all does. */
 #ifndef OUTBOX_OUTBOX_JOURNAL_INTERNAL_H
 #define OUTBOX_OUTBOX_JOURNAL_INTERNAL_H
 
+#include "outbox/duty.h"
 #include "outbox/outbox_journal.h"
 #include "outbox/outbox_store.h"
 
 #include <pthread.h>
+
+#define JOURNAL_SWEEP_MS 30000
 
 struct journal {
     struct journal_settings settings;
@@ -35,6 +38,7 @@ struct journal {
     bool was_called;     /* since the last look at them */
     int64_t heartbeat_due_us, poll_due_us, sweep_due_us; /* monotonic */
     int64_t claim_from_us; /* whoever calls: nothing is taken before */
+    struct duty sweeping;
 };
 
 static inline int64_t journal_now_us(const struct journal *journal)
@@ -66,5 +70,10 @@ void upkeep_end(struct journal *journal);
 
 /* Gives each row to `loaded`; one that can't be opened is dead. */
 void journal_load_rows(struct journal *journal, const struct db_rows *rows);
+
+/* --- outbox_sweep.c --- */
+
+/* If it is this process's duty. */
+void journal_sweep(struct journal *journal);
 
 #endif

@@ -1,5 +1,5 @@
-/* What time brings: heartbeats, taking over what waits, expiring, purging, counting. All on the
- * journal's thread, between batches.
+/* What time brings: heartbeats, taking over what waits, counting, sweeping (outbox_sweep.c). All on
+ * the journal's thread, between batches.
  *
  * The lease is counted from before the heartbeat was sent, so this process believes in it no longer
  * than others do. */
@@ -9,11 +9,8 @@
 #include "outbox/outbox_rules.h"
 
 #define CLAIM_MAX     64 /* rows a claim takes at once: their messages pass through memory */
-#define SWEEP_MS      30000
 /* However often others call: each look has its price, and the next one finds more. */
 #define CALL_PAUSE_MS 100
-/* Dead instances are shown to operators for a while. */
-#define BURY_MS       MS_PER_HOUR
 #define DELAY_MAX_S   3600
 
 static int run_statement(struct journal *journal, struct db_statement statement,
@@ -167,7 +164,7 @@ static void reclaim(struct journal *journal)
     journal->needs_reclaim = false;
 }
 
-/* --- Counting and sweeping --- */
+/* --- Counting --- */
 
 static void count(struct journal *journal)
 {
@@ -214,37 +211,6 @@ static void read_delay(struct journal *journal)
                                     seconds < 0 || seconds > DELAY_MAX_S))
         seconds = 0;
     journal->settings.delay_read(journal->settings.context, seconds * MS_PER_SECOND);
-}
-
-static void expire(struct journal *journal)
-{
-    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    struct err err = { 0 };
-    if (run_statement(journal, outbox_store_expire(journal_now_ms(journal)), &rows, &err) != 0)
-        journal_report(journal, "jobs that are over could not be ended", &err);
-    for (int i = 0; i < db_rows_count(rows); i++) {
-        struct str_view request_id = db_rows_text(rows, i, 1);
-        struct log log = log_of(journal->settings.log);
-        log_warning(&log, "message given up", LOG_TEXT("reason", STR("expired")),
-                    LOG_TEXT("waited_as", STR("queued")), LOG_TEXT("of_request", request_id),
-                    LOG_INT("job", db_rows_int(rows, i, 0)));
-        metrics_add_by(journal->settings.metrics, METRIC_OUTBOX_GIVEN_UP, OUTBOX_LOSS_EXPIRED, 1);
-    }
-}
-
-static void sweep(struct journal *journal)
-{
-    int64_t time_ms = journal_now_ms(journal);
-    const struct db_statement sweeps[] = {
-        outbox_store_purge_content(time_ms),
-        outbox_store_purge_rows(time_ms),
-        outbox_store_bury(time_ms - BURY_MS),
-    };
-    struct err err = { 0 };
-    expire(journal);
-    for (size_t i = 0; i < ARRAY_LENGTH(sweeps); i++)
-        if (run_statement(journal, sweeps[i], NULL, &err) != 0)
-            journal_report(journal, "the outbox could not be swept", &err);
 }
 
 /* --- What is due --- */
@@ -315,8 +281,8 @@ void upkeep(struct journal *journal)
     if (journal->needs_reclaim && journal->ended >= journal->reclaim_at)
         reclaim(journal);
     look_for_jobs(journal);
-    if (is_due(journal, &journal->sweep_due_us, SWEEP_MS))
-        sweep(journal);
+    if (is_due(journal, &journal->sweep_due_us, JOURNAL_SWEEP_MS))
+        journal_sweep(journal);
 }
 
 int64_t upkeep_next_us(const struct journal *journal)
@@ -341,7 +307,7 @@ int upkeep_begin(struct journal *journal, struct err *err)
         result = beat(journal, err);
     journal->has_queued = true; /* until the first count tells */
     journal->heartbeat_due_us = journal_now_us(journal) + journal->settings.heartbeat_ms * 1000;
-    journal->sweep_due_us = journal_now_us(journal) + SWEEP_MS * INT64_C(1000);
+    journal->sweep_due_us = journal_now_us(journal) + JOURNAL_SWEEP_MS * INT64_C(1000);
     return result == 0 ? 0 : err_wrap(err, "registering this instance");
 }
 
@@ -349,11 +315,12 @@ void upkeep_end(struct journal *journal)
 {
     int64_t me = journal->instance.id;
     struct err err = { 0 };
-    struct db_statement statements[3] = {
+    struct db_statement statements[4] = {
         outbox_store_release_all(me, journal_now_ms(journal)),
+        duty_release(&journal->sweeping),
         outbox_store_leave(me),
     };
-    int count = outbox_store_call(journal->settings.db, me, &statements[2]) ? 3 : 2;
+    int count = outbox_store_call(journal->settings.db, me, &statements[3]) ? 4 : 3;
     if (db_atomic(journal->settings.db, statements, count, NULL, &err) != 0)
         journal_report(journal, "jobs could not be handed back: they are taken over later", &err);
 }

@@ -229,6 +229,7 @@ const struct user_data_table user_data_tables[] = {
                     "expires_at created_at changed_at sent_at",
       .sealed = "content" },
     { .name = "instance", .impersonal = "id role host process_id version started_at lease_until" },
+    { .name = "duty", .impersonal = "name instance_id number held_until" },
     { .name = "bot_state", .impersonal = "key value" },
     { .name = "schema_migration", .impersonal = "version name sha256 applied_at" },
     { .name = NULL },

@@ -210,6 +210,15 @@ static void process_start(struct process *process, struct world *world, int room
     process_begin(process, &settings, room);
 }
 
+/* Lives for long without a heartbeat: the clock may jump. */
+static void process_start_steady(struct process *process, struct world *world, int room)
+{
+    struct journal_settings settings = process_init(process, world);
+    settings.heartbeat_ms = MS_PER_HOUR;
+    settings.lease_ms = MS_PER_DAY;
+    process_begin(process, &settings, room);
+}
+
 /* It looks for jobs only when it is called: by itself not within a test's time. */
 static void process_start_lazy(struct process *process, struct world *world, int room)
 {
@@ -662,6 +671,40 @@ static void a_stop_without_a_database_loses_aloud(void **state)
     assert_all(jobs, 40, JOURNAL_LOST);
 }
 
+/* --- Duties --- */
+
+static void wait_until_number_is(struct world *world, const char *sql, int64_t wanted)
+{
+    for (int i = 0; i < TICKS_MAX && number_of(world, sql) != wanted; i++)
+        tick(world);
+    assert_int_equal(number_of(world, sql), wanted);
+}
+
+static void one_process_of_all_sweeps(void **state)
+{
+    struct world *world = *state;
+    struct process processes[2];
+    static struct job jobs[2];
+    for (int i = 0; i < 2; i++)
+        process_start_steady(&processes[i], world, 0);
+    world->now_ms += SWEEP_DUE_MS;
+    wait_until_number_is(world, "SELECT MAX(number) FROM duty WHERE name = 'sweep'", 1);
+    world->now_ms += SWEEP_DUE_MS;
+    linger(world);
+    assert_int_equal(number_of(world, "SELECT number FROM duty"), 1);
+    int64_t holder = number_of(world, "SELECT instance_id FROM duty");
+    int first = journal_instance_id(processes[0].journal) == holder ? 0 : 1;
+    assert_true(journal_instance_id(processes[first].journal) == holder);
+    store_runs(&processes[first], jobs, 2);
+    process_stop(&processes[first]);
+    world->now_ms += 20 * MS_PER_MINUTE; /* the jobs' tokens are over */
+    wait_until_number_is(world, "SELECT number FROM duty", 2);
+    wait_until_number_is(world, "SELECT COUNT(*) FROM outbox WHERE state = 'expired'", 2);
+    assert_true(number_of(world, "SELECT instance_id FROM duty") ==
+                journal_instance_id(processes[1 - first].journal));
+    process_stop(&processes[1 - first]);
+}
+
 /* --- Calls from process to process --- */
 
 static void wait_until_hearing(struct world *world, int listeners)
@@ -809,10 +852,7 @@ static void who_can_hear_nobody_looks_at_each_poll(void **state)
     struct process process;
     if (test_engine_is_postgres())
         skip();
-    struct journal_settings settings = process_init(&process, world);
-    settings.heartbeat_ms = MS_PER_HOUR;
-    settings.lease_ms = MS_PER_DAY;
-    process_begin(&process, &settings, ROOM_FOR_MANY);
+    process_start_steady(&process, world, ROOM_FOR_MANY);
     for (int job = 1; job <= 3; job++) {
         linger(world);
         store_follow_up(world, job, LEFT_BEHIND);
@@ -879,6 +919,7 @@ int main(void)
         ALONE(after_a_lost_lease_what_is_still_held_is_loaded),
         ALONE(without_a_lease_the_journal_sleeps),
         ALONE(a_stop_without_a_database_loses_aloud),
+        SHARED(one_process_of_all_sweeps),
         SHARED(what_is_handed_back_others_take_without_looking_for_it),
         SHARED(what_a_leaving_process_held_is_taken_at_once),
         SHARED(what_an_operator_queues_again_is_taken_at_once),
