@@ -9,18 +9,27 @@
 
 #include "outbox_store_fixture.h"
 
+#include "harness/child.h"
 #include "outbox/duty.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define ME      INT64_C(100)
-#define OTHER   INT64_C(200)
-#define NOW     INT64_C(1800000000000)
-#define HOLD_MS 1000
-#define RIVALS  4 /* as many as the fixture's pool has connections */
-#define ROUNDS  50
+#define ME          INT64_C(100)
+#define OTHER       INT64_C(200)
+#define NOW         INT64_C(1800000000000)
+#define HOLD_MS     1000
+#define RIVALS      4 /* as many as the fixture's pool has connections */
+#define ROUNDS      50
+#define STAND_STILL "stand-still" /* what this program is told as another process */
+#define EXIT_FENCED 42
+
+extern char **environ;
 
 static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
 {
@@ -239,8 +248,61 @@ static void nobody_takes_over_in_the_middle_of_the_work(void **state)
     assert_int_equal(hold(fixture, &others, NOW + HOLD_MS), 2);
 }
 
-int main(void)
+/* --- A process that is really stopped --- */
+
+static int stand_still(const char *url)
 {
+    struct system_clock clock;
+    struct db_fixture fixture = { 0 };
+    struct duty duty = duty_of(ME);
+    const struct db_settings settings = { .url = url, .pool_max = 1, .clock = &clock.clock };
+    if (system_clock_init(&clock, NULL, NULL) != 0 || db_open(&fixture.db, &settings, NULL) != 0 ||
+        hold(&fixture, &duty, NOW) == 0)
+        return 1;
+    raise(SIGSTOP);
+    int result = work(&fixture, &duty);
+    db_close(fixture.db);
+    return result == ERR_EXPECTATION ? EXIT_FENCED : 1;
+}
+
+static pid_t start_and_wait_for_its_stop(const char *url)
+{
+    const char *const arguments[] = { "test_duty", STAND_STILL, url, NULL };
+    const struct harness_child child = { .binary = "/proc/self/exe",
+                                         .arguments = (char *const *)arguments,
+                                         .environment = environ,
+                                         .output = STDERR_FILENO,
+                                         .end_signal = SIGKILL };
+    int status = 0;
+    pid_t process = harness_child_start(&child);
+    assert_int_equal(waitpid(process, &status, WUNTRACED), process);
+    assert_true(WIFSTOPPED(status));
+    return process;
+}
+
+static void a_stopped_process_that_goes_on_changes_nothing(void **state)
+{
+    struct db_fixture *fixture = *state;
+    struct duty others = duty_of(OTHER);
+    int status = 0;
+    if (!test_engine_is_postgres())
+        skip(); /* a second process can't have the file */
+    alive(fixture, ME, NOW + 9999);
+    alive(fixture, OTHER, NOW + 9999);
+    pid_t stopped = start_and_wait_for_its_stop(fixture->database.url);
+    assert_int_equal(hold(fixture, &others, NOW), 0);
+    assert_int_equal(hold(fixture, &others, NOW + HOLD_MS), 2);
+    kill(stopped, SIGCONT);
+    assert_int_equal(waitpid(stopped, &status, 0), stopped);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FENCED);
+    assert_int_equal(work_done(fixture), 0);
+    assert_int_equal(work(fixture, &others), 0);
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 3 && strcmp(arguments[1], STAND_STILL) == 0)
+        return stand_still(arguments[2]);
 #define TEST(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, outbox_store_fixture_setup, db_fixture_teardown)
     const struct CMUnitTest tests[] = {
@@ -253,6 +315,7 @@ int main(void)
         TEST(of_many_at_once_one_gets_it),
         TEST(who_finds_it_held_does_not_wait_for_the_work),
         TEST(nobody_takes_over_in_the_middle_of_the_work),
+        TEST(a_stopped_process_that_goes_on_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
