@@ -46,8 +46,8 @@ bool db_has_row_locks(const struct db *db);
 
 /* --- Calls from process to process --- */
 
-/* Somebody has called: `caller` is who said so. 0: perhaps, for listening has just begun, at first
- * or after it was interrupted. On a thread of the database's; must not block. */
+/* Somebody has called: `caller` is who said so. 0: perhaps, for listening has just begun or was
+ * interrupted. On a thread of the database's; must not block. */
 typedef void db_heard(void *context, int64_t caller);
 
 /* Listens to `channel` (an SQL identifier; static storage) from soon on until db_unlisten; an

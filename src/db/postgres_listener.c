@@ -1,7 +1,7 @@
 /* One thread that waits on one connection, which is none of the pool's: LISTEN belongs to a session
  * for as long as that lives. When it is lost the thread pauses and connects anew, with full jitter
  * from BACKOFF_MIN_MS doubling to BACKOFF_MAX_MS. What was said in between is lost, so each
- * beginning is told to `heard`, which then looks for itself.
+ * beginning and each interruption is told to `heard`, which then looks for itself.
  *
  * A pooler may give each transaction another process of the server, and what one of those hears
  * reaches whoever has it just then. So behind a pooler the thread says so once and ends: nothing is
@@ -104,12 +104,14 @@ static int hear(struct db_listener *self, struct postgres_connection *connection
         result = wait_for_more(self, connection, err);
     }
     set_hearing(self, false);
+    tell(self, 0);
     return result;
 }
 
 /* --- Connecting --- */
 
-/* The statement's result, its end, and the end of the transaction, after which it is in force. */
+/* The statement's result, none more (of which libpq says FATAL_ERROR), and the end of the
+ * transaction, after which it is in force. */
 static int read_listening(struct postgres_connection *connection, struct err *err)
 {
     static const ExecStatusType expected[] = { PGRES_COMMAND_OK, PGRES_FATAL_ERROR,
@@ -119,8 +121,7 @@ static int read_listening(struct postgres_connection *connection, struct err *er
         int status = postgres_connection_read(connection, POSTGRES_SILENCE_MS, &result, err);
         if (status != 0)
             return status;
-        bool is_end = !result && expected[i] == PGRES_FATAL_ERROR;
-        if (!is_end && PQresultStatus(result) != expected[i])
+        if (PQresultStatus(result) != expected[i])
             return postgres_result_fail(result, err);
     }
     return 0;

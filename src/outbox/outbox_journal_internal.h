@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#define JOURNAL_SWEEP_MS 30000
+#define JOURNAL_SWEEP_MS INT64_C(30000)
 
 struct journal {
     struct journal_settings settings;

@@ -5,7 +5,7 @@
 #include "outbox/outbox_rules.h"
 
 /* Two sweeps may fail before it is another's duty; when its holder dies it is at the next sweep. */
-#define HOLD_MS (3 * (int64_t)JOURNAL_SWEEP_MS)
+#define HOLD_MS (3 * JOURNAL_SWEEP_MS)
 /* Dead instances are shown to operators for a while. */
 #define BURY_MS MS_PER_HOUR
 

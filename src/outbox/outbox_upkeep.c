@@ -10,7 +10,7 @@
 
 #define CLAIM_MAX     64 /* rows a claim takes at once: their messages pass through memory */
 /* However often others call: each look has its price, and the next one finds more. */
-#define CALL_PAUSE_MS 100
+#define CALL_PAUSE_MS INT64_C(100)
 #define DELAY_MAX_S   3600
 
 static int run_statement(struct journal *journal, struct db_statement statement,
@@ -307,7 +307,7 @@ int upkeep_begin(struct journal *journal, struct err *err)
         result = beat(journal, err);
     journal->has_queued = true; /* until the first count tells */
     journal->heartbeat_due_us = journal_now_us(journal) + journal->settings.heartbeat_ms * 1000;
-    journal->sweep_due_us = journal_now_us(journal) + JOURNAL_SWEEP_MS * INT64_C(1000);
+    journal->sweep_due_us = journal_now_us(journal) + JOURNAL_SWEEP_MS * 1000;
     return result == 0 ? 0 : err_wrap(err, "registering this instance");
 }
 
