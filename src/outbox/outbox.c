@@ -399,13 +399,12 @@ void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *deferred,
     if (!deferred)
         return;
     size_t size = 0;
-    struct outbox_content *reply = message ? job_copy_reply(message, &size) : NULL;
+    struct job_reply *reply = message ? job_copy_reply(message, &size) : NULL;
     pthread_mutex_lock(&outbox->lock);
     deferred->new_reply = reply;
     deferred->new_reply_size = size;
     deferred->is_new_reply_lost = message && !reply;
     deferred->is_new_reply_reposted = message && message->is_reposted;
-    deferred->is_new_reply_replacing = message && message->replaces_original;
     pthread_mutex_unlock(&outbox->lock);
     outbox_tell(outbox, &deferred->job, NEWS_FINISHED);
 }

@@ -204,6 +204,8 @@ static void abandon_all(struct outbox *outbox)
             if (job->phase == JOB_SENDING) {
                 curl_multi_remove_handle(outbox->multi, job->transfer.easy);
                 jobs_abandon(outbox, job);
+            } else if (job->phase == JOB_WAITING) {
+                jobs_abandon(outbox, job);
             }
 }
 

@@ -265,23 +265,131 @@ static void a_follow_up_on_a_connection_that_dies_arrives_once(void **state)
     sender_end(&fixture);
 }
 
-static void a_follow_up_can_take_the_place_of_the_deferred_answer(void **state)
+/* --- What one person may see, in the place of what everybody sees --- */
+
+/* What becomes of each request in turn, and then well: '4' 429, '5' 502, 'x' refused, 'g' the
+ * message is gone, 'd' the token is dead, 'r' reset before the effect, 'R' after it. */
+struct private_case {
+    const char *fates;
+    const char *methods, *last; /* the requests, and the last message Discord took in */
+    int posts;                  /* that it took in */
+    const char *state;          /* of the row, with its reason */
+};
+
+static const struct private_case private_cases[] = {
+    { "", "PpD", "answer", 1, "done" },
+    { "4", "PPpD", "answer", 1, "done" },
+    { ".4", "PppD", "answer", 1, "done" },
+    { "..4", "PpDD", "answer", 1, "done" },
+    { "5r", "PPPpD", "answer", 1, "done" },
+    { "..5R", "PpDDD", "answer", 1, "done" },
+    { ".R", "PpP", "sorry", 1, "dead uncertain" },
+    { ".r", "PpP", "sorry", 0, "dead uncertain" },
+    { ".5", "PpP", "sorry", 0, "dead uncertain" },
+    { ".x", "PpP", "sorry", 0, "dead refused" },
+    { ".R5r4", "PpPPPP", "sorry", 1, "dead uncertain" },
+    { "g", "PpD", "answer", 1, "done" },
+    { "..g", "PpD", "answer", 1, "done" },
+    { ".Rg", "PpP", "answer", 1, "dead uncertain" },
+    { ".Rx", "PpP", "answer", 1, "dead uncertain" },
+    { "x", "P", "", 0, "dead refused" },
+    { "..x", "PpD", "answer", 1, "done" },
+    { "d", "P", "", 0, "dead token_dead" },
+    { ".d", "Pp", "notice", 0, "dead token_dead" },
+    { "..d", "PpD", "answer", 1, "done" },
+    { ".Rd", "PpP", "answer", 1, "dead uncertain" },
+};
+
+static void meet_its_fate(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    const char *fates = private_cases[token->number].fates;
+    switch ((size_t)token->tries <= strlen(fates) ? fates[token->tries - 1] : '.') {
+    case '4':
+        answer->headers = "Via: 1.1 google\r\nRetry-After: 1\r\nContent-Type: application/json\r\n";
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":0.02,\"global\":false}");
+        break;
+    case '5':
+        refuse_with(answer, has_effect, 502, "<html>502</html>");
+        break;
+    case 'x':
+        refuse_with(answer, has_effect, 400, "{\"code\":50035}");
+        break;
+    case 'g':
+        refuse_with(answer, has_effect, 404, GONE);
+        break;
+    case 'd':
+        refuse_with(answer, has_effect, 401, DEAD);
+        break;
+    case 'r':
+        *has_effect = false;
+        answer->fate = SCRIPT_RESET;
+        break;
+    case 'R':
+        answer->fate = SCRIPT_RESET;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_over_as(struct sender_fixture *fixture, int token, const char *state)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "SELECT COUNT(*) FROM outbox WHERE interaction_id = %lld "
+             "AND state || COALESCE(' ' || reason, '') = '%s'",
+             (long long)id_of_token(fixture, token), state);
+    return db_fixture_number(fixture->base.db, sql) == 1;
+}
+
+static void a_private_reply_arrives_once_or_is_apologised_for(void **state)
 {
     (void)state;
     struct sender_fixture fixture;
-    sender_begin(&fixture, rate_limited_first);
+    int arrived = 0;
+    sender_begin(&fixture, meet_its_fate);
     sender_open(&fixture);
-    struct outbox_deferred *deferred = defer(&fixture, 0, OUTBOX_RUNS_HERE);
-    const struct outbox_message message = { .method = OUTBOX_FOLLOW_UP,
-                                            .replaces_original = true,
-                                            .body = STR("{}") };
-    outbox_answered(fixture.outbox, deferred);
-    outbox_finish_run(fixture.outbox, deferred, &message);
+    for (int i = 0; i < (int)ARRAY_LENGTH(private_cases); i++)
+        send_private_reply(&fixture, i);
     sender_close(&fixture);
-    assert_int_equal(fixture.tokens[0].deletes, 1);
-    assert_int_equal(fixture.tokens[0].posts, 1);
-    assert_string_equal(fixture.tokens[0].last, "{}");
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
+    CLEANUP(cleanup_free) char *log = read_log(&fixture);
+    for (int i = 0; i < (int)ARRAY_LENGTH(private_cases); i++) {
+        const struct private_case *expected = &private_cases[i];
+        const struct token *token = &fixture.tokens[i];
+        char request_id[16];
+        bool is_done = strcmp(expected->state, "done") == 0;
+        print_message("%-6s %s\n", expected->fates, token->methods);
+        assert_string_equal(token->methods, expected->methods);
+        assert_string_equal(token->last, expected->last);
+        assert_int_equal(token->posts, expected->posts);
+        assert_true(is_over_as(&fixture, i, expected->state));
+        snprintf(request_id, sizeof(request_id), "request-%03d", i);
+        assert_int_equal(count_lines_with(log, "message given up", request_id), is_done ? 0 : 1);
+        arrived += is_done;
+    }
+    assert_int_equal(sent(&fixture), arrived);
+    assert_int_equal(metrics_read(fixture.base.metrics, METRIC_OUTBOX_DELAY, 0), arrived);
+    sender_end(&fixture);
+}
+
+static void refuse_the_first_answer(struct token *token, struct script_answer *answer,
+                                    bool *has_effect)
+{
+    if (token->tries == 2)
+        refuse_with(answer, has_effect, 400, "{\"code\":50035}");
+}
+
+static void an_apology_keeps_its_distance_from_the_notice(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, refuse_the_first_answer);
+    fixture.edit_floor_ms = 200;
+    sender_open(&fixture);
+    send_private_reply(&fixture, 0);
+    sender_close(&fixture);
+    assert_string_equal(fixture.tokens[0].methods, "PpP");
+    assert_in_range(fixture.tokens[0].closest_us, 200000, INT64_MAX);
     sender_end(&fixture);
 }
 
@@ -528,7 +636,8 @@ int main(void)
         cmocka_unit_test(files_arrive_with_their_message),
         cmocka_unit_test(no_follow_up_arrives_twice),
         cmocka_unit_test(a_follow_up_on_a_connection_that_dies_arrives_once),
-        cmocka_unit_test(a_follow_up_can_take_the_place_of_the_deferred_answer),
+        cmocka_unit_test(a_private_reply_arrives_once_or_is_apologised_for),
+        cmocka_unit_test(an_apology_keeps_its_distance_from_the_notice),
         cmocka_unit_test(messages_of_a_token_arrive_in_their_order),
         cmocka_unit_test(a_token_has_one_request_under_way_and_others_go_on),
         cmocka_unit_test(a_dead_token_is_never_tried_again),
