@@ -60,8 +60,7 @@ static struct db_statement statement_of(const struct journal *journal,
     int64_t time_ms = journal_now_ms(journal);
     switch (entry->change) {
     case JOURNAL_STORE_RUN:
-        return outbox_store_run(entry->record, buf_view(&entry->sealed),
-                                entry->is_queued ? 0 : owner, time_ms);
+        return outbox_store_run(entry->record, buf_view(&entry->sealed), owner, time_ms);
     case JOURNAL_DONE:
         return outbox_store_done(entry->record, entry->tries, owner, time_ms);
     case JOURNAL_EXPIRED:

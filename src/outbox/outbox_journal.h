@@ -44,7 +44,6 @@ struct journal_entry {
     enum journal_change change;
     const struct outbox_record *record; /* borrowed until `ended` */
     struct buf sealed;                  /* STORE_RUN: taken */
-    bool is_queued;                     /* STORE_RUN: leased by nobody */
     const char *reason;                 /* DEAD; static storage */
     int64_t tries;
     int64_t available_ms;   /* RELEASE, NOT_STARTED */

@@ -611,10 +611,9 @@ static void without_a_lease_the_journal_sleeps(void **state)
     struct process process;
     static struct job job;
     process_start(&process, world, 0);
-    prepare(&process, &job, JOURNAL_STORE_RUN, 1);
-    job.entry.is_queued = true;
-    journal_submit(process.journal, &job.entry);
-    wait_for(world, &world->ended_count, 1);
+    store_runs(&process, &job, 1);
+    submit(&process, &job, JOURNAL_RELEASE, 1);
+    wait_for(world, &world->ended_count, 2);
     database.is_away = true;
     world->now_ms += 2 * SWEEP_DUE_MS;
     wait_for(world, &process.lost_count, 1);
