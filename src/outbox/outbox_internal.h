@@ -33,6 +33,8 @@ struct outbox {
     pthread_mutex_t lock; /* guards the following */
     struct job *news, **news_end;
     struct outbox_record *loaded, **loaded_end;
+    int loaded_count; /* of those that are no jobs in memory yet, and their size */
+    size_t loaded_bytes;
     uint64_t order; /* counts both: they are taken in the order they came */
     int64_t missed[OUTBOX_MISSED_MAX];
     int missed_count;
@@ -58,7 +60,6 @@ struct outbox {
     int64_t run_again_us;         /* monotonic: when runs are handed on again after ERR_BUSY */
     int64_t upkeep_us;            /* monotonic: the next look at what needs no hurry */
     int under_way;
-    int room;                                /* as the journal knows it */
     int64_t dead_tokens[OUTBOX_DEAD_TOKENS]; /* interaction ids, a ring */
     unsigned dead_count;
 };

@@ -152,10 +152,12 @@ void jobs_enter(struct outbox *outbox, struct job *job)
     metrics_gauge_add(outbox->settings.metrics, METRIC_OUTBOX_WAITING, 1);
 }
 
+/* A claim may begin just below the bound and bring as much as one result holds. Were that handed
+ * back, the next would bring it again. */
 bool jobs_are_too_many(const struct outbox *outbox)
 {
     return atomic_load(&outbox->count) > outbox->rules.count_max ||
-           atomic_load(&outbox->bytes) > outbox->rules.bytes_max;
+           atomic_load(&outbox->bytes) > outbox->rules.bytes_max + DB_MAX_ROW_BYTES;
 }
 
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us)

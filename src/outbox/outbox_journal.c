@@ -29,11 +29,6 @@ void journal_submit(struct journal *journal, struct journal_entry *entry)
     pthread_mutex_unlock(&journal->lock);
 }
 
-void journal_set_room(struct journal *journal, int room)
-{
-    atomic_store(&journal->room, room);
-}
-
 int64_t journal_instance_id(const struct journal *journal)
 {
     return journal->instance.id;

@@ -61,6 +61,9 @@ struct journal_settings {
     struct metrics *metrics;
     struct log_sink *log;
     int64_t lease_ms, heartbeat_ms, poll_ms; /* 0: the constants above */
+    /* How many jobs there is room for, those not counted that `loaded` was given: asked before each
+     * claim. On the journal's thread; must not block. */
+    int (*room)(void *context);
     /* A job this instance now holds; taken. On the journal's thread; must not block. */
     void (*loaded)(void *context, struct outbox_record *record);
     /* At each heartbeat, the operator's extra pause between requests: bot_state 'rate_limit_delay',
@@ -78,10 +81,6 @@ int journal_new(struct journal **journal, const struct journal_settings *setting
 
 /* From any thread; never blocks. */
 void journal_submit(struct journal *journal, struct journal_entry *entry);
-
-/* How many more jobs may be claimed; the journal claims none that the sender has no room for. From
- * any thread. */
-void journal_set_room(struct journal *journal, int room);
 
 int64_t journal_instance_id(const struct journal *journal);
 

@@ -210,6 +210,17 @@ static void take_loaded(struct outbox *outbox, struct outbox_record *record)
     }
 }
 
+/* From here on it counts as a job in memory, or not at all. */
+static void take_counted(struct outbox *outbox, struct outbox_record *record)
+{
+    size_t size = record->size;
+    take_loaded(outbox, record);
+    pthread_mutex_lock(&outbox->lock);
+    outbox->loaded_count--;
+    outbox->loaded_bytes -= size;
+    pthread_mutex_unlock(&outbox->lock);
+}
+
 static void forget_waiting(struct outbox *outbox)
 {
     for (size_t i = 0; i < JOB_TABLE_SLOTS; i++)
@@ -265,7 +276,7 @@ void jobs_take_news(struct outbox *outbox)
     for (;;) {
         struct news news = take_oldest(outbox);
         if (news.loaded)
-            take_loaded(outbox, news.loaded);
+            take_counted(outbox, news.loaded);
         else if (news.job)
             hear(outbox, news.job, news.what, news.result);
         else

@@ -597,6 +597,30 @@ static void what_was_left_for_want_of_room_is_sent_later(void **state)
     sender_end(&fixture);
 }
 
+/* Of what was claimed nothing is handed back, to be claimed again. */
+static void what_is_larger_than_the_room_is_sent_at_once(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    fixture.rules.bytes_max = 1;
+    fixture.rules.poll_ms = 10;
+    fixture.rules.heartbeat_ms = 20;
+    assert_int_equal(db_fixture_run(fixture.base.db, "CREATE TABLE handed_back (id BIGINT)"), 0);
+    assert_int_equal(db_fixture_run(fixture.base.db,
+                                    "CREATE TRIGGER back AFTER UPDATE ON outbox "
+                                    "WHEN OLD.state = 'leased' AND NEW.state = 'queued' "
+                                    "BEGIN INSERT INTO handed_back VALUES (NEW.id); END"),
+                     0);
+    sender_open(&fixture);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_int_equal(act(&fixture, i, FRAME, "text"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES);
+    sender_close(&fixture);
+    assert_int_equal(db_fixture_number(fixture.base.db, "SELECT COUNT(*) FROM handed_back"), 0);
+    sender_end(&fixture);
+}
+
 static void no_size_overflows(void **state)
 {
     (void)state;
@@ -647,6 +671,7 @@ int main(void)
         cmocka_unit_test(a_ban_lets_one_probe_at_a_time_pass),
         cmocka_unit_test(what_is_too_much_is_left_to_others),
         cmocka_unit_test(what_was_left_for_want_of_room_is_sent_later),
+        cmocka_unit_test(what_is_larger_than_the_room_is_sent_at_once),
         cmocka_unit_test(no_size_overflows),
         cmocka_unit_test(a_refusal_is_logged_with_discords_reason),
     };

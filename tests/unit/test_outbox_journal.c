@@ -96,6 +96,7 @@ struct process {
     struct world *world;
     struct journal *journal;
     int lost_count, loaded_count;
+    int room;                     /* so many claimed jobs more */
     struct outbox_record *loaded; /* newest first */
 };
 
@@ -118,6 +119,15 @@ static int64_t monotonic_us(const struct clock *clock)
     struct world *world = CONTAINER_OF(clock, struct world, clock);
     world->looks++;
     return world->now_ms * 1000;
+}
+
+static int room_left(void *context)
+{
+    struct process *process = context;
+    pthread_mutex_lock(&process->world->lock);
+    int room = process->room - process->loaded_count;
+    pthread_mutex_unlock(&process->world->lock);
+    return room;
 }
 
 static void on_loaded(void *context, struct outbox_record *record)
@@ -179,7 +189,7 @@ static void linger(struct world *world)
 static void process_start(struct process *process, struct world *world, int room)
 {
     struct err err = { 0 };
-    *process = (struct process){ .world = world };
+    *process = (struct process){ .world = world, .room = room };
     struct journal_settings settings = {
         .db = world->fixture->db,
         .role = "serve",
@@ -187,6 +197,7 @@ static void process_start(struct process *process, struct world *world, int room
         .metrics = world->fixture->metrics,
         .log = world->fixture->log,
         .poll_ms = TICK_MS,
+        .room = room_left,
         .loaded = on_loaded,
         .lost = on_lost,
         .context = process,
@@ -194,7 +205,13 @@ static void process_start(struct process *process, struct world *world, int room
     memcpy(settings.key, outbox_store_fixture_key, sizeof(settings.key));
     if (journal_new(&process->journal, &settings, &err) != 0)
         fail_msg("%s", err.message);
-    journal_set_room(process->journal, room);
+}
+
+static void give_room(struct process *process, int room)
+{
+    pthread_mutex_lock(&process->world->lock);
+    process->room = room;
+    pthread_mutex_unlock(&process->world->lock);
 }
 
 static void process_stop(struct process *process)
@@ -501,7 +518,11 @@ static void no_more_is_taken_than_there_is_room_for(void **state)
     process_start(&process, world, 0);
     linger(world);
     assert_int_equal(read_locked(world, &process.loaded_count), 0);
-    journal_set_room(process.journal, ROOM_FOR_MANY);
+    give_room(&process, 3);
+    wait_for(world, &process.loaded_count, 3);
+    linger(world);
+    assert_int_equal(read_locked(world, &process.loaded_count), 3);
+    give_room(&process, ROOM_FOR_MANY);
     wait_for(world, &process.loaded_count, 5);
     process_stop(&process);
 }

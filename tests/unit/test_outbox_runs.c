@@ -11,9 +11,11 @@
 #include "sender_fixture.h"
 
 #include <sched.h>
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MESSAGES 20
 #define LEASE_MS 150
@@ -187,6 +189,63 @@ static void a_run_nobody_understands_is_dead(void **state)
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'run_failed'", 1);
     sender_close(&fixture);
     assert_int_equal(given_up(&fixture, OUTBOX_LOSS_RUN_FAILED), 1);
+    sender_end(&fixture);
+}
+
+struct blocker {
+    sem_t has_begun, may_end;
+    struct runner runner;
+};
+
+static int block_the_sender(void *context, struct outbox_deferred *deferred, struct str_view json,
+                            const char request_id[REQUEST_ID_SIZE], bool is_started,
+                            struct err *err)
+{
+    struct blocker *blocker = context;
+    sem_post(&blocker->has_begun);
+    sem_wait(&blocker->may_end);
+    return run_now(&blocker->runner, deferred, json, request_id, is_started, err);
+}
+
+/* The journal looks again and again while nobody takes what it has brought. */
+static void what_was_claimed_counts_before_the_sender_has_seen_it(void **state)
+{
+    (void)state;
+    static const struct timespec several_polls = { .tv_nsec = 200 * 1000000 };
+    struct sender_fixture fixture;
+    struct blocker blocker = { .runner.fixture = &fixture };
+    sem_init(&blocker.has_begun, 0, 0);
+    sem_init(&blocker.may_end, 0, 0);
+    sender_begin(&fixture, no_fault);
+    fixture.rules.under_way_max = 0;
+    sender_open(&fixture);
+    for (int i = 1; i <= MESSAGES; i++)
+        assert_int_equal(act(&fixture, i, FINAL, "text"), 0);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_int_equal(
+        db_fixture_run(fixture.base.db, "UPDATE outbox SET available_at = available_at + 60000"),
+        0);
+
+    fixture.rules = outbox_rules_default;
+    fixture.rules.count_max = 3;
+    fixture.rules.heartbeat_ms = 20;
+    fixture.rules.poll_ms = 10;
+    sender_open(&fixture);
+    outbox_open_runs(fixture.outbox, block_the_sender, &blocker);
+    outbox_answered(fixture.outbox, defer(&fixture, 0, OUTBOX_RUN_LATER));
+    sem_wait(&blocker.has_begun);
+    assert_int_equal(
+        db_fixture_run(fixture.base.db, "UPDATE outbox SET available_at = available_at - 60000"),
+        0);
+    AWAIT_ROWS(&fixture, "state = 'leased'", 3);
+    nanosleep(&several_polls, NULL);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased'"), 3);
+    sem_post(&blocker.may_end);
+    AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES + 1);
+    outbox_close_runs(fixture.outbox);
+    sender_close(&fixture);
+    sem_destroy(&blocker.has_begun);
+    sem_destroy(&blocker.may_end);
     sender_end(&fixture);
 }
 
@@ -457,6 +516,7 @@ int main(void)
         cmocka_unit_test(what_can_not_be_kept_is_said_at_once),
         cmocka_unit_test(a_run_for_later_is_handed_on_once_it_is_answered),
         cmocka_unit_test(a_run_nobody_understands_is_dead),
+        cmocka_unit_test(what_was_claimed_counts_before_the_sender_has_seen_it),
         cmocka_unit_test(all_that_was_stored_arrives_after_a_restart),
         cmocka_unit_test(what_a_killed_process_had_is_taken_over),
         cmocka_unit_test(a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process),
