@@ -265,6 +265,58 @@ static void a_follow_up_on_a_connection_that_dies_arrives_once(void **state)
     sender_end(&fixture);
 }
 
+/* A database whose commits of marks are not heard of: every other is made all the same. */
+static struct {
+    const struct db_engine *lower;
+    struct db_engine upper;
+    atomic_int unheard; /* so far */
+    bool was_early;     /* a request came before its mark was known */
+} marks;
+
+#define UNHEARD_MARKS 4
+
+static int commit_unheard(struct db *db, const struct db_statement *statements, int count,
+                          struct db_rows **results, struct err *err)
+{
+    bool has_mark = false;
+    for (int i = 0; i < count; i++)
+        has_mark |= strstr(statements[i].sql, "SET is_started") != NULL;
+    if (!has_mark || atomic_load(&marks.unheard) == UNHEARD_MARKS)
+        return marks.lower->atomic(db, statements, count, results, err);
+    struct db_rows *unread[DB_MAX_STATEMENTS] = { 0 };
+    if (atomic_fetch_add(&marks.unheard, 1) % 2 == 0 &&
+        marks.lower->atomic(db, statements, count, unread, err) == 0)
+        for (int i = 0; i < count; i++)
+            db_rows_free(unread[i]);
+    return err_set(err, ERR_UNKNOWN, "the answer was lost");
+}
+
+static void look_whether_the_mark_is_known(struct token *token, struct script_answer *answer,
+                                           bool *has_effect)
+{
+    (void)token, (void)answer, (void)has_effect;
+    marks.was_early |= atomic_load(&marks.unheard) < UNHEARD_MARKS;
+}
+
+static void a_follow_up_waits_until_its_mark_is_known(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, look_whether_the_mark_is_known);
+    marks.lower = fixture.base.db->engine;
+    marks.upper = *marks.lower;
+    marks.upper.atomic = commit_unheard;
+    fixture.base.db->engine = &marks.upper;
+    sender_open(&fixture);
+    assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    sender_close(&fixture);
+    assert_int_equal(atomic_load(&marks.unheard), UNHEARD_MARKS);
+    assert_false(marks.was_early);
+    assert_int_equal(fixture.tokens[0].posts, 1);
+    sender_end(&fixture);
+}
+
 /* --- What one person may see, in the place of what everybody sees --- */
 
 /* What becomes of each request in turn, and then well: '4' 429, '5' 502, 'x' refused, 'g' the
@@ -660,6 +712,7 @@ int main(void)
         cmocka_unit_test(files_arrive_with_their_message),
         cmocka_unit_test(no_follow_up_arrives_twice),
         cmocka_unit_test(a_follow_up_on_a_connection_that_dies_arrives_once),
+        cmocka_unit_test(a_follow_up_waits_until_its_mark_is_known),
         cmocka_unit_test(a_private_reply_arrives_once_or_is_apologised_for),
         cmocka_unit_test(an_apology_keeps_its_distance_from_the_notice),
         cmocka_unit_test(messages_of_a_token_arrive_in_their_order),
