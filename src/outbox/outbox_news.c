@@ -227,8 +227,10 @@ static void forget_waiting(struct outbox *outbox)
         for (struct job *job = outbox->table.by_id[i], *next; job; job = next) {
             next = job->next_by_id;
             job->is_stale = true;
-            if (job->phase == JOB_WAITING || job->phase == JOB_RUNNABLE ||
-                job->phase == JOB_RUNNING)
+            if (job->phase == JOB_WAITING && job->step == STEP_CLEAR)
+                jobs_end(outbox, job, JOURNAL_DONE);
+            else if (job->phase == JOB_WAITING || job->phase == JOB_RUNNABLE ||
+                     job->phase == JOB_RUNNING)
                 jobs_forget(outbox, job);
         }
     outbox_free_records(STEAL(outbox->unborn));

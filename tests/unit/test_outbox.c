@@ -445,6 +445,66 @@ static void an_apology_keeps_its_distance_from_the_notice(void **state)
     sender_end(&fixture);
 }
 
+static struct {
+    const struct db_engine *lower;
+    struct db_engine upper;
+    atomic_bool is_mute; /* heartbeats fail */
+} heart;
+
+static int query_with_heart(struct db *db, const struct db_statement *statement,
+                            struct db_rows **rows, struct err *err)
+{
+    if (atomic_load(&heart.is_mute) && strstr(statement->sql, "INSERT INTO instance"))
+        return err_set(err, ERR_UNAVAILABLE, "away for a test");
+    return heart.lower->query(db, statement, rows, err);
+}
+
+/* The first has to wait for a limit, of the second nothing is heard. */
+static void hold_the_clearing(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (strcmp(token->methods, "PpD") != 0)
+        return;
+    *has_effect = false;
+    answer->fate = token->number == 1 ? SCRIPT_STALL : SCRIPT_ANSWER;
+    if (token->number == 1)
+        return;
+    answer->headers = "Via: 1.1 google\r\nRetry-After: 60\r\nContent-Type: application/json\r\n";
+    refuse_with(answer, has_effect, 429, "{\"retry_after\":60,\"global\":false}");
+}
+
+static bool clearing_is_held(void *context)
+{
+    const struct sender_fixture *fixture = context;
+    return fixture->tokens[0].tries == 3 && fixture->tokens[1].tries == 3;
+}
+
+/* Nobody has taken them over, and nobody is to apologise for what has arrived. */
+static void a_private_answer_that_arrived_is_done_when_the_lease_is_lost(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, hold_the_clearing);
+    heart.lower = fixture.base.db->engine;
+    heart.upper = *heart.lower;
+    heart.upper.query = query_with_heart;
+    fixture.base.db->engine = &heart.upper;
+    fixture.rules.lease_ms = 500;
+    fixture.rules.heartbeat_ms = 20;
+    fixture.rules.poll_ms = 10;
+    fixture.rules.total_ms = 2000;
+    sender_open(&fixture);
+    for (int i = 0; i < 2; i++)
+        send_private_reply(&fixture, i);
+    script_server_wait(fixture.server, clearing_is_held);
+    atomic_store(&heart.is_mute, true);
+    AWAIT_ROWS(&fixture, "state = 'done' AND is_started = 1", 2);
+    atomic_store(&heart.is_mute, false);
+    sender_close(&fixture);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fixture.tokens[i].posts, 1);
+    sender_end(&fixture);
+}
+
 /* --- Order --- */
 
 static void messages_of_a_token_arrive_in_their_order(void **state)
@@ -715,6 +775,7 @@ int main(void)
         cmocka_unit_test(a_follow_up_waits_until_its_mark_is_known),
         cmocka_unit_test(a_private_reply_arrives_once_or_is_apologised_for),
         cmocka_unit_test(an_apology_keeps_its_distance_from_the_notice),
+        cmocka_unit_test(a_private_answer_that_arrived_is_done_when_the_lease_is_lost),
         cmocka_unit_test(messages_of_a_token_arrive_in_their_order),
         cmocka_unit_test(a_token_has_one_request_under_way_and_others_go_on),
         cmocka_unit_test(a_dead_token_is_never_tried_again),
