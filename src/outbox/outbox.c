@@ -25,6 +25,19 @@ int outbox_new(struct outbox **outbox, const struct outbox_settings *settings, s
 
 /* --- From the journal's thread --- */
 
+/* What is full is full whatever comes on the way: who claims is the only one to add to that. */
+static int room_left(void *context)
+{
+    struct outbox *outbox = context;
+    pthread_mutex_lock(&outbox->lock);
+    bool is_stopping = outbox->is_stopping;
+    int count = outbox->loaded_count + atomic_load(&outbox->count);
+    size_t bytes = outbox->loaded_bytes + atomic_load(&outbox->bytes);
+    pthread_mutex_unlock(&outbox->lock);
+    bool is_full = count >= outbox->rules.count_max || bytes >= outbox->rules.bytes_max;
+    return is_stopping || is_full ? 0 : outbox->rules.count_max - count;
+}
+
 static void on_loaded(void *context, struct outbox_record *record)
 {
     struct outbox *outbox = context;
@@ -33,6 +46,8 @@ static void on_loaded(void *context, struct outbox_record *record)
     record->order = outbox->order++;
     *outbox->loaded_end = record;
     outbox->loaded_end = &record->next;
+    outbox->loaded_count++;
+    outbox->loaded_bytes += record->size;
     pthread_mutex_unlock(&outbox->lock);
     outbox_wake(outbox);
 }
@@ -58,6 +73,10 @@ static void on_lost(void *context)
     struct outbox *outbox = context;
     pthread_mutex_lock(&outbox->lock);
     struct outbox_record *loaded = outbox->loaded;
+    for (struct outbox_record *record = loaded; record; record = record->next) {
+        outbox->loaded_count--;
+        outbox->loaded_bytes -= record->size;
+    }
     outbox->loaded = NULL;
     outbox->loaded_end = &outbox->loaded;
     outbox->is_lost = true;
@@ -164,6 +183,7 @@ static int open_journal(struct outbox *outbox, struct err *err)
         .lease_ms = outbox->rules.lease_ms,
         .heartbeat_ms = outbox->rules.heartbeat_ms,
         .poll_ms = outbox->rules.poll_ms,
+        .room = room_left,
         .loaded = on_loaded,
         .delay_read = on_delay_read,
         .lost = on_lost,
@@ -188,8 +208,6 @@ static int start(struct outbox *outbox, struct err *err)
         result = open_journal(outbox, err);
     if (result != 0)
         return result;
-    outbox->room = outbox->rules.count_max;
-    journal_set_room(outbox->journal, outbox->room);
     int number = thread_start(&outbox->thread, THREAD_JOINED, 0, outbox_send_all, outbox);
     if (number == 0)
         return 0;
@@ -399,13 +417,12 @@ void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *deferred,
     if (!deferred)
         return;
     size_t size = 0;
-    struct outbox_content *reply = message ? job_copy_reply(message, &size) : NULL;
+    struct job_reply *reply = message ? job_copy_reply(message, &size) : NULL;
     pthread_mutex_lock(&outbox->lock);
     deferred->new_reply = reply;
     deferred->new_reply_size = size;
     deferred->is_new_reply_lost = message && !reply;
     deferred->is_new_reply_reposted = message && message->is_reposted;
-    deferred->is_new_reply_replacing = message && message->replaces_original;
     pthread_mutex_unlock(&outbox->lock);
     outbox_tell(outbox, &deferred->job, NEWS_FINISHED);
 }

@@ -108,14 +108,14 @@ enum outbox_method {
 struct outbox_message {
     enum outbox_method method; /* of @original, or a follow-up */
     bool is_reposted;
-    /* FOLLOW_UP: @original is deleted first. A deferral's visibility can't be changed, and a
-     * follow-up to one that is still "thinking" would edit it.
-     * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
-     */
-    bool replaces_original;
     struct str_view body;                 /* JSON, of reply_serialize_edit or _follow_up */
     const struct reply_attachment *files; /* sent as multipart when there are any */
     int file_count;
+    /* Of a FOLLOW_UP that only one person may see, in the place of an @original that everybody
+     * sees: first @original is edited to say `notice`, and when the message has arrived it is
+     * deleted. When that is refused, or nobody knows whether it arrived, @original says `apology`
+     * instead, and the job is dead. Bodies of edits; absent: @original is left alone. */
+    struct str_view notice, apology;
 };
 
 /* The run has ended; `message` NULL: there is nothing to send. Of a DUPLICATE nothing is sent. From
@@ -125,9 +125,11 @@ void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *deferred,
 
 /* A run job whose first run never ended, or never began. `json` is borrowed until the return. Must
  * not block; after a 0, outbox_finish_run with `deferred` is due (outbox_answered is not).
- * ERR_BUSY: asked again a little later. Other errors: the job is dead. */
+ * ERR_BUSY: asked again a little later. Other errors: the job is dead.
+ * `is_started`: its run has ended, but who sent the reply's POST died and nobody knows whether it
+ * arrived. Of the message only the `apology` is sent, and with it, or without, the job is dead. */
 typedef int outbox_run(void *context, struct outbox_deferred *deferred, struct str_view json,
-                       const char request_id[REQUEST_ID_SIZE], struct err *err);
+                       const char request_id[REQUEST_ID_SIZE], bool is_started, struct err *err);
 
 /* From now on / no longer run jobs may be handed to `run`. Before the first call they wait. When
  * outbox_close_runs has returned, `run` is not called any more. */

@@ -33,6 +33,8 @@ struct outbox {
     pthread_mutex_t lock; /* guards the following */
     struct job *news, **news_end;
     struct outbox_record *loaded, **loaded_end;
+    int loaded_count; /* of those that are no jobs in memory yet, and their size */
+    size_t loaded_bytes;
     uint64_t order; /* counts both: they are taken in the order they came */
     int64_t missed[OUTBOX_MISSED_MAX];
     int missed_count;
@@ -58,7 +60,6 @@ struct outbox {
     int64_t run_again_us;         /* monotonic: when runs are handed on again after ERR_BUSY */
     int64_t upkeep_us;            /* monotonic: the next look at what needs no hurry */
     int under_way;
-    int room;                                /* as the journal knows it */
     int64_t dead_tokens[OUTBOX_DEAD_TOKENS]; /* interaction ids, a ring */
     unsigned dead_count;
 };
@@ -113,7 +114,8 @@ void jobs_enqueue(struct outbox *outbox, struct job *job);
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);
 /* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows. */
 void jobs_mark(struct outbox *outbox, struct job *job);
-/* A taken job goes back into the schedule; first the mark of a POST is taken back. */
+/* A taken job goes back into the schedule; first the mark of a POST that had no effect is taken
+ * back. */
 void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us);
 /* The same, known to whoever takes the job over from us. */
 void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us);
@@ -123,15 +125,18 @@ void jobs_release(struct outbox *outbox, struct job *job, int64_t pause_ms);
 /* `error` is what Discord said in the end; NULL when the reason is another. */
 void jobs_report_loss(struct outbox *outbox, const struct job *job, enum outbox_loss loss,
                       const struct rest_error *error);
+/* It ends: one whose answer has arrived as done, one that apologises for what it was lost for. */
 void jobs_lose(struct outbox *outbox, struct job *job, enum outbox_loss loss,
                const struct rest_error *error);
+/* What is left of it is to say that it is lost. */
+void jobs_apologise(struct job *job, enum outbox_loss loss);
 /* With all that waits for the same token. */
 void jobs_lose_token(struct outbox *outbox, struct job *job, const struct rest_error *error);
 /* No change of its row may be under way. */
 void jobs_forget(struct outbox *outbox, struct job *job);
 void jobs_free_when_done(struct outbox_deferred *deferred);
 void jobs_end_expired(struct outbox *outbox);
-/* The sender stops: a POST under way may arrive. */
+/* The sender stops; for a job that waits or is under way, whose POST may arrive. */
 void jobs_abandon(struct outbox *outbox, struct job *job);
 /* At the very end: the sender has stopped, the journal has ended. */
 void jobs_free_all(struct outbox *outbox);

@@ -33,6 +33,26 @@ void job_transition(struct job *job, enum job_phase phase)
     job->phase = phase;
 }
 
+static const unsigned allowed_steps[] = {
+    [STEP_ONLY] = TO(STEP_NOTICE) | TO(STEP_APOLOGY),
+    [STEP_NOTICE] = TO(STEP_ANSWER),
+    [STEP_ANSWER] = TO(STEP_CLEAR) | TO(STEP_APOLOGY),
+    [STEP_CLEAR] = 0,
+    [STEP_APOLOGY] = 0,
+};
+
+void job_take_step(struct job *job, enum job_step step)
+{
+    assert(allowed_steps[job->step] & TO(step));
+    job->step = step;
+    job->not_yet_count = job->failure_count = 0;
+}
+
+bool job_is_past_post(const struct job *job)
+{
+    return job->step == STEP_CLEAR || job->step == STEP_APOLOGY;
+}
+
 struct outbox_deferred *job_deferred(struct job *job)
 {
     return job->is_run ? CONTAINER_OF(job, struct outbox_deferred, job) : NULL;
@@ -40,16 +60,28 @@ struct outbox_deferred *job_deferred(struct job *job)
 
 /* --- What is sent --- */
 
+static struct outbox_content reply_content(const struct job_reply *reply, enum job_step step)
+{
+    switch (step) {
+    case STEP_NOTICE:
+        return (struct outbox_content){ .method = OUTBOX_EDIT, .json = reply->notice };
+    case STEP_CLEAR:
+        return (struct outbox_content){ .method = OUTBOX_DELETE };
+    case STEP_APOLOGY:
+        return (struct outbox_content){ .method = OUTBOX_EDIT, .json = reply->apology };
+    default:
+        return reply->content;
+    }
+}
+
 struct outbox_content job_content(const struct job *job)
 {
     struct outbox_content content = job->record->content;
     if (job->is_run) {
         const struct outbox_deferred *deferred = CONTAINER_OF(job, struct outbox_deferred, job);
-        content = *deferred->reply;
+        content = reply_content(deferred->reply, job->step);
         content.token = job->record->content.token;
     }
-    if (job->is_replacing)
-        content.method = OUTBOX_DELETE;
     if (job->is_reposting)
         content.method = OUTBOX_FOLLOW_UP;
     return content;
@@ -75,10 +107,11 @@ static bool add_size(size_t *total, size_t more)
 
 static bool is_possible(const struct outbox_message *message, size_t *size)
 {
-    size_t total = sizeof(struct outbox_content);
+    size_t total = sizeof(struct job_reply);
     if (message->file_count < 0 || message->file_count > FILES_MAX ||
         add_size(&total, (size_t)message->file_count * sizeof(struct reply_attachment)) ||
-        add_size(&total, message->body.length))
+        add_size(&total, message->body.length) || add_size(&total, message->notice.length) ||
+        add_size(&total, message->apology.length))
         return false;
     for (int i = 0; i < message->file_count; i++)
         if (add_size(&total, message->files[i].filename.length) ||
@@ -97,9 +130,9 @@ static struct str_view copy(char **place, struct str_view text)
     return copied;
 }
 
-struct outbox_content *job_copy_reply(const struct outbox_message *message, size_t *size)
+struct job_reply *job_copy_reply(const struct outbox_message *message, size_t *size)
 {
-    struct outbox_content *reply = is_possible(message, size) ? malloc(*size) : NULL;
+    struct job_reply *reply = is_possible(message, size) ? malloc(*size) : NULL;
     if (!reply)
         return NULL;
     /* Files first: they need alignment, text does not. */
@@ -109,16 +142,18 @@ struct outbox_content *job_copy_reply(const struct outbox_message *message, size
         files[i].filename = copy(&place, message->files[i].filename);
         files[i].bytes = copy(&place, message->files[i].bytes);
     }
-    *reply = (struct outbox_content){
+    reply->content = (struct outbox_content){
         .json = copy(&place, message->body),
         .method = message->method,
         .files = files,
         .file_count = message->file_count,
     };
+    reply->notice = copy(&place, message->notice);
+    reply->apology = copy(&place, message->apology);
     return reply;
 }
 
-void job_wipe_reply(struct outbox_content *reply, size_t size)
+void job_wipe_reply(struct job_reply *reply, size_t size)
 {
     if (!reply)
         return;

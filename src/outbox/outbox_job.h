@@ -35,6 +35,25 @@ enum job_phase {
     JOB_FORGOTTEN,
 };
 
+/* Of which request a job is at: one is all there is to most. A reply that only one person may see,
+ * to a deferral that everybody sees, takes three. Discord can't hide @original, and a follow-up to
+ * one that is still "thinking" would edit it:
+ * https://docs.discord.com/developers/interactions/receiving-and-responding#create-followup-message
+ *
+ *   NOTICE ----> ANSWER ----> CLEAR     PATCH: "only you can see it"; the POST; DELETE
+ *                  |
+ *                  +--------> APOLOGY   PATCH: "it may not have reached you"
+ *
+ * Before the POST the row is marked as started, and it stays so in CLEAR and APOLOGY: whoever takes
+ * it over begins at APOLOGY. */
+enum job_step {
+    STEP_ONLY,
+    STEP_NOTICE,
+    STEP_ANSWER,
+    STEP_CLEAR,
+    STEP_APOLOGY,
+};
+
 /* What other threads have to say about a job. */
 enum job_news {
     NEWS_DEFERRED = 1 << 0, /* it is new */
@@ -61,11 +80,13 @@ struct job {
     bool is_marked;    /* its row says that a POST was started */
     bool is_reposted;  /* when the message is gone, it is sent anew ... */
     bool is_reposting; /* ... and it is gone */
-    bool is_replacing; /* @original is still to be deleted, then the follow-up is sent */
-    int64_t known_us;  /* monotonic: when its interaction was answered, or when it was loaded */
-    int64_t ready_us;  /* monotonic: when it could be sent first */
-    int64_t again_us;  /* NOTING: when it is due afterwards */
-    int64_t held_key;  /* SENDING: the message whose floor it holds; 0: none */
+    bool is_reported;  /* that it is lost */
+    enum job_step step;
+    enum outbox_loss loss; /* APOLOGY: for what */
+    int64_t known_us;      /* monotonic: when its interaction was answered, or when it was loaded */
+    int64_t ready_us;      /* monotonic: when it could be sent first */
+    int64_t again_us;      /* NOTING: when it is due afterwards */
+    int64_t held_key;      /* SENDING: the message whose floor it holds; 0: none */
     int try_count, not_yet_count, failure_count;
     struct limiter_ticket ticket; /* MARKING, SENDING */
     struct rest_transfer transfer;
@@ -75,6 +96,12 @@ struct job {
     uint64_t news_order;
     unsigned news; /* enum job_news; in the list when not 0 */
     enum journal_result result;
+};
+
+/* A struct outbox_message of its own, with all it points to in the same memory. */
+struct job_reply {
+    struct outbox_content content;
+    struct str_view notice, apology;
 };
 
 /* A run, in the hands of whoever deferred or runs it. */
@@ -87,22 +114,28 @@ struct outbox_deferred {
     int64_t patience_us;  /* monotonic: when `stored` is called whatever the journal says */
     atomic_bool is_told;  /* `stored` was called */
     bool is_answered;
-    bool is_handed_on;            /* RUN_LATER: to `run` */
-    bool has_finished;            /* its run has; `reply` is what came of it */
-    bool is_reply_lost;           /* there was no memory for it */
-    struct outbox_content *reply; /* owned, with what it points to; NULL: nothing to be sent */
+    bool is_handed_on;       /* RUN_LATER: to `run` */
+    bool has_finished;       /* its run has; `reply` is what came of it */
+    bool is_reply_lost;      /* there was no memory for it */
+    struct job_reply *reply; /* owned; NULL: nothing to be sent */
     size_t reply_size;
     void (*stored)(void *context, enum outbox_stored stored);
     void *context;
 
     /* Guarded by the outbox's lock, with NEWS_FINISHED. */
-    struct outbox_content *new_reply;
+    struct job_reply *new_reply;
     size_t new_reply_size;
-    bool is_new_reply_lost, is_new_reply_reposted, is_new_reply_replacing;
+    bool is_new_reply_lost, is_new_reply_reposted;
 };
 
 /* Changes the phase; only the arrows above are allowed. */
 void job_transition(struct job *job, enum job_phase phase);
+
+/* The same for steps. What earlier ones have tried is forgotten. */
+void job_take_step(struct job *job, enum job_step step);
+
+/* A POST of it may have arrived, and whatever comes of that must not be repeated by anybody. */
+bool job_is_past_post(const struct job *job);
 
 struct outbox_deferred *job_deferred(struct job *job); /* NULL when it is no run */
 
@@ -114,8 +147,8 @@ int64_t job_floor_key(const struct job *job);
 
 /* A copy of a message in one piece of memory of `*size`; NULL without memory, or when it is larger
  * than any message can be. Freed by job_wipe_reply. */
-struct outbox_content *job_copy_reply(const struct outbox_message *message, size_t *size);
-void job_wipe_reply(struct outbox_content *reply, size_t size);
+struct job_reply *job_copy_reply(const struct outbox_message *message, size_t *size);
+void job_wipe_reply(struct job_reply *reply, size_t size);
 
 /* What its request counts against; borrows `major`, which is wiped by the caller. */
 #define JOB_MAJOR_SIZE 1024

@@ -87,13 +87,34 @@ void jobs_report_loss(struct outbox *outbox, const struct job *job, enum outbox_
     metrics_add_by(outbox->settings.metrics, METRIC_OUTBOX_GIVEN_UP, (int)loss, 1);
 }
 
-void jobs_lose(struct outbox *outbox, struct job *job, enum outbox_loss loss,
-               const struct rest_error *error)
+void jobs_apologise(struct job *job, enum outbox_loss loss)
 {
-    jobs_report_loss(outbox, job, loss, error);
+    job_take_step(job, STEP_APOLOGY);
+    job->loss = loss;
+}
+
+static void end_lost(struct outbox *outbox, struct job *job, enum outbox_loss loss)
+{
     bool is_expired = loss == OUTBOX_LOSS_EXPIRED;
     job->change.reason = is_expired ? NULL : outbox_loss_word(loss);
     jobs_end(outbox, job, is_expired ? JOURNAL_EXPIRED : JOURNAL_DEAD);
+}
+
+void jobs_lose(struct outbox *outbox, struct job *job, enum outbox_loss loss,
+               const struct rest_error *error)
+{
+    if (job->step == STEP_CLEAR) {
+        struct log log = log_of_request(outbox->settings.log, job->record->request_id);
+        log_info(&log, "an answer has arrived, but its notice stays",
+                 LOG_TEXT("reason", str_from(outbox_loss_word(loss))));
+        jobs_end(outbox, job, JOURNAL_DONE);
+        return;
+    }
+    if (job->step == STEP_APOLOGY)
+        loss = job->loss;
+    if (!job->is_reported)
+        jobs_report_loss(outbox, job, loss, error);
+    end_lost(outbox, job, loss);
 }
 
 /* --- Dead tokens --- */
@@ -131,10 +152,12 @@ void jobs_enter(struct outbox *outbox, struct job *job)
     metrics_gauge_add(outbox->settings.metrics, METRIC_OUTBOX_WAITING, 1);
 }
 
+/* A claim may begin just below the bound and bring as much as one result holds. Were that handed
+ * back, the next would bring it again. */
 bool jobs_are_too_many(const struct outbox *outbox)
 {
     return atomic_load(&outbox->count) > outbox->rules.count_max ||
-           atomic_load(&outbox->bytes) > outbox->rules.bytes_max;
+           atomic_load(&outbox->bytes) > outbox->rules.bytes_max + DB_MAX_ROW_BYTES;
 }
 
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us)
@@ -180,6 +203,10 @@ void jobs_enqueue(struct outbox *outbox, struct job *job)
 /* Under a lease that was lost meanwhile somebody else may have it: the row decides. */
 static void wait_again(struct outbox *outbox, struct job *job, int64_t due_us)
 {
+    if (job->is_stale && job->step == STEP_CLEAR) {
+        jobs_end(outbox, job, JOURNAL_DONE);
+        return;
+    }
     if (job->is_stale) {
         jobs_release(outbox, job, 0);
         return;
@@ -198,6 +225,10 @@ void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us)
 
 void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us)
 {
+    if (job_is_past_post(job)) { /* the mark stays */
+        wait_again(outbox, job, due_us);
+        return;
+    }
     job->again_us = due_us;
     job->change.available_ms = jobs_now_ms(outbox) + (due_us - jobs_now_us(outbox) + 999) / 1000;
     job_transition(job, JOB_NOTING);
@@ -222,12 +253,17 @@ void jobs_end_expired(struct outbox *outbox)
 
 /* --- The end --- */
 
-/* A repeatable request is handed back with its row. */
+/* What may be repeated is handed back with its row, and so is a POST with an apology: that is for
+ * whoever takes the row over. */
 void jobs_abandon(struct outbox *outbox, struct job *job)
 {
-    if (job_method(job) == OUTBOX_FOLLOW_UP)
+    bool is_sending = job->phase == JOB_SENDING;
+    if (job->step == STEP_CLEAR)
+        jobs_end(outbox, job, JOURNAL_DONE);
+    else if (is_sending && job->step == STEP_ONLY && job_method(job) == OUTBOX_FOLLOW_UP)
         jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
-    rest_transfer_fini(&job->transfer);
+    if (is_sending)
+        rest_transfer_fini(&job->transfer);
 }
 
 static void free_deferred(struct outbox_deferred *deferred)

@@ -30,11 +30,6 @@ void journal_submit(struct journal *journal, struct journal_entry *entry)
     pthread_mutex_unlock(&journal->lock);
 }
 
-void journal_set_room(struct journal *journal, int room)
-{
-    atomic_store(&journal->room, room);
-}
-
 /* Our own calls are for others: what we give away is not for us to take at once. */
 static void on_called(void *context, int64_t caller)
 {
@@ -76,8 +71,7 @@ static struct db_statement statement_of(const struct journal *journal,
     int64_t time_ms = journal_now_ms(journal);
     switch (entry->change) {
     case JOURNAL_STORE_RUN:
-        return outbox_store_run(entry->record, buf_view(&entry->sealed),
-                                entry->is_queued ? 0 : owner, time_ms);
+        return outbox_store_run(entry->record, buf_view(&entry->sealed), owner, time_ms);
     case JOURNAL_DONE:
         return outbox_store_done(entry->record, entry->tries, owner, time_ms);
     case JOURNAL_EXPIRED:

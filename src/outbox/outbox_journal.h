@@ -46,7 +46,6 @@ struct journal_entry {
     enum journal_change change;
     const struct outbox_record *record; /* borrowed until `ended` */
     struct buf sealed;                  /* STORE_RUN: taken */
-    bool is_queued;                     /* STORE_RUN: leased by nobody */
     const char *reason;                 /* DEAD; static storage */
     int64_t tries;
     int64_t available_ms;   /* RELEASE, NOT_STARTED */
@@ -64,6 +63,9 @@ struct journal_settings {
     struct metrics *metrics;
     struct log_sink *log;
     int64_t lease_ms, heartbeat_ms, poll_ms; /* 0: the constants above */
+    /* How many jobs there is room for, those not counted that `loaded` was given: asked before each
+     * claim. On the journal's thread; must not block. */
+    int (*room)(void *context);
     /* A job this instance now holds; taken. On the journal's thread; must not block. */
     void (*loaded)(void *context, struct outbox_record *record);
     /* At each heartbeat, the operator's extra pause between requests: bot_state 'rate_limit_delay',
@@ -81,10 +83,6 @@ int journal_new(struct journal **journal, const struct journal_settings *setting
 
 /* From any thread; never blocks. */
 void journal_submit(struct journal *journal, struct journal_entry *entry);
-
-/* How many more jobs may be claimed; the journal claims none that the sender has no room for. From
- * any thread. */
-void journal_set_room(struct journal *journal, int room);
 
 int64_t journal_instance_id(const struct journal *journal);
 

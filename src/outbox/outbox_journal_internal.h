@@ -15,7 +15,6 @@ struct journal {
     struct journal_settings settings;
     struct outbox_instance instance;
     pthread_t thread;
-    atomic_int room;
     _Atomic int64_t lease_until_us; /* monotonic */
     struct db_listener *listener;
 

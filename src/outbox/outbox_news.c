@@ -22,18 +22,21 @@ static void hear_deferred(struct outbox *outbox, struct job *job)
 static void hear_finished(struct outbox *outbox, struct outbox_deferred *deferred)
 {
     pthread_mutex_lock(&outbox->lock);
-    struct outbox_content *reply = STEAL(deferred->new_reply);
+    struct job_reply *reply = STEAL(deferred->new_reply);
     size_t size = deferred->new_reply_size;
     bool is_lost = deferred->is_new_reply_lost;
     deferred->job.is_reposted = deferred->is_new_reply_reposted;
-    deferred->job.is_replacing = deferred->is_new_reply_replacing;
     pthread_mutex_unlock(&outbox->lock);
     deferred->has_finished = true;
     deferred->is_reply_lost = is_lost;
-    if (deferred->job.phase == JOB_FORGOTTEN || deferred->job.phase == JOB_ENDING) {
+    bool is_over = deferred->job.phase == JOB_FORGOTTEN || deferred->job.phase == JOB_ENDING;
+    bool has_apology = reply && reply->apology.length > 0;
+    if (is_over || (job_is_past_post(&deferred->job) && !has_apology)) {
         job_wipe_reply(reply, size);
         return;
     }
+    if (reply && reply->notice.length > 0 && !job_is_past_post(&deferred->job))
+        job_take_step(&deferred->job, STEP_NOTICE);
     deferred->reply = reply;
     deferred->reply_size = reply ? size : 0;
     atomic_fetch_add(&outbox->bytes, deferred->reply_size);
@@ -173,9 +176,11 @@ static struct job *make_job(struct outbox *outbox, struct outbox_record *record)
 static void begin_loaded(struct outbox *outbox, struct job *job)
 {
     struct outbox_deferred *deferred = job_deferred(job);
-    if (job->record->is_started) {
+    if (job->record->is_started && !deferred) {
         jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
     } else if (deferred) {
+        if (job->record->is_started)
+            jobs_apologise(job, OUTBOX_LOSS_UNCERTAIN);
         jobs_move_to(deferred, &outbox->running, JOB_RUNNING);
         jobs_advance(outbox, deferred);
     } else {
@@ -205,14 +210,27 @@ static void take_loaded(struct outbox *outbox, struct outbox_record *record)
     }
 }
 
+/* From here on it counts as a job in memory, or not at all. */
+static void take_counted(struct outbox *outbox, struct outbox_record *record)
+{
+    size_t size = record->size;
+    take_loaded(outbox, record);
+    pthread_mutex_lock(&outbox->lock);
+    outbox->loaded_count--;
+    outbox->loaded_bytes -= size;
+    pthread_mutex_unlock(&outbox->lock);
+}
+
 static void forget_waiting(struct outbox *outbox)
 {
     for (size_t i = 0; i < JOB_TABLE_SLOTS; i++)
         for (struct job *job = outbox->table.by_id[i], *next; job; job = next) {
             next = job->next_by_id;
             job->is_stale = true;
-            if (job->phase == JOB_WAITING || job->phase == JOB_RUNNABLE ||
-                job->phase == JOB_RUNNING)
+            if (job->phase == JOB_WAITING && job->step == STEP_CLEAR)
+                jobs_end(outbox, job, JOURNAL_DONE);
+            else if (job->phase == JOB_WAITING || job->phase == JOB_RUNNABLE ||
+                     job->phase == JOB_RUNNING)
                 jobs_forget(outbox, job);
         }
     outbox_free_records(STEAL(outbox->unborn));
@@ -260,7 +278,7 @@ void jobs_take_news(struct outbox *outbox)
     for (;;) {
         struct news news = take_oldest(outbox);
         if (news.loaded)
-            take_loaded(outbox, news.loaded);
+            take_counted(outbox, news.loaded);
         else if (news.job)
             hear(outbox, news.job, news.what, news.result);
         else

@@ -23,6 +23,8 @@ void jobs_advance(struct outbox *outbox, struct outbox_deferred *deferred)
         return;
     if (deferred->is_reply_lost) {
         jobs_release(outbox, job, RERUN_PAUSE_MS);
+    } else if (deferred->has_finished && !deferred->reply && job->step == STEP_APOLOGY) {
+        jobs_lose(outbox, job, job->loss, NULL);
     } else if (deferred->has_finished && !deferred->reply) {
         jobs_end(outbox, job, JOURNAL_DONE);
     } else if (deferred->has_finished && deferred->is_answered) {
@@ -45,7 +47,7 @@ static int call_run(struct outbox *outbox, struct outbox_deferred *deferred, str
     pthread_mutex_lock(&outbox->runs_lock);
     if (outbox->run)
         result = outbox->run(outbox->run_context, deferred, record->content.json,
-                             record->request_id, err);
+                             record->request_id, record->is_started, err);
     pthread_mutex_unlock(&outbox->runs_lock);
     return result;
 }

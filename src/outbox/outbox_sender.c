@@ -115,16 +115,6 @@ static void start_due(struct outbox *outbox)
 
 /* --- The loop --- */
 
-static void keep_room_known(struct outbox *outbox, bool is_stopping)
-{
-    int room = outbox->rules.count_max - atomic_load(&outbox->count);
-    if (is_stopping || room < 0 || atomic_load(&outbox->bytes) >= outbox->rules.bytes_max)
-        room = 0;
-    if (room != outbox->room)
-        journal_set_room(outbox->journal, room);
-    outbox->room = room;
-}
-
 static void keep_up(struct outbox *outbox, int64_t now_us)
 {
     struct limiter_state state;
@@ -204,6 +194,8 @@ static void abandon_all(struct outbox *outbox)
             if (job->phase == JOB_SENDING) {
                 curl_multi_remove_handle(outbox->multi, job->transfer.easy);
                 jobs_abandon(outbox, job);
+            } else if (job->phase == JOB_WAITING) {
+                jobs_abandon(outbox, job);
             }
 }
 
@@ -222,7 +214,6 @@ void *outbox_send_all(void *argument)
         jobs_hand_on_runs(outbox, now_us);
         start_due(outbox);
         keep_up(outbox, now_us);
-        keep_room_known(outbox, stop_us != INT64_MAX);
         if (is_over(outbox, stop_us, now_us))
             break;
         sleep_until(outbox, earlier(next_event_us(outbox, now_us), stop_us), now_us);

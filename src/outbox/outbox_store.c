@@ -23,14 +23,13 @@ static const char sql_run[] =
     "INSERT INTO outbox (id, kind, subject, interaction_id, application_id, guild_id, request_id, "
     "version, is_final, is_reposted, is_started, content, state, tries, owner, available_at, "
     "expires_at, created_at, changed_at) "
-    "VALUES ($1, 'run', $2, $2, $3, $4, $5, 0, 1, 0, 0, $6, $7, 0, $8, $9, $10, $9, $9) "
+    "VALUES ($1, 'run', $2, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, $7, $8, $9, $8, $8) "
     "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, state = excluded.state, "
     "owner = excluded.owner, request_id = excluded.request_id, content = excluded.content, "
     "reason = NULL, is_started = 0, tries = 0, available_at = excluded.available_at, "
     "created_at = excluded.created_at, changed_at = excluded.changed_at "
     "WHERE outbox.state IN ('dead', 'expired') "
-    "OR (outbox.id = excluded.id AND outbox.state = excluded.state "
-    "AND COALESCE(outbox.owner, 0) = COALESCE(excluded.owner, 0)) RETURNING id";
+    "OR (outbox.id = excluded.id AND outbox.owner = excluded.owner) RETURNING id";
 
 struct db_statement outbox_store_run(const struct outbox_record *record, struct str_view sealed,
                                      int64_t owner, int64_t now_ms)
@@ -39,10 +38,9 @@ struct db_statement outbox_store_run(const struct outbox_record *record, struct 
         .sql = sql_run,
         .parameters = { DB_INT(record->id), DB_INT(record->interaction_id),
                         DB_INT(record->application_id), DB_INT(record->guild_id),
-                        DB_TEXT(str_from(record->request_id)), DB_BLOB(sealed),
-                        DB_TEXT(owner ? STR("leased") : STR("queued")), DB_ID(owner),
+                        DB_TEXT(str_from(record->request_id)), DB_BLOB(sealed), DB_INT(owner),
                         DB_INT(now_ms), DB_INT(record->expires_at_ms) },
-        .parameter_count = 10,
+        .parameter_count = 9,
     };
 }
 

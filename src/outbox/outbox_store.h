@@ -29,8 +29,8 @@ struct outbox_instance {
 /* --- By the journal, in batches. `now_ms` is UTC. Each returns the row's id when it did something,
  * no row when not. --- */
 
-/* A new run, leased by `owner` or, with owner 0, queued. No row: the interaction has another
- * already, unless that is dead or expired: then this one takes its place. */
+/* A new run, leased by `owner`. No row: the interaction has another already, unless that is dead or
+ * expired: then this one takes its place. */
 struct db_statement outbox_store_run(const struct outbox_record *record, struct str_view sealed,
                                      int64_t owner, int64_t now_ms);
 /* leased -> done, unless an edit has got a newer version meanwhile. Wipes the content. */

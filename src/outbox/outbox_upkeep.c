@@ -72,8 +72,8 @@ static bool is_too_much(int code, int *limit)
 
 static void claim(struct journal *journal)
 {
-    int limit = CLAIM_MAX, taken = 0;
-    for (int room = atomic_load(&journal->room); room > 0; room -= taken) {
+    int limit = CLAIM_MAX, room;
+    while ((room = journal->settings.room(journal->settings.context)) > 0) {
         CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
         struct err err = { 0 };
         limit = room < limit ? room : limit;
@@ -81,7 +81,7 @@ static void claim(struct journal *journal)
                                    outbox_store_claim(journal->settings.db, journal->instance.id,
                                                       limit, journal_now_ms(journal)),
                                    &rows, &err);
-        taken = db_rows_count(rows);
+        int taken = db_rows_count(rows);
         if (is_too_much(result, &limit))
             continue;
         if (result != 0)

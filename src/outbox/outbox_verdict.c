@@ -3,20 +3,60 @@
 
 #include <sodium.h>
 
-static void finish_sent(struct outbox *outbox, struct job *job)
+static void count_sent(struct outbox *outbox, const struct job *job)
 {
-    if (job->is_replacing) { /* half of it: the follow-up comes next */
-        job->is_replacing = false;
-        jobs_wait_until(outbox, job, jobs_now_us(outbox));
-        return;
-    }
     struct log log = log_of_request(outbox->settings.log, job->record->request_id);
     int64_t delay_us = jobs_now_us(outbox) - job->ready_us;
     log_debug(&log, "message sent", LOG_INT("tries", job->try_count),
               LOG_INT("waited_ms", delay_us / 1000));
     metrics_add_by(outbox->settings.metrics, METRIC_OUTBOX_SENT, (int)job_method(job), 1);
     metrics_observe_us(outbox->settings.metrics, METRIC_OUTBOX_DELAY, delay_us);
-    jobs_end(outbox, job, JOURNAL_DONE);
+}
+
+static void go_on(struct outbox *outbox, struct job *job, enum job_step step)
+{
+    job_take_step(job, step);
+    jobs_wait_until(outbox, job, jobs_now_us(outbox));
+}
+
+static void finish_sent(struct outbox *outbox, struct job *job)
+{
+    switch (job->step) {
+    case STEP_NOTICE:
+        go_on(outbox, job, STEP_ANSWER);
+        break;
+    case STEP_ANSWER:
+        count_sent(outbox, job);
+        go_on(outbox, job, STEP_CLEAR);
+        break;
+    case STEP_CLEAR:
+        jobs_end(outbox, job, JOURNAL_DONE);
+        break;
+    case STEP_APOLOGY:
+        jobs_lose(outbox, job, job->loss, NULL);
+        break;
+    case STEP_ONLY:
+        count_sent(outbox, job);
+        jobs_end(outbox, job, JOURNAL_DONE);
+        break;
+    }
+}
+
+/* Whoever can still be told why nothing comes is told. A notice that finds no @original, because
+ * the person has deleted it, is none the less over. */
+static void give_up(struct outbox *outbox, struct job *job, enum outbox_loss loss,
+                    const struct rest_error *error)
+{
+    if (job->step == STEP_NOTICE && loss == OUTBOX_LOSS_MESSAGE_GONE) {
+        go_on(outbox, job, STEP_ANSWER);
+    } else if (job->step == STEP_ANSWER) {
+        jobs_report_loss(outbox, job, loss, error);
+        job->is_reported = true;
+        jobs_apologise(job, loss);
+        jobs_wait_until(outbox, job, jobs_now_us(outbox));
+    } else {
+        jobs_lose(outbox, job, loss, error);
+    }
 }
 
 static void try_again(struct outbox *outbox, struct job *job, const struct outbox_verdict *verdict,
@@ -24,7 +64,7 @@ static void try_again(struct outbox *outbox, struct job *job, const struct outbo
 {
     struct log log = log_of_request(outbox->settings.log, job->record->request_id);
     if (jobs_now_ms(outbox) + verdict->delay_ms >= job->record->expires_at_ms) {
-        jobs_lose(outbox, job, OUTBOX_LOSS_EXPIRED, error);
+        give_up(outbox, job, OUTBOX_LOSS_EXPIRED, error);
         return;
     }
     log_debug(&log, "message will be sent again",
@@ -61,7 +101,7 @@ static void act_on(struct outbox *outbox, struct job *job, const struct outbox_v
         if (verdict->loss == OUTBOX_LOSS_TOKEN_DEAD)
             jobs_lose_token(outbox, job, error);
         else
-            jobs_lose(outbox, job, verdict->loss, error);
+            give_up(outbox, job, verdict->loss, error);
     }
 }
 
@@ -112,7 +152,7 @@ void jobs_judge(struct outbox *outbox, struct job *job)
         rest_read_error(response, &error);
     const struct outbox_try attempt = {
         .method = job_method(job),
-        .is_reposted = job->is_reposted,
+        .is_reposted = job->is_reposted && job->step == STEP_ONLY,
         .since_answer_ms = (now_us - job->known_us) / 1000,
         .not_yet_count = job->not_yet_count,
         .failure_count = job->failure_count,

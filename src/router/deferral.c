@@ -18,12 +18,23 @@
 /* The front waits 1300 ms before it asks another instance: until then a deferral may wait for its
  * row. */
 #define ANSWER_WITHIN_MS 1150
-/* What is sent when there is no memory for the reply. */
-#define LAST_WORDS(flags)                                                                          \
-    STR("{\"flags\":" flags ",\"components\":[{\"type\":10,\"content\":\"Something went wrong on " \
-        "my side. Please try again in a moment.\"}]}")
+/* A message of one text. */
+#define MESSAGE(flags, text)                                                                       \
+    "{\"flags\":" flags ",\"allowed_mentions\":{\"parse\":[]},\"components\":[{\"type\":10,"       \
+    "\"content\":\"" text "\"}]}"
 #define FLAGS_PUBLIC    "32768" /* IS_COMPONENTS_V2 */
 #define FLAGS_EPHEMERAL "32832" /* and EPHEMERAL */
+/* What is sent when there is no memory for the reply. */
+#define LAST_WORDS(flags)                                                                          \
+    MESSAGE(flags, "Something went wrong on my side. Please try again in a moment.")
+/* What everybody sees of a reply that one person sees: until it has arrived, and when nobody knows
+ * whether it has. */
+#define NOTICE MESSAGE(FLAGS_PUBLIC, "-# Only the person who asked can see the answer.")
+#define APOLOGY(error_id)                                                                          \
+    MESSAGE(FLAGS_PUBLIC,                                                                          \
+            "Only the person who asked could see the answer, and it may not have arrived. If it "  \
+            "is missing, look at what has changed before you try again.\\n-# Error id: `" error_id \
+            "`")
 
 /* Only a click, and a form opened by one, has a message that a deferral could leave as it is. */
 void dispatch_plan_deferral(struct dispatch *dispatch)
@@ -52,7 +63,7 @@ static void tie_run_end(struct dispatch *dispatch)
 {
     if (atomic_fetch_sub(&dispatch->run_ends, 1) != 1)
         return;
-    bool has_reply = dispatch->reply.body.length > 0;
+    bool has_reply = dispatch->reply.body.length > 0 || dispatch->reply.apology.length > 0;
     outbox_finish_run(outbox_of(dispatch), dispatch->deferred, has_reply ? &dispatch->reply : NULL);
     tie_message_end(dispatch);
 }
@@ -131,6 +142,11 @@ void dispatch_defer(struct dispatch *dispatch, enum outbox_run_mode mode)
 
 /* --- The reply --- */
 
+static bool is_deferral_public(const struct dispatch *dispatch)
+{
+    return dispatch->deferral == CALLBACK_DEFERRED_MESSAGE && !dispatch->is_deferral_ephemeral;
+}
+
 /* After a deferred update "the original" is the message that was clicked. A deferral that everybody
  * sees can't become a reply that only one person may see: it gives its place to a new message. */
 static void choose_method(struct dispatch *dispatch, struct call *call)
@@ -139,10 +155,15 @@ static void choose_method(struct dispatch *dispatch, struct call *call)
         answer_fault(call, FAULT_LATE_MODAL, NULL);
     bool is_update = reply_callback_type(call->reply) == CALLBACK_UPDATE_MESSAGE;
     bool is_beside = dispatch->deferral == CALLBACK_DEFERRED_UPDATE && !is_update;
-    bool is_instead = dispatch->deferral == CALLBACK_DEFERRED_MESSAGE &&
-                      !dispatch->is_deferral_ephemeral && reply_is_ephemeral(call->reply);
+    bool is_instead = is_deferral_public(dispatch) && reply_is_ephemeral(call->reply);
     dispatch->reply.method = is_beside || is_instead ? OUTBOX_FOLLOW_UP : OUTBOX_EDIT;
-    dispatch->reply.replaces_original = is_instead;
+}
+
+static void add_apology(struct dispatch *dispatch)
+{
+    buf_append_format(&dispatch->apology, APOLOGY("%s"), dispatch->request_id);
+    dispatch->reply.apology =
+        dispatch->apology.has_failed ? STR(LAST_WORDS(FLAGS_PUBLIC)) : buf_view(&dispatch->apology);
 }
 
 static bool has_something_to_send(const struct reply *reply)
@@ -163,7 +184,7 @@ static void use_last_words(struct dispatch *dispatch)
     bool is_beside = dispatch->deferral == CALLBACK_DEFERRED_UPDATE;
     dispatch->reply = (struct outbox_message){
         .method = is_beside ? OUTBOX_FOLLOW_UP : OUTBOX_EDIT,
-        .body = is_beside ? LAST_WORDS(FLAGS_EPHEMERAL) : LAST_WORDS(FLAGS_PUBLIC),
+        .body = is_beside ? STR(LAST_WORDS(FLAGS_EPHEMERAL)) : STR(LAST_WORDS(FLAGS_PUBLIC)),
     };
 }
 
@@ -184,6 +205,17 @@ static void make_reply(struct dispatch *dispatch, struct call *call)
     dispatch->reply.body = buf_view(&dispatch->body);
     dispatch->reply.is_reposted = call->command && call->command->is_reposted;
     dispatch->reply.files = reply_files(call->reply, &dispatch->reply.file_count);
+    if (dispatch->reply.method == OUTBOX_FOLLOW_UP && is_deferral_public(dispatch)) {
+        dispatch->reply.notice = STR(NOTICE);
+        add_apology(dispatch);
+    }
+}
+
+void dispatch_apologise(struct dispatch *dispatch)
+{
+    if (is_deferral_public(dispatch))
+        add_apology(dispatch);
+    tie_run_end(dispatch);
 }
 
 void dispatch_finish_run(struct dispatch *dispatch, struct call *call)

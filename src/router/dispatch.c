@@ -35,6 +35,7 @@ void dispatch_release(struct dispatch *dispatch)
     struct router *router = dispatch->router;
     interaction_free(dispatch->interaction);
     buf_free(&dispatch->body);
+    buf_free(&dispatch->apology);
     arena_free(&dispatch->arena);
     free(dispatch);
     atomic_fetch_sub(&router->under_way, 1);

@@ -32,7 +32,8 @@ struct dispatch {
     atomic_int run_ends; /* the run's end and `deferred`: with both, the outbox gets the reply */
     atomic_int message_ends; /* the reply and the answer: with both, the outbox gets the messages */
     struct outbox_message reply;
-    struct buf body; /* the reply's; empty: nothing is to be sent */
+    struct buf body;    /* the reply's; empty: nothing is to be sent */
+    struct buf apology; /* the reply's */
 };
 
 struct log log_of_dispatch(const struct dispatch *dispatch);
@@ -50,6 +51,10 @@ void dispatch_plan_deferral(struct dispatch *dispatch);
 /* Stores the run of a dispatch that has just become DEFERRED, and answers it. From any thread;
  * never blocks. */
 void dispatch_defer(struct dispatch *dispatch, enum outbox_run_mode mode);
+
+/* A deferred dispatch's run had ended before, but its reply may not have arrived: instead of a
+ * second run. */
+void dispatch_apologise(struct dispatch *dispatch);
 
 /* A deferred dispatch's run has ended; `call` NULL: there was no memory for a reply. */
 void dispatch_finish_run(struct dispatch *dispatch, struct call *call);

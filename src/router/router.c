@@ -273,7 +273,7 @@ void router_dispatch(struct router *router, struct interaction *interaction,
 }
 
 int router_run(void *context, struct outbox_deferred *deferred, struct str_view json,
-               const char request_id[REQUEST_ID_SIZE], struct err *err)
+               const char request_id[REQUEST_ID_SIZE], bool is_started, struct err *err)
 {
     struct router *router = context;
     struct interaction *interaction = NULL;
@@ -289,7 +289,10 @@ int router_run(void *context, struct outbox_deferred *deferred, struct str_view 
     atomic_store(&dispatch->run_ends, 1);     /* `deferred` is there ... */
     atomic_store(&dispatch->message_ends, 1); /* ... and so is the answer, by whoever stored it */
     dispatch->deferred = deferred;
-    if (executor_submit(router->settings.executor, &dispatch->task) != 0) {
+    if (is_started) {
+        dispatch_apologise(dispatch);
+        dispatch_release(dispatch); /* the run's */
+    } else if (executor_submit(router->settings.executor, &dispatch->task) != 0) {
         dispatch_release(dispatch); /* the run's */
         result = err_set(err, ERR_BUSY, "no thread is free");
     }

@@ -84,21 +84,28 @@ void deferrals_fault(struct deferrals *deferrals, const char *text)
 
 int64_t deferrals_ask(struct deferrals *deferrals)
 {
+    return deferrals_ask_for(deferrals, "help");
+}
+
+int64_t deferrals_ask_for(struct deferrals *deferrals, const char *command)
+{
     const struct envelope envelope = {
         .id = snowflake_at(harness_bot_now_ms(&deferrals->bot), ++deferrals->sequence),
         .application_id = HARNESS_APPLICATION_ID,
         .person = alice,
         .place = { .guild_id = 500, .channel_id = CHANNEL, .channel_name = "general" },
     };
-    const struct rest_interaction asked = {
-        .id = envelope.id, .type = 2, .channel_id = CHANNEL, .person = alice, .command_name = "help"
-    };
+    const struct rest_interaction asked = { .id = envelope.id,
+                                            .type = 2,
+                                            .channel_id = CHANNEL,
+                                            .person = alice,
+                                            .command_name = command };
     struct err err = { 0 };
     struct harness_signature signature;
     CLEANUP(buf_free) struct buf body = { 0 };
     CLEANUP(http_answer_free) struct http_answer answer = { 0 };
     CLEANUP(json_release)
-    json_object *interaction = command_interaction(&envelope, 42, "help", NULL, NULL);
+    json_object *interaction = command_interaction(&envelope, 42, command, NULL, NULL);
     interaction_bytes(interaction, &body);
     harness_sign(&deferrals->bot.keys, harness_bot_now_ms(&deferrals->bot) / 1000, buf_view(&body),
                  &signature);

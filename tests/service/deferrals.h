@@ -28,8 +28,10 @@ void deferrals_fini(struct deferrals *deferrals);
 /* A fault in the words of scenes. */
 void deferrals_fault(struct deferrals *deferrals, const char *text);
 
-/* Sends a command, which the bot must answer "deferred"; returns the interaction's id. */
+/* Sends a command (the first: /help), which the bot must answer "deferred"; returns the
+ * interaction's id. */
 int64_t deferrals_ask(struct deferrals *deferrals);
+int64_t deferrals_ask_for(struct deferrals *deferrals, const char *command);
 
 /* SIGKILL, or SIGTERM and a clean end; then it starts again. */
 void deferrals_restart(struct deferrals *deferrals, int signal_number);

@@ -58,8 +58,15 @@ static void sleep_ms(long milliseconds)
     nanosleep(&pause, NULL);
 }
 
+/* What a reply for one person is announced with, to all. */
+static bool is_notice(const struct script_request *request)
+{
+    static const char words[] = "Only the person who asked can see";
+    return memmem(request->body.data, request->body.length, words, sizeof(words) - 1) != NULL;
+}
+
 /* Discord's side of the message an interaction comes to: an edit of @original or, when a handler
- * gave up on the database, what takes the place of the deleted @original. */
+ * gave up on the database, what takes its place. */
 static void take_edit(void *context, const struct script_request *request,
                       struct script_answer *answer)
 {
@@ -77,7 +84,7 @@ static void take_edit(void *context, const struct script_request *request,
             break;
         }
         answer->status = 200;
-        asked->edits += !str_equal(request->method, STR("DELETE"));
+        asked->edits += !str_equal(request->method, STR("DELETE")) && !is_notice(request);
         buf_append(&answer->body, STR("{\"id\":\"1\"}"));
     }
     pthread_mutex_unlock(&slow->lock);
@@ -182,12 +189,26 @@ static void start(struct slow *slow, const char *budget)
 
 static void ask_all(struct slow *slow)
 {
+    pthread_mutex_lock(&slow->lock); /* edits for the first come before the last has asked */
     for (int i = 0; i < PEOPLE; i++) {
         slow->asked[i].slow = slow;
         slow->asked[i].number = i;
         snprintf(slow->asked[i].token, sizeof(slow->asked[i].token), "token-of-number-%d-", i);
-        assert_int_equal(pthread_create(&slow->asked[i].thread, NULL, ask, &slow->asked[i]), 0);
     }
+    pthread_mutex_unlock(&slow->lock);
+    for (int i = 0; i < PEOPLE; i++)
+        assert_int_equal(pthread_create(&slow->asked[i].thread, NULL, ask, &slow->asked[i]), 0);
+}
+
+/* Notices may still be on their way to be deleted. */
+static int count_wrong_edits(struct slow *slow)
+{
+    int wrong = 0;
+    pthread_mutex_lock(&slow->lock);
+    for (int i = 0; i < PEOPLE; i++)
+        wrong += slow->asked[i].edits != (slow->asked[i].was_deferred ? 1 : 0);
+    pthread_mutex_unlock(&slow->lock);
+    return wrong;
 }
 
 /* Returns how many were deferred; each of those has had one edit. */
@@ -203,11 +224,13 @@ static int hear_all(struct slow *slow)
             latest_ms = slow->asked[i].acknowledged_ms;
     }
     script_server_wait(slow->discord, everybody_has_an_edit);
+    pthread_mutex_lock(&slow->lock);
+    int early = slow->early;
+    pthread_mutex_unlock(&slow->lock);
     print_message("%d of %d deferred; the latest acknowledged %lld ms after its snowflake (Discord "
                   "waits %d); %d edits overtook their answer\n",
-                  deferred, PEOPLE, (long long)latest_ms, DEADLINE_MS, slow->early);
-    for (int i = 0; i < PEOPLE; i++)
-        assert_int_equal(slow->asked[i].edits, slow->asked[i].was_deferred ? 1 : 0);
+                  deferred, PEOPLE, (long long)latest_ms, DEADLINE_MS, early);
+    assert_int_equal(count_wrong_edits(slow), 0);
     return deferred;
 }
 

@@ -18,6 +18,8 @@ void fake_outbox_fini(struct outbox *outbox)
     for (int i = 0; i < outbox->run_count; i++) {
         buf_free(&outbox->runs[i].json);
         buf_free(&outbox->runs[i].body);
+        buf_free(&outbox->runs[i].notice);
+        buf_free(&outbox->runs[i].apology);
     }
     pthread_mutex_destroy(&outbox->lock);
     sem_destroy(&outbox->has_run);
@@ -114,6 +116,10 @@ void outbox_finish_run(struct outbox *outbox, struct outbox_deferred *run,
         run->reply = *message;
         buf_append(&run->body, message->body);
         run->reply.body = buf_view(&run->body);
+        buf_append(&run->notice, message->notice);
+        run->reply.notice = buf_view(&run->notice);
+        buf_append(&run->apology, message->apology);
+        run->reply.apology = buf_view(&run->apology);
         run->reply.files = NULL;
     }
     send_if_due(outbox, run);

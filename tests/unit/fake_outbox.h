@@ -21,7 +21,7 @@ struct outbox_deferred {
     bool is_answered, has_finished;
     bool has_reply; /* then the following */
     struct outbox_message reply;
-    struct buf body;
+    struct buf body, notice, apology;
 };
 
 struct outbox {

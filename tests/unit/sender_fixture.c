@@ -87,6 +87,9 @@ void sender_discord(void *context, const struct script_request *request,
         return;
     }
     bool has_effect = true;
+    bool is_post = str_equal(request->method, STR("POST"));
+    if (token->tries < (int)sizeof(token->methods) - 1)
+        token->methods[token->tries] = is_post ? 'p' : request->method.data[0];
     token->tries++;
     fixture->fault(token, answer, &has_effect);
     if (has_effect)
@@ -125,7 +128,7 @@ void sender_begin(struct sender_fixture *fixture, fault *wrong)
     fixture->rules.backoff_cap_ms = 30;
     fixture->rules.ban_ms = 20;
     for (int i = 0; i < TOKENS_MAX; i++)
-        fixture->tokens[i].closest_us = INT64_MAX;
+        fixture->tokens[i] = (struct token){ .number = i, .closest_us = INT64_MAX };
     db_fixture_init(&fixture->base);
     must(db_open(&fixture->base.db, &fixture->base.settings, NULL) == 0, "the database");
     fixture->begun_ms = clock_wall_ms(&fixture->base.clock.clock);
@@ -221,6 +224,17 @@ void send_reply(struct sender_fixture *fixture, int token, enum outbox_method me
 {
     struct outbox_deferred *deferred = defer(fixture, token, OUTBOX_RUNS_HERE);
     const struct outbox_message message = { .method = method, .body = str_from(body) };
+    outbox_answered(fixture->outbox, deferred);
+    outbox_finish_run(fixture->outbox, deferred, &message);
+}
+
+void send_private_reply(struct sender_fixture *fixture, int token)
+{
+    struct outbox_deferred *deferred = defer(fixture, token, OUTBOX_RUNS_HERE);
+    const struct outbox_message message = { .method = OUTBOX_FOLLOW_UP,
+                                            .body = STR("{\"content\":\"answer\"}"),
+                                            .notice = STR("{\"content\":\"notice\"}"),
+                                            .apology = STR("{\"content\":\"sorry\"}") };
     outbox_answered(fixture->outbox, deferred);
     outbox_finish_run(fixture->outbox, deferred, &message);
 }

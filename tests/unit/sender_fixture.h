@@ -15,7 +15,9 @@
 
 /* What the fake Discord knows about one token. */
 struct token {
+    int number;
     int tries;
+    char methods[16];   /* of these, their first letters: "P" for PATCH, "p" for POST, "D" */
     int effects;        /* requests that Discord has taken in */
     int posts, deletes; /* of these */
     char last[64];      /* what the last message said */
@@ -68,6 +70,9 @@ struct outbox_deferred *defer(struct sender_fixture *fixture, int token, enum ou
 /* ... and its whole life: deferred, answered and finished with this. */
 void send_reply(struct sender_fixture *fixture, int token, enum outbox_method method,
                 const char *body);
+/* The same, but the answer is for one person only: it says "answer", @original "notice" or "sorry".
+ */
+void send_private_reply(struct sender_fixture *fixture, int token);
 
 /* What authors do, from outside a call. */
 enum author_action { FRAME, FINAL, FOLLOW, DELETE };

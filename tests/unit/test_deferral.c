@@ -279,12 +279,17 @@ static void written_out(struct waiter *waiter, bool is_complete)
     waiter->answer.sent(waiter->answer.ticket, is_complete);
 }
 
+static bool contains(struct str_view text, const char *expected)
+{
+    return memmem(text.data, text.length, expected, strlen(expected)) != NULL;
+}
+
 static const struct outbox_message *expect_sent(enum outbox_method method, const char *expected)
 {
     sem_wait(&stage.outbox.has_sent);
     const struct outbox_message *sent = &stage.outbox.sent->reply;
     assert_int_equal(sent->method, method);
-    if (!memmem(sent->body.data, sent->body.length, expected, strlen(expected)))
+    if (!contains(sent->body, expected))
         fail_msg("expected %s in %.*s", expected, STR_ARGS(sent->body));
     return sent;
 }
@@ -432,7 +437,7 @@ static void a_private_command_is_deferred_privately(void **state)
     expect_answer(&waiter, "{\"type\":5,\"data\":{\"flags\":64}}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    assert_false(expect_sent(OUTBOX_EDIT, "slow")->replaces_original);
+    assert_int_equal(expect_sent(OUTBOX_EDIT, "slow")->notice.length, 0);
 }
 
 /* An edit can't hide what everybody sees. */
@@ -443,7 +448,10 @@ static void a_private_reply_takes_the_place_of_a_public_deferral(void **state)
     expect_answer(&waiter, "{\"type\":5}");
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
-    assert_true(expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832")->replaces_original);
+    const struct outbox_message *sent = expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832");
+    assert_true(contains(sent->notice, "\"flags\":32768"));
+    assert_true(contains(sent->apology, "\"flags\":32768"));
+    assert_true(contains(sent->apology, "Error id: `abcdefghijk`"));
 }
 
 static void a_command_known_to_be_slow_is_deferred_before_it_runs(void **state)
@@ -477,7 +485,8 @@ static void a_slow_click_that_says_something_new_becomes_a_follow_up(void **stat
     written_out(&waiter, true);
     sem_post(&stage.may_reply);
     /* Ephemeral and Components V2: 1 << 6 | 1 << 15. */
-    assert_false(expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832")->replaces_original);
+    const struct outbox_message *sent = expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832");
+    assert_int_equal(sent->notice.length + sent->apology.length, 0);
 }
 
 static void a_form_that_comes_too_late_becomes_a_sentence(void **state)
@@ -552,8 +561,9 @@ static void empty(struct waiter waiters[2])
 static void run_stored(struct fixture *fixture, struct outbox_deferred *run, int expected)
 {
     struct err err = { 0 };
-    assert_int_equal(router_run(fixture->router, run, buf_view(&run->json), "abcdefghijk", &err),
-                     expected);
+    assert_int_equal(
+        router_run(fixture->router, run, buf_view(&run->json), "abcdefghijk", false, &err),
+        expected);
 }
 
 static void without_a_free_thread_runs_wait_in_the_outbox(void **state)
@@ -616,9 +626,39 @@ static void a_run_again_comes_to_the_same(void **state)
         sem_wait(&stage.outbox.has_sent);
         assert_ptr_equal(stage.outbox.sent, again);
         assert_int_equal(again->reply.method, run->reply.method);
-        assert_int_equal(again->reply.replaces_original, run->reply.replaces_original);
+        assert_true(str_equal(again->reply.notice, run->reply.notice));
+        assert_true(str_equal(again->reply.apology, run->reply.apology));
         assert_true(str_equal(buf_view(&again->body), buf_view(&run->body)));
     }
+}
+
+/* Its handler has run, and there is no thread for another. */
+static void of_a_run_whose_reply_may_have_arrived_only_an_apology_is_sent(void **state)
+{
+    static const struct {
+        const char *json;
+        bool has_apology; /* there is an @original that everybody sees, and that is ours */
+    } cases[] = {
+        { COMMAND("shy"), true },
+        { COMMAND("hush"), false },
+        { CLICK("notice:0:0:x"), false },
+    };
+    struct fixture *fixture = *state;
+    struct waiter taken[2];
+    fill(fixture, taken);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct outbox_deferred *run = fake_outbox_take_over(&stage.outbox);
+        struct err err = { 0 };
+        assert_int_equal(
+            router_run(fixture->router, run, str_from(cases[i].json), "abcdefghijk", true, &err),
+            0);
+        assert_true(run->has_finished);
+        assert_int_equal(run->has_reply, cases[i].has_apology);
+        assert_int_equal(run->reply.body.length, 0);
+        if (cases[i].has_apology)
+            assert_true(contains(run->reply.apology, "Error id: `abcdefghijk`"));
+    }
+    empty(taken);
 }
 
 static void a_stored_run_that_is_no_interaction_is_refused(void **state)
@@ -683,6 +723,7 @@ int main(void)
         DEFERRAL_TEST(without_a_free_thread_runs_wait_in_the_outbox, open_small),
         DEFERRAL_TEST(without_a_free_thread_suggestions_are_empty, open_small),
         DEFERRAL_TEST(a_run_again_comes_to_the_same, open_fixture),
+        DEFERRAL_TEST(of_a_run_whose_reply_may_have_arrived_only_an_apology_is_sent, open_small),
         DEFERRAL_TEST(a_stored_run_that_is_no_interaction_is_refused, open_fixture),
         DEFERRAL_TEST(stored_messages_follow_the_answer, open_fixture),
         DEFERRAL_TEST(stored_messages_of_a_deferred_call_follow_its_reply, open_fixture),

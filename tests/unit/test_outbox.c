@@ -265,23 +265,243 @@ static void a_follow_up_on_a_connection_that_dies_arrives_once(void **state)
     sender_end(&fixture);
 }
 
-static void a_follow_up_can_take_the_place_of_the_deferred_answer(void **state)
+/* A database whose commits of marks are not heard of: every other is made all the same. */
+static struct {
+    const struct db_engine *lower;
+    struct db_engine upper;
+    atomic_int unheard; /* so far */
+    bool was_early;     /* a request came before its mark was known */
+} marks;
+
+#define UNHEARD_MARKS 4
+
+static int commit_unheard(struct db *db, const struct db_statement *statements, int count,
+                          struct db_rows **results, struct err *err)
+{
+    bool has_mark = false;
+    for (int i = 0; i < count; i++)
+        has_mark |= strstr(statements[i].sql, "SET is_started") != NULL;
+    if (!has_mark || atomic_load(&marks.unheard) == UNHEARD_MARKS)
+        return marks.lower->atomic(db, statements, count, results, err);
+    struct db_rows *unread[DB_MAX_STATEMENTS] = { 0 };
+    if (atomic_fetch_add(&marks.unheard, 1) % 2 == 0 &&
+        marks.lower->atomic(db, statements, count, unread, err) == 0)
+        for (int i = 0; i < count; i++)
+            db_rows_free(unread[i]);
+    return err_set(err, ERR_UNKNOWN, "the answer was lost");
+}
+
+static void look_whether_the_mark_is_known(struct token *token, struct script_answer *answer,
+                                           bool *has_effect)
+{
+    (void)token, (void)answer, (void)has_effect;
+    marks.was_early |= atomic_load(&marks.unheard) < UNHEARD_MARKS;
+}
+
+static void a_follow_up_waits_until_its_mark_is_known(void **state)
 {
     (void)state;
     struct sender_fixture fixture;
-    sender_begin(&fixture, rate_limited_first);
+    sender_begin(&fixture, look_whether_the_mark_is_known);
+    marks.lower = fixture.base.db->engine;
+    marks.upper = *marks.lower;
+    marks.upper.atomic = commit_unheard;
+    fixture.base.db->engine = &marks.upper;
     sender_open(&fixture);
-    struct outbox_deferred *deferred = defer(&fixture, 0, OUTBOX_RUNS_HERE);
-    const struct outbox_message message = { .method = OUTBOX_FOLLOW_UP,
-                                            .replaces_original = true,
-                                            .body = STR("{}") };
-    outbox_answered(fixture.outbox, deferred);
-    outbox_finish_run(fixture.outbox, deferred, &message);
+    assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
     sender_close(&fixture);
-    assert_int_equal(fixture.tokens[0].deletes, 1);
+    assert_int_equal(atomic_load(&marks.unheard), UNHEARD_MARKS);
+    assert_false(marks.was_early);
     assert_int_equal(fixture.tokens[0].posts, 1);
-    assert_string_equal(fixture.tokens[0].last, "{}");
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
+    sender_end(&fixture);
+}
+
+/* --- What one person may see, in the place of what everybody sees --- */
+
+/* What becomes of each request in turn, and then well: '4' 429, '5' 502, 'x' refused, 'g' the
+ * message is gone, 'd' the token is dead, 'r' reset before the effect, 'R' after it. */
+struct private_case {
+    const char *fates;
+    const char *methods, *last; /* the requests, and the last message Discord took in */
+    int posts;                  /* that it took in */
+    const char *state;          /* of the row, with its reason */
+};
+
+static const struct private_case private_cases[] = {
+    { "", "PpD", "answer", 1, "done" },
+    { "4", "PPpD", "answer", 1, "done" },
+    { ".4", "PppD", "answer", 1, "done" },
+    { "..4", "PpDD", "answer", 1, "done" },
+    { "5r", "PPPpD", "answer", 1, "done" },
+    { "..5R", "PpDDD", "answer", 1, "done" },
+    { ".R", "PpP", "sorry", 1, "dead uncertain" },
+    { ".r", "PpP", "sorry", 0, "dead uncertain" },
+    { ".5", "PpP", "sorry", 0, "dead uncertain" },
+    { ".x", "PpP", "sorry", 0, "dead refused" },
+    { ".R5r4", "PpPPPP", "sorry", 1, "dead uncertain" },
+    { "g", "PpD", "answer", 1, "done" },
+    { "..g", "PpD", "answer", 1, "done" },
+    { ".Rg", "PpP", "answer", 1, "dead uncertain" },
+    { ".Rx", "PpP", "answer", 1, "dead uncertain" },
+    { "x", "P", "", 0, "dead refused" },
+    { "..x", "PpD", "answer", 1, "done" },
+    { "d", "P", "", 0, "dead token_dead" },
+    { ".d", "Pp", "notice", 0, "dead token_dead" },
+    { "..d", "PpD", "answer", 1, "done" },
+    { ".Rd", "PpP", "answer", 1, "dead uncertain" },
+};
+
+static void meet_its_fate(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    const char *fates = private_cases[token->number].fates;
+    switch ((size_t)token->tries <= strlen(fates) ? fates[token->tries - 1] : '.') {
+    case '4':
+        answer->headers = "Via: 1.1 google\r\nRetry-After: 1\r\nContent-Type: application/json\r\n";
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":0.02,\"global\":false}");
+        break;
+    case '5':
+        refuse_with(answer, has_effect, 502, "<html>502</html>");
+        break;
+    case 'x':
+        refuse_with(answer, has_effect, 400, "{\"code\":50035}");
+        break;
+    case 'g':
+        refuse_with(answer, has_effect, 404, GONE);
+        break;
+    case 'd':
+        refuse_with(answer, has_effect, 401, DEAD);
+        break;
+    case 'r':
+        *has_effect = false;
+        answer->fate = SCRIPT_RESET;
+        break;
+    case 'R':
+        answer->fate = SCRIPT_RESET;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_over_as(struct sender_fixture *fixture, int token, const char *state)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "SELECT COUNT(*) FROM outbox WHERE interaction_id = %lld "
+             "AND state || COALESCE(' ' || reason, '') = '%s'",
+             (long long)id_of_token(fixture, token), state);
+    return db_fixture_number(fixture->base.db, sql) == 1;
+}
+
+static void a_private_reply_arrives_once_or_is_apologised_for(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    int arrived = 0;
+    sender_begin(&fixture, meet_its_fate);
+    sender_open(&fixture);
+    for (int i = 0; i < (int)ARRAY_LENGTH(private_cases); i++)
+        send_private_reply(&fixture, i);
+    sender_close(&fixture);
+    CLEANUP(cleanup_free) char *log = read_log(&fixture);
+    for (int i = 0; i < (int)ARRAY_LENGTH(private_cases); i++) {
+        const struct private_case *expected = &private_cases[i];
+        const struct token *token = &fixture.tokens[i];
+        char request_id[16];
+        bool is_done = strcmp(expected->state, "done") == 0;
+        print_message("%-6s %s\n", expected->fates, token->methods);
+        assert_string_equal(token->methods, expected->methods);
+        assert_string_equal(token->last, expected->last);
+        assert_int_equal(token->posts, expected->posts);
+        assert_true(is_over_as(&fixture, i, expected->state));
+        snprintf(request_id, sizeof(request_id), "request-%03d", i);
+        assert_int_equal(count_lines_with(log, "message given up", request_id), is_done ? 0 : 1);
+        arrived += is_done;
+    }
+    assert_int_equal(sent(&fixture), arrived);
+    assert_int_equal(metrics_read(fixture.base.metrics, METRIC_OUTBOX_DELAY, 0), arrived);
+    sender_end(&fixture);
+}
+
+static void refuse_the_first_answer(struct token *token, struct script_answer *answer,
+                                    bool *has_effect)
+{
+    if (token->tries == 2)
+        refuse_with(answer, has_effect, 400, "{\"code\":50035}");
+}
+
+static void an_apology_keeps_its_distance_from_the_notice(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, refuse_the_first_answer);
+    fixture.edit_floor_ms = 200;
+    sender_open(&fixture);
+    send_private_reply(&fixture, 0);
+    sender_close(&fixture);
+    assert_string_equal(fixture.tokens[0].methods, "PpP");
+    assert_in_range(fixture.tokens[0].closest_us, 200000, INT64_MAX);
+    sender_end(&fixture);
+}
+
+static struct {
+    const struct db_engine *lower;
+    struct db_engine upper;
+    atomic_bool is_mute; /* heartbeats fail */
+} heart;
+
+static int query_with_heart(struct db *db, const struct db_statement *statement,
+                            struct db_rows **rows, struct err *err)
+{
+    if (atomic_load(&heart.is_mute) && strstr(statement->sql, "INSERT INTO instance"))
+        return err_set(err, ERR_UNAVAILABLE, "away for a test");
+    return heart.lower->query(db, statement, rows, err);
+}
+
+/* The first has to wait for a limit, of the second nothing is heard. */
+static void hold_the_clearing(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (strcmp(token->methods, "PpD") != 0)
+        return;
+    *has_effect = false;
+    answer->fate = token->number == 1 ? SCRIPT_STALL : SCRIPT_ANSWER;
+    if (token->number == 1)
+        return;
+    answer->headers = "Via: 1.1 google\r\nRetry-After: 60\r\nContent-Type: application/json\r\n";
+    refuse_with(answer, has_effect, 429, "{\"retry_after\":60,\"global\":false}");
+}
+
+static bool clearing_is_held(void *context)
+{
+    const struct sender_fixture *fixture = context;
+    return fixture->tokens[0].tries == 3 && fixture->tokens[1].tries == 3;
+}
+
+/* Nobody has taken them over, and nobody is to apologise for what has arrived. */
+static void a_private_answer_that_arrived_is_done_when_the_lease_is_lost(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, hold_the_clearing);
+    heart.lower = fixture.base.db->engine;
+    heart.upper = *heart.lower;
+    heart.upper.query = query_with_heart;
+    fixture.base.db->engine = &heart.upper;
+    fixture.rules.lease_ms = 500;
+    fixture.rules.heartbeat_ms = 20;
+    fixture.rules.poll_ms = 10;
+    fixture.rules.total_ms = 2000;
+    sender_open(&fixture);
+    for (int i = 0; i < 2; i++)
+        send_private_reply(&fixture, i);
+    script_server_wait(fixture.server, clearing_is_held);
+    atomic_store(&heart.is_mute, true);
+    AWAIT_ROWS(&fixture, "state = 'done' AND is_started = 1", 2);
+    atomic_store(&heart.is_mute, false);
+    sender_close(&fixture);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fixture.tokens[i].posts, 1);
     sender_end(&fixture);
 }
 
@@ -489,6 +709,30 @@ static void what_was_left_for_want_of_room_is_sent_later(void **state)
     sender_end(&fixture);
 }
 
+/* Of what was claimed nothing is handed back, to be claimed again. */
+static void what_is_larger_than_the_room_is_sent_at_once(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    fixture.rules.bytes_max = 1;
+    fixture.rules.poll_ms = 10;
+    fixture.rules.heartbeat_ms = 20;
+    assert_int_equal(db_fixture_run(fixture.base.db, "CREATE TABLE handed_back (id BIGINT)"), 0);
+    assert_int_equal(db_fixture_run(fixture.base.db,
+                                    "CREATE TRIGGER back AFTER UPDATE ON outbox "
+                                    "WHEN OLD.state = 'leased' AND NEW.state = 'queued' "
+                                    "BEGIN INSERT INTO handed_back VALUES (NEW.id); END"),
+                     0);
+    sender_open(&fixture);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_int_equal(act(&fixture, i, FRAME, "text"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", MESSAGES);
+    sender_close(&fixture);
+    assert_int_equal(db_fixture_number(fixture.base.db, "SELECT COUNT(*) FROM handed_back"), 0);
+    sender_end(&fixture);
+}
+
 static void no_size_overflows(void **state)
 {
     (void)state;
@@ -528,7 +772,10 @@ int main(void)
         cmocka_unit_test(files_arrive_with_their_message),
         cmocka_unit_test(no_follow_up_arrives_twice),
         cmocka_unit_test(a_follow_up_on_a_connection_that_dies_arrives_once),
-        cmocka_unit_test(a_follow_up_can_take_the_place_of_the_deferred_answer),
+        cmocka_unit_test(a_follow_up_waits_until_its_mark_is_known),
+        cmocka_unit_test(a_private_reply_arrives_once_or_is_apologised_for),
+        cmocka_unit_test(an_apology_keeps_its_distance_from_the_notice),
+        cmocka_unit_test(a_private_answer_that_arrived_is_done_when_the_lease_is_lost),
         cmocka_unit_test(messages_of_a_token_arrive_in_their_order),
         cmocka_unit_test(a_token_has_one_request_under_way_and_others_go_on),
         cmocka_unit_test(a_dead_token_is_never_tried_again),
@@ -538,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_ban_lets_one_probe_at_a_time_pass),
         cmocka_unit_test(what_is_too_much_is_left_to_others),
         cmocka_unit_test(what_was_left_for_want_of_room_is_sent_later),
+        cmocka_unit_test(what_is_larger_than_the_room_is_sent_at_once),
         cmocka_unit_test(no_size_overflows),
         cmocka_unit_test(a_refusal_is_logged_with_discords_reason),
     };

@@ -97,6 +97,7 @@ struct process {
     struct world *world;
     struct journal *journal;
     int lost_count, loaded_count;
+    int room;                     /* so many claimed jobs more */
     struct outbox_record *loaded; /* newest first */
 };
 
@@ -119,6 +120,15 @@ static int64_t monotonic_us(const struct clock *clock)
     struct world *world = CONTAINER_OF(clock, struct world, clock);
     world->looks++;
     return world->now_ms * 1000;
+}
+
+static int room_left(void *context)
+{
+    struct process *process = context;
+    pthread_mutex_lock(&process->world->lock);
+    int room = process->room - process->loaded_count;
+    pthread_mutex_unlock(&process->world->lock);
+    return room;
 }
 
 static void on_loaded(void *context, struct outbox_record *record)
@@ -177,9 +187,9 @@ static void linger(struct world *world)
         tick(world);
 }
 
-static struct journal_settings process_init(struct process *process, struct world *world)
+static struct journal_settings process_init(struct process *process, struct world *world, int room)
 {
-    *process = (struct process){ .world = world };
+    *process = (struct process){ .world = world, .room = room };
     struct journal_settings settings = {
         .db = world->fixture->db,
         .role = "serve",
@@ -187,6 +197,7 @@ static struct journal_settings process_init(struct process *process, struct worl
         .metrics = world->fixture->metrics,
         .log = world->fixture->log,
         .poll_ms = TICK_MS,
+        .room = room_left,
         .loaded = on_loaded,
         .lost = on_lost,
         .context = process,
@@ -195,37 +206,42 @@ static struct journal_settings process_init(struct process *process, struct worl
     return settings;
 }
 
-static void process_begin(struct process *process, const struct journal_settings *settings,
-                          int room)
+static void process_begin(struct process *process, const struct journal_settings *settings)
 {
     struct err err = { 0 };
     if (journal_new(&process->journal, settings, &err) != 0)
         fail_msg("%s", err.message);
-    journal_set_room(process->journal, room);
+}
+
+static void give_room(struct process *process, int room)
+{
+    pthread_mutex_lock(&process->world->lock);
+    process->room = room;
+    pthread_mutex_unlock(&process->world->lock);
 }
 
 static void process_start(struct process *process, struct world *world, int room)
 {
-    const struct journal_settings settings = process_init(process, world);
-    process_begin(process, &settings, room);
+    const struct journal_settings settings = process_init(process, world, room);
+    process_begin(process, &settings);
 }
 
 /* Lives for long without a heartbeat: the clock may jump. */
 static void process_start_steady(struct process *process, struct world *world, int room)
 {
-    struct journal_settings settings = process_init(process, world);
+    struct journal_settings settings = process_init(process, world, room);
     settings.heartbeat_ms = MS_PER_HOUR;
     settings.lease_ms = MS_PER_DAY;
-    process_begin(process, &settings, room);
+    process_begin(process, &settings);
 }
 
 /* It looks for jobs only when it is called: by itself not within a test's time. */
 static void process_start_lazy(struct process *process, struct world *world, int room)
 {
-    struct journal_settings settings = process_init(process, world);
+    struct journal_settings settings = process_init(process, world, room);
     settings.poll_ms = settings.heartbeat_ms = MS_PER_HOUR;
     settings.lease_ms = MS_PER_DAY;
-    process_begin(process, &settings, room);
+    process_begin(process, &settings);
 }
 
 static void process_stop(struct process *process)
@@ -533,7 +549,11 @@ static void no_more_is_taken_than_there_is_room_for(void **state)
     process_start(&process, world, 0);
     linger(world);
     assert_int_equal(read_locked(world, &process.loaded_count), 0);
-    journal_set_room(process.journal, ROOM_FOR_MANY);
+    give_room(&process, 3);
+    wait_for(world, &process.loaded_count, 3);
+    linger(world);
+    assert_int_equal(read_locked(world, &process.loaded_count), 3);
+    give_room(&process, ROOM_FOR_MANY);
     wait_for(world, &process.loaded_count, 5);
     process_stop(&process);
 }
@@ -643,10 +663,9 @@ static void without_a_lease_the_journal_sleeps(void **state)
     struct process process;
     static struct job job;
     process_start(&process, world, 0);
-    prepare(&process, &job, JOURNAL_STORE_RUN, 1);
-    job.entry.is_queued = true;
-    journal_submit(process.journal, &job.entry);
-    wait_for(world, &world->ended_count, 1);
+    store_runs(&process, &job, 1);
+    submit(&process, &job, JOURNAL_RELEASE, 1);
+    wait_for(world, &world->ended_count, 2);
     database.is_away = true;
     world->now_ms += 2 * SWEEP_DUE_MS;
     wait_for(world, &process.lost_count, 1);
