@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "outbox/outbox_admin.h"
 #include "sender_fixture.h"
 
 #include <sched.h>
@@ -125,33 +124,20 @@ struct runner {
     atomic_int calls;
     int busy_calls; /* so many first calls are refused */
     int result;
-    bool is_silent; /* about what may not have arrived */
 };
-
-/* Whatever else the message has is not sent. */
-static void apologise(struct runner *runner, struct outbox_deferred *deferred)
-{
-    const struct outbox_message message = { .method = OUTBOX_FOLLOW_UP,
-                                            .body = STR("{\"content\":\"again\"}"),
-                                            .notice = STR("{\"content\":\"notice\"}"),
-                                            .apology = STR("{\"content\":\"sorry\"}") };
-    outbox_finish_run(runner->fixture->outbox, deferred, runner->is_silent ? NULL : &message);
-}
 
 static int run_now(void *context, struct outbox_deferred *deferred, struct str_view json,
                    const char request_id[REQUEST_ID_SIZE], bool is_started, struct err *err)
 {
     struct runner *runner = context;
     char body[64];
+    if (is_started) /* of replies that are POSTs only */
+        return err_set(err, ERR_INVALID, "a run that ended before");
     if (atomic_fetch_add(&runner->calls, 1) < runner->busy_calls)
         return ERR_BUSY;
     if (runner->result != 0)
         return err_set(err, runner->result, "not understood");
     snprintf(body, sizeof(body), "%.*s of %s", STR_ARGS(json), request_id);
-    if (is_started) {
-        apologise(runner, deferred);
-        return 0;
-    }
     finish(runner->fixture, deferred, body);
     return 0;
 }
@@ -366,147 +352,6 @@ static void a_follow_up_under_way_at_the_end_is_reported(void **state)
     sender_end(&fixture);
 }
 
-/* --- Private replies, and the next process --- */
-
-static void stall_the_answer(struct token *token, struct script_answer *answer, bool *has_effect)
-{
-    (void)has_effect;
-    if (strcmp(token->methods, "Pp") == 0)
-        answer->fate = SCRIPT_STALL;
-}
-
-static void stall_the_clearing(struct token *token, struct script_answer *answer, bool *has_effect)
-{
-    (void)has_effect;
-    if (strcmp(token->methods, "PpD") == 0)
-        answer->fate = SCRIPT_STALL;
-}
-
-static void reset_the_answer(struct token *token, struct script_answer *answer, bool *has_effect)
-{
-    *has_effect = strcmp(token->methods, "Pp") != 0;
-    answer->fate = *has_effect ? SCRIPT_ANSWER : SCRIPT_RESET;
-}
-
-static bool answer_was_tried(void *context)
-{
-    return ((const struct sender_fixture *)context)->tokens[0].tries == 2;
-}
-
-static bool clearing_was_tried(void *context)
-{
-    return ((const struct sender_fixture *)context)->tokens[0].tries == 3;
-}
-
-/* The process that was sending dies with its request under way, without a word; the next finds its
- * rows at once. */
-static void next_process_apologises(fault *stall, bool (*is_stalled)(void *context),
-                                    const char *methods, bool is_silent)
-{
-    struct sender_fixture fixture;
-    struct runner runner = { .fixture = &fixture, .is_silent = is_silent };
-    sender_begin(&fixture, stall);
-    fixture.rules.heartbeat_ms = FREE_MS;
-    sender_open(&fixture);
-    send_private_reply(&fixture, 0);
-    script_server_wait(fixture.server, is_stalled);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
-    struct outbox *killed = STEAL(fixture.outbox);
-    assert_int_equal(db_fixture_run(fixture.base.db, "DELETE FROM instance"), 0);
-    fixture.rules.heartbeat_ms = 20;
-    fixture.rules.poll_ms = 10;
-    sender_open(&fixture);
-    outbox_open_runs(fixture.outbox, run_now, &runner);
-    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
-    outbox_free(killed, 0);
-    outbox_close_runs(fixture.outbox);
-    sender_close(&fixture);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
-    assert_string_equal(fixture.tokens[0].methods, methods);
-    assert_int_equal(fixture.tokens[0].posts, 1);
-    assert_string_equal(fixture.tokens[0].last, is_silent ? "answer" : "sorry");
-    sender_end(&fixture);
-}
-
-static void a_private_answer_under_way_in_a_killed_process_is_apologised_for(void **state)
-{
-    (void)state;
-    next_process_apologises(stall_the_answer, answer_was_tried, "PpP", false);
-}
-
-static void a_private_answer_that_arrived_is_not_repeated_after_a_kill(void **state)
-{
-    (void)state;
-    next_process_apologises(stall_the_clearing, clearing_was_tried, "PpDP", false);
-}
-
-/* As for a click, whose message is not ours to overwrite. */
-static void without_words_for_it_an_uncertain_run_is_dead_all_the_same(void **state)
-{
-    (void)state;
-    next_process_apologises(stall_the_answer, answer_was_tried, "Pp", true);
-}
-
-static void a_private_answer_under_way_at_the_end_is_apologised_for_by_the_next(void **state)
-{
-    (void)state;
-    struct sender_fixture fixture;
-    struct runner runner = { .fixture = &fixture };
-    sender_begin(&fixture, stall_the_answer);
-    fixture.rules.poll_ms = 10;
-    sender_open(&fixture);
-    send_private_reply(&fixture, 0);
-    script_server_wait(fixture.server, answer_was_tried);
-    outbox_free(STEAL(fixture.outbox), 0);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued' AND is_started = 1"), 1);
-    sender_open(&fixture);
-    outbox_open_runs(fixture.outbox, run_now, &runner);
-    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
-    outbox_close_runs(fixture.outbox);
-    sender_close(&fixture);
-    assert_string_equal(fixture.tokens[0].methods, "PpP");
-    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN), 1);
-    sender_end(&fixture);
-}
-
-static void a_private_answer_that_arrived_is_done_when_the_process_ends(void **state)
-{
-    (void)state;
-    struct sender_fixture fixture;
-    sender_begin(&fixture, stall_the_clearing);
-    sender_open(&fixture);
-    send_private_reply(&fixture, 0);
-    script_server_wait(fixture.server, clearing_was_tried);
-    outbox_free(STEAL(fixture.outbox), 0);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
-    assert_string_equal(fixture.tokens[0].methods, "PpD");
-    sender_end(&fixture);
-}
-
-/* An operator's retry is the whole once more. */
-static void a_private_reply_that_was_lost_can_be_tried_again(void **state)
-{
-    (void)state;
-    struct sender_fixture fixture;
-    struct runner runner = { .fixture = &fixture };
-    sender_begin(&fixture, reset_the_answer);
-    fixture.rules.heartbeat_ms = 20;
-    fixture.rules.poll_ms = 10;
-    sender_open(&fixture);
-    outbox_open_runs(fixture.outbox, run_now, &runner);
-    send_private_reply(&fixture, 0);
-    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
-    int64_t id = db_fixture_number(fixture.base.db, "SELECT id FROM outbox");
-    int64_t now_ms = clock_wall_ms(&fixture.base.clock.clock);
-    assert_int_equal(outbox_admin_retry(fixture.base.db, id, now_ms, NULL), 0);
-    AWAIT_ROWS(&fixture, "state = 'done'", 1);
-    outbox_close_runs(fixture.outbox);
-    sender_close(&fixture);
-    assert_string_equal(fixture.tokens[0].methods, "PpPP");
-    assert_string_equal(fixture.tokens[0].last, "token-0 of request-000");
-    sender_end(&fixture);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,12 +366,6 @@ int main(void)
         cmocka_unit_test(what_a_killed_process_had_is_taken_over),
         cmocka_unit_test(a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process),
         cmocka_unit_test(a_follow_up_under_way_at_the_end_is_reported),
-        cmocka_unit_test(a_private_answer_under_way_in_a_killed_process_is_apologised_for),
-        cmocka_unit_test(a_private_answer_that_arrived_is_not_repeated_after_a_kill),
-        cmocka_unit_test(without_words_for_it_an_uncertain_run_is_dead_all_the_same),
-        cmocka_unit_test(a_private_answer_under_way_at_the_end_is_apologised_for_by_the_next),
-        cmocka_unit_test(a_private_answer_that_arrived_is_done_when_the_process_ends),
-        cmocka_unit_test(a_private_reply_that_was_lost_can_be_tried_again),
     };
     return cmocka_run_group_tests(tests, sender_setup, NULL);
 }
