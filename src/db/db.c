@@ -41,6 +41,8 @@ int db_open(struct db **out, const struct db_settings *settings, struct err *err
     struct str_view rest = { url.data + scheme->prefix.length, url.length - scheme->prefix.length };
     struct err unread;
     int result = scheme->open(&db, settings, rest, err ? err : &unread);
+    if (result == ERR_CONFIG)
+        err_wrap(err, "DATABASE_URL");
     if (result != 0)
         return result;
     db->metrics = settings->metrics;
