@@ -103,7 +103,7 @@ static int refuse_foreign(struct db *db, struct err *err)
     const struct db_statement statement = {
         .sql = "SELECT COUNT(*), COUNT(CASE WHEN relname = 'schema_migration' THEN 1 END) "
                "FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
-               "AND relkind IN ('r', 'p', 'v', 'm')",
+               "AND relkind IN ('r', 'p')",
         .expect = DB_ONE_ROW,
     };
     int result = db_query(db, &statement, &rows, err);
