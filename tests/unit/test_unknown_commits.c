@@ -32,7 +32,7 @@
 #define NOW_MS       INT64_C(1790000000000)
 #define REPEATS_MAX  50
 #define MESSAGES     10
-#define PEOPLE       25 /* who accept and claim */
+#define PEOPLE       15 /* who accept and claim */
 
 static const struct command plain = { .name = "plain" };
 
