@@ -5,6 +5,7 @@
 #include "db/migrate.h"
 #include "discord/command_json.h"
 #include "doctor/doctor.h"
+#include "importer/importer.h"
 #include "outbox_cli.h"
 #include "registration/register.h"
 #include "serve.h"
@@ -169,10 +170,25 @@ static int migrate(const struct config *config, const struct clock *clock, struc
     return result;
 }
 
+/* Both databases are named, so no setting is read. */
+static int run_import(int argument_count, char **arguments)
+{
+    struct import_options options;
+    struct system_clock clock;
+    struct err err = { 0 };
+    if (import_options_parse(argument_count, arguments, &options) != 0)
+        return EXIT_USAGE;
+    int result = system_clock_init(&clock, NULL, &err);
+    signal(SIGPIPE, SIG_IGN);
+    if (result == 0)
+        result = import_run(&options, &clock.clock, stderr, &err);
+    return result == 0 ? EXIT_CLEAN : complain(&err);
+}
+
 static int run_migrate(int argument_count, char **arguments)
 {
-    (void)argument_count;
-    (void)arguments;
+    if (argument_count > 0)
+        return run_import(argument_count, arguments);
     struct config config;
     struct system_clock clock;
     struct err err = { 0 };
@@ -272,7 +288,8 @@ static const struct sub_command sub_commands[] = {
     { "serve", run_serve, "", "serve Discord until SIGTERM" },
     { "worker", run_worker, "", "run and send what waits in a shared database, until SIGTERM" },
     { "check", run_check, "", "print the settings in force and what is wrong with them" },
-    { "migrate", run_migrate, "", "bring the database's schema up to date" },
+    { "migrate", run_migrate, "[--from sqlite:PATH --to postgresql://...]",
+      "bring the database's schema up to date, or move all of a stopped bot to PostgreSQL" },
     { "commands", run_commands, "[--json] [--owner]", "the commands as Discord registers them" },
     { "doctor", run_doctor, "[--url URL] [--json]", "check everything a serving bot depends on" },
     { "register", run_register, "[--guild ID] [--dry-run] [--prune] [--json]",

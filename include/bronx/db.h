@@ -53,9 +53,7 @@ struct db_statement {
  *
  * ERR_UNKNOWN (PostgreSQL only): the connection was lost when COMMIT had been sent and not
  * answered. The statements may have been committed, may be in a moment, or never. Every other error
- * means that nothing has happened. Who gets it runs the same statements again if they begin with
- * one that a unique key refuses the second time (it waits for the first run's end and then says
- * ERR_DUPLICATE), or are harmless to repeat; ledger_post does so for all money. */
+ * means that nothing has happened. db_settle finds out. */
 int db_query(struct db *db, const struct db_statement *statement, struct db_rows **rows,
              struct err *err) MUST_CHECK;
 
@@ -64,6 +62,17 @@ int db_query(struct db *db, const struct db_statement *statement, struct db_rows
  * failed statement's position is in err->index. Errors as for db_query. */
 int db_atomic(struct db *db, const struct db_statement *statements, int count,
               struct db_rows **results, struct err *err) MUST_CHECK;
+
+/* db_atomic for statements that may be run again: because repeating them is harmless, or because
+ * the first is an INSERT that a unique key refuses the second time, which waits for the first run's
+ * end and so, unlike a question, is never too early. Runs them until the outcome is known. What
+ * they return is not wanted. `*was_unknown` (may be NULL): an earlier run's outcome was not known,
+ * so an ERR_DUPLICATE may be of our own making.
+ *
+ * ERR_UNKNOWN is left only when the database has not come back meanwhile; the same statements, once
+ * more and later, tell. */
+int db_settle(struct db *db, const struct db_statement *statements, int count, bool *was_unknown,
+              struct err *err) MUST_CHECK;
 
 int db_rows_count(const struct db_rows *rows); /* 0 for NULL */
 int db_rows_columns(const struct db_rows *rows);

@@ -8,6 +8,9 @@
 #include "db/rules.h"
 #include "db/sqlite.h"
 
+/* The pool waits for the server before each, so more would be no use within an interaction. */
+#define SETTLE_RUNS_MAX 4
+
 struct scheme {
     struct str_view prefix;
     int (*open)(struct db **db, const struct db_settings *settings, struct str_view rest,
@@ -42,6 +45,8 @@ int db_open(struct db **out, const struct db_settings *settings, struct err *err
     struct str_view rest = { url.data + scheme->prefix.length, url.length - scheme->prefix.length };
     struct err unread;
     int result = scheme->open(&db, settings, rest, err ? err : &unread);
+    if (result == ERR_CONFIG)
+        err_wrap(err, "DATABASE_URL");
     if (result != 0)
         return result;
     db->metrics = settings->metrics;
@@ -130,6 +135,30 @@ int db_atomic(struct db *db, const struct db_statement *statements, int count,
     if (result != 0)
         return result;
     return leave(db, db->engine->atomic(db, statements, count, results, err));
+}
+
+/* The statements were judged, so an earlier run is over and was judged as well. */
+static bool is_decided(int code)
+{
+    return code == 0 || code == ERR_DUPLICATE || code == ERR_CHECK || code == ERR_EXPECTATION;
+}
+
+int db_settle(struct db *db, const struct db_statement *statements, int count, bool *was_unknown,
+              struct err *err)
+{
+    bool is_in_doubt = false;
+    int result = ERR_UNKNOWN;
+    for (int run = 0; run < SETTLE_RUNS_MAX && result == ERR_UNKNOWN; run++) {
+        result = db_atomic(db, statements, count, NULL, err);
+        is_in_doubt |= result == ERR_UNKNOWN;
+        if (is_in_doubt && result != ERR_UNKNOWN && !is_decided(result)) {
+            result = err_set(err, ERR_UNKNOWN, "a commit of unknown outcome can't be settled now");
+            break;
+        }
+    }
+    if (was_unknown)
+        *was_unknown = is_in_doubt;
+    return result;
 }
 
 int db_run_script(struct db *db, const char *script, const struct db_statement *record,

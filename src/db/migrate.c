@@ -10,7 +10,7 @@ static const char create_table[] = "CREATE TABLE IF NOT EXISTS schema_migration 
                                    " name TEXT NOT NULL,"
                                    " sha256 TEXT NOT NULL,"
                                    " applied_at BIGINT NOT NULL)";
-static const char select_applied[] =
+const char db_migrations_applied_sql[] =
     "SELECT version, name, sha256 FROM schema_migration ORDER BY version";
 static const char insert_applied[] =
     "INSERT INTO schema_migration (version, name, sha256, applied_at) VALUES ($1, $2, $3, $4)";
@@ -103,7 +103,7 @@ static int apply(struct db *db, const struct migration *migration, int64_t now_m
 static int read_applied(struct db *db, struct db_rows **applied, struct err *err)
 {
     struct db_statement nothing = { .sql = "SELECT 1", .expect = DB_ONE_ROW };
-    struct db_statement select = { .sql = select_applied };
+    struct db_statement select = { .sql = db_migrations_applied_sql };
     int result = db_run_script(db, create_table, &nothing, err);
     return result == 0 ? db_query(db, &select, applied, err) : result;
 }
@@ -172,18 +172,38 @@ int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms
     return result;
 }
 
+/* What applying `missing` and what follows would come to. */
+static void foresee(const struct migration *missing, const char *engine, int version,
+                    struct migration_result *out)
+{
+    *out = (struct migration_result){ .version_before = version, .version_after = version };
+    for (; missing->version != 0; missing = skip_others(missing + 1, engine)) {
+        out->version_after = missing->version;
+        out->applied_count++;
+    }
+}
+
 int db_migrations_pending(struct db *db, const struct migration *migrations,
                           struct migration_result *out, struct err *err)
 {
     const struct migration *missing = NULL;
+    int version;
     *out = (struct migration_result){ 0 };
-    int result = find_missing(db, migrations, &missing, &out->version_before, err);
-    if (result != 0)
-        return result;
-    out->version_after = out->version_before;
-    for (; missing->version != 0; missing = skip_others(missing + 1, db_engine_name(db))) {
-        out->version_after = missing->version;
-        out->applied_count++;
-    }
-    return 0;
+    int result = find_missing(db, migrations, &missing, &version, err);
+    if (result == 0)
+        foresee(missing, db_engine_name(db), version, out);
+    return result;
+}
+
+int db_migrations_compare(const struct migration *migrations, const char *engine,
+                          const struct db_rows *applied, struct migration_result *out,
+                          struct err *err)
+{
+    const struct migration *missing = NULL;
+    int rows = db_rows_count(applied);
+    *out = (struct migration_result){ 0 };
+    int result = compare_all(migrations, engine, applied, &missing, err);
+    if (result == 0)
+        foresee(missing, engine, rows > 0 ? (int)db_rows_int(applied, rows - 1, 0) : 0, out);
+    return result;
 }

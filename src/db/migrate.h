@@ -33,4 +33,11 @@ int db_migrate(struct db *db, const struct migration *migrations, int64_t now_ms
 int db_migrations_pending(struct db *db, const struct migration *migrations,
                           struct migration_result *result, struct err *err) MUST_CHECK;
 
+/* The same for a database that is read in another way than through struct db: `applied` is what
+ * db_migrations_applied_sql gives there. */
+extern const char db_migrations_applied_sql[];
+int db_migrations_compare(const struct migration *migrations, const char *engine,
+                          const struct db_rows *applied, struct migration_result *result,
+                          struct err *err) MUST_CHECK;
+
 #endif

@@ -64,7 +64,7 @@ static int add_options(struct postgres_target *target, const char *given, struct
     int length = snprintf(target->server_options, sizeof(target->server_options), "%s %s",
                           OUR_OPTIONS, given ? given : "");
     if (length < 0 || (size_t)length >= sizeof(target->server_options))
-        return err_set(err, ERR_CONFIG, "DATABASE_URL: its options are too long");
+        return err_set(err, ERR_CONFIG, "its options are too long");
     target->options_position = target->count;
     target->words[target->count] = "options";
     target->values[target->count++] = target->server_options;
@@ -86,7 +86,7 @@ static int fill_target(struct postgres_target *target, struct err *err)
         if (!value)
             continue;
         if (target->count >= TARGET_WORDS_MAX - 1)
-            return err_set(err, ERR_CONFIG, "DATABASE_URL: too many options");
+            return err_set(err, ERR_CONFIG, "too many options");
         target->words[target->count] = option->keyword;
         target->values[target->count++] = value;
     }
@@ -108,8 +108,8 @@ int postgres_target_new(struct postgres_target **out, const char *url, struct er
         result = err_set(err, ERR_MEMORY, "a connection string");
     else if (!target->options)
         result = err_set(err, ERR_CONFIG,
-                         "DATABASE_URL: can't be read; accepted is postgresql://USER:PASSWORD@HOST:"
-                         "PORT/DATABASE?OPTION=VALUE, special characters as %%XX");
+                         "can't be read; accepted is postgresql://USER:PASSWORD@HOST:PORT/"
+                         "DATABASE?OPTION=VALUE, special characters as %%XX");
     else
         result = fill_target(target, err);
     if (result != 0) {
@@ -298,6 +298,33 @@ static int wait_for_server(struct postgres_connection *connection, bool has_more
         return 0;
     connection->is_broken = true;
     return err_set(err, ERR_UNAVAILABLE, "the server did not answer within %d ms", silence_ms);
+}
+
+int postgres_connection_flush(struct postgres_connection *connection, int silence_ms,
+                              struct err *err)
+{
+    PGconn *handle = connection->handle;
+    int unsent;
+    while ((unsent = PQflush(handle)) > 0) {
+        int result = wait_for_server(connection, true, silence_ms, err);
+        if (result != 0)
+            return result;
+        /* A server that says what is wrong must be heard, or neither side goes on. */
+        if (PQconsumeInput(handle) != 1)
+            unsent = -1;
+        if (unsent < 0)
+            break;
+    }
+    return unsent == 0 ? 0 : postgres_connection_fail(handle, ERR_UNAVAILABLE, err);
+}
+
+int postgres_connection_hear(struct postgres_connection *connection, int silence_ms,
+                             struct err *err)
+{
+    int result = wait_for_server(connection, false, silence_ms, err);
+    if (result == 0 && PQconsumeInput(connection->handle) != 1)
+        result = postgres_connection_fail(connection->handle, ERR_UNAVAILABLE, err);
+    return result;
 }
 
 int postgres_connection_read(struct postgres_connection *connection, int silence_ms, PGresult **out,

@@ -70,6 +70,13 @@ int postgres_connection_ping(struct postgres_connection *connection, struct err 
 int postgres_connection_read(struct postgres_connection *connection, int silence_ms,
                              PGresult **result, struct err *err) MUST_CHECK;
 
+/* Sends all that libpq holds. ERR_UNAVAILABLE as above, and for a connection that is lost. */
+int postgres_connection_flush(struct postgres_connection *connection, int silence_ms,
+                              struct err *err) MUST_CHECK;
+/* Waits for something from the server and takes it in. */
+int postgres_connection_hear(struct postgres_connection *connection, int silence_ms,
+                             struct err *err) MUST_CHECK;
+
 void cleanup_pgresult(PGresult **result);
 
 #endif

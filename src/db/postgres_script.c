@@ -14,15 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The lock's number is ours for ever: "bronxbot" in ASCII. */
-#define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7093854883318755188)"
-
 /* A migration may take longer than any statement of a service, and wait for another's. */
 static const char *const openings[] = {
     "BEGIN",
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL lock_timeout = 0",
-    LOCK_SCHEMA,
+    POSTGRES_LOCK_SCHEMA,
 };
 
 static const char sql_keep_script[] = "SELECT set_config('bronxbot.migration', $1, true)";

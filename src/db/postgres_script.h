@@ -4,6 +4,10 @@
 
 #include "db/postgres_connection.h"
 
+/* Held until its transaction ends by whoever changes the schema or fills it. The lock's number is
+ * ours for ever: "bronxbot" in ASCII. */
+#define POSTGRES_LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7093854883318755188)"
+
 /* As one transaction: takes the lock of the schema, runs `record`, then all statements of
  * `script`. Whoever comes second with the same record gets ERR_DUPLICATE before anything of the
  * script was run. Errors say the line where the server does. */

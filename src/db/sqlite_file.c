@@ -33,8 +33,7 @@ static int resolve_new(struct sqlite_file *file, const char *path, struct err *e
     snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
              slash ? path : ".");
     if (name[0] == '\0')
-        return err_set(err, ERR_CONFIG, "DATABASE_URL: %s is a folder; accepted is sqlite:PATH",
-                       path);
+        return err_set(err, ERR_CONFIG, "%s is a folder; accepted is sqlite:PATH", path);
     if (!realpath(folder, file->path))
         return err_set_errno(err, ERR_UNAVAILABLE, errno, "folder of database %s", path);
     size_t length = strlen(file->path);
@@ -48,8 +47,7 @@ static int resolve(struct sqlite_file *file, struct str_view path, struct err *e
     char text[PATH_LONGEST + 1];
     if (path.length == 0 || path.length > PATH_LONGEST || path.data[0] == ':')
         return err_set(err, ERR_CONFIG,
-                       "DATABASE_URL: accepted is sqlite:PATH with the path of a "
-                       "file of 1 to %d bytes",
+                       "accepted is sqlite:PATH with the path of a file of 1 to %d bytes",
                        PATH_LONGEST);
     memcpy(text, path.data, path.length);
     text[path.length] = '\0';
@@ -59,10 +57,9 @@ static int resolve(struct sqlite_file *file, struct str_view path, struct err *e
         result = errno == ENOENT ? resolve_new(file, text, err)
                                  : err_set_errno(err, ERR_UNAVAILABLE, errno, "database %s", text);
     else if (stat(file->path, &status) != 0 || !S_ISREG(status.st_mode))
-        result = err_set(err, ERR_CONFIG, "DATABASE_URL: %s is not a file", text);
+        result = err_set(err, ERR_CONFIG, "%s is not a file", text);
     if (result == 0 && strlen(file->path) > PATH_LONGEST)
-        result = err_set(err, ERR_CONFIG, "DATABASE_URL: the whole path is longer than %d bytes",
-                         PATH_LONGEST);
+        result = err_set(err, ERR_CONFIG, "the whole path is longer than %d bytes", PATH_LONGEST);
     return result;
 }
 
@@ -117,6 +114,16 @@ int sqlite_file_claim(struct sqlite_file *file, struct str_view path, struct err
     if (result != 0)
         sqlite_file_release(file);
     return result;
+}
+
+int sqlite_file_claim_existing(struct sqlite_file *file, struct str_view path, struct err *err)
+{
+    file->lock_fd = -1;
+    int result = resolve(file, path, err);
+    /* Before the lock, which would leave a file of its own beside none. */
+    if (result == 0 && access(file->path, F_OK) != 0)
+        result = err_set_errno(err, ERR_CONFIG, errno, "database %s", file->path);
+    return result == 0 ? lock(file, err) : result;
 }
 
 void sqlite_file_release(struct sqlite_file *file)

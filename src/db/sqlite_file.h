@@ -16,6 +16,10 @@ struct sqlite_file {
  * none. ERR_CONFIG for a path that can't be one, ERR_UNAVAILABLE for the rest. */
 int sqlite_file_claim(struct sqlite_file *file, struct str_view path, struct err *err) MUST_CHECK;
 
+/* The same for a file that must be there: ERR_CONFIG when it is not. */
+int sqlite_file_claim_existing(struct sqlite_file *file, struct str_view path,
+                               struct err *err) MUST_CHECK;
+
 /* Lets go of the lock. The lock's file stays: who removes it takes it from under a new owner. */
 void sqlite_file_release(struct sqlite_file *file);
 

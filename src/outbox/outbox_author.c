@@ -190,7 +190,11 @@ static int store(struct outbox *outbox, const struct request *request,
         return result;
     const struct outbox_record row = make_row(outbox, request, target);
     struct db_statement statement = statement_of(outbox, &row, buf_view(&sealed));
-    result = db_query(outbox->settings.db, &statement, NULL, err);
+    bool was_unknown = false;
+    result = db_settle(outbox->settings.db, &statement, 1, &was_unknown, err);
+    /* A follow-up's key is its own: what is there already is this one. An edit just comes again. */
+    if (result == ERR_DUPLICATE && was_unknown)
+        result = 0;
     if (result == 0)
         announce(outbox, target);
     return result;

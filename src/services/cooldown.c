@@ -68,7 +68,7 @@ struct db_statement cooldown_statement(const struct call *call)
 int cooldown_use(struct call *call, struct err *err)
 {
     struct db_statement statement = cooldown_statement(call);
-    int result = db_query(call->services->db, &statement, NULL, err);
+    int result = db_settle(call->services->db, &statement, 1, NULL, err);
     if (result == 0)
         call->is_cooldown_used = true;
     return result;

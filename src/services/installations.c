@@ -47,7 +47,7 @@ static int record_authorization(struct db *db, const struct installation_change 
                           DB_INT(change->user_id), scopes },
           .parameter_count = 4 },
     };
-    return db_atomic(db, statements, change->guild_id != 0 ? 2 : 1, NULL, err);
+    return db_settle(db, statements, change->guild_id != 0 ? 2 : 1, NULL, err);
 }
 
 int installations_record(struct db *db, const struct installation_change *change, struct err *err)
@@ -58,7 +58,7 @@ int installations_record(struct db *db, const struct installation_change *change
         .parameter_count = 2,
     };
     int result = change->is_authorized ? record_authorization(db, change, err)
-                                       : db_query(db, &deauthorize, NULL, err);
+                                       : db_settle(db, &deauthorize, 1, NULL, err);
     return result == 0 ? 0 : err_wrap(err, "recording an installation");
 }
 

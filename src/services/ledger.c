@@ -39,8 +39,6 @@ static const char sql_transfer[] =
     "WHERE payer.owner_id = $5 AND payer.kind = $6 AND payee.owner_id = $7 AND payee.kind = $8";
 
 #define POST_STATEMENTS_MAX (2 + LEDGER_ALSO_MAX + 5 * LEDGER_TRANSFERS_MAX)
-/* The pool waits for the server before each, so more would be no use within an interaction. */
-#define POST_RUNS_MAX       4
 static_assert(POST_STATEMENTS_MAX <= DB_MAX_STATEMENTS, "a post fits one transaction");
 
 /* The statements of one post, and where its parts are. */
@@ -170,24 +168,6 @@ static int explain(const struct post *post, int code, const struct err *err)
     return code;
 }
 
-/* A commit whose answer was lost is settled by posting again: the entry's key refuses the second
- * one, and, unlike a question, waits until the first has ended. `*is_own` becomes false when an
- * earlier call had posted the entry. */
-static int post_until_known(struct db *db, const struct post *post, bool *is_own, struct err *err)
-{
-    bool was_unknown = false;
-    int result = ERR_UNKNOWN;
-    for (int run = 0; run < POST_RUNS_MAX && result == ERR_UNKNOWN; run++) {
-        result = db_atomic(db, post->statements, post->count, NULL, err);
-        was_unknown |= result == ERR_UNKNOWN;
-        bool is_in_doubt = result == ERR_UNAVAILABLE || result == ERR_BUSY;
-        if (was_unknown && is_in_doubt)
-            result = err_set(err, ERR_UNKNOWN, "a commit of unknown outcome can't be settled now");
-    }
-    *is_own = was_unknown || result != ERR_DUPLICATE;
-    return result;
-}
-
 int ledger_post(struct call *call, const struct ledger_entry *entry, struct ledger_receipt *receipt,
                 struct err *err)
 {
@@ -199,14 +179,15 @@ int ledger_post(struct call *call, const struct ledger_entry *entry, struct ledg
         return result;
     build(post, call, entry);
     struct err failure = { 0 };
-    bool is_own = true;
-    result = post_until_known(call->services->db, post, &is_own, &failure);
+    bool was_unknown = false;
+    /* The entry comes first: its key refuses a second run. */
+    result = db_settle(call->services->db, post->statements, post->count, &was_unknown, &failure);
     bool is_entry_taken = result == ERR_DUPLICATE && failure.index == 0;
     if (result == 0 || is_entry_taken) {
         int found = ledger_find(call, entry->operation, receipt, err);
         if (found < 0)
             return found;
-        receipt->is_repeat = !is_own;
+        receipt->is_repeat = is_entry_taken && !was_unknown;
         if (found == 1)
             return LEDGER_DONE;
         if (entry->grant)

@@ -1,14 +1,11 @@
 /* The invariants of all money, as queries that find what breaks them. */
 #include "bronx/ledger.h"
 
+#include "services/ledger_invariants.h"
+
 #include <inttypes.h>
 
-struct invariant {
-    const char *rule;
-    const char *sql; /* how many rows break it */
-};
-
-static const struct invariant invariants[] = {
+const struct ledger_invariant ledger_invariants[] = {
     { "all legs sum to zero", "SELECT COALESCE(SUM(amount), 0) FROM ledger_leg" },
     { "each entry's legs sum to zero",
       "SELECT COUNT(*) FROM (SELECT 1 FROM ledger_leg GROUP BY interaction_id, operation "
@@ -24,19 +21,21 @@ static const struct invariant invariants[] = {
       "SELECT COUNT(*) FROM account WHERE balance < 0 OR balance > balance_limit" },
     { "amounts are within 1..2^53-1",
       "SELECT COUNT(*) FROM ledger_transfer WHERE amount NOT BETWEEN 1 AND 9007199254740991" },
+    { NULL, NULL },
 };
 
 int ledger_verify(struct db *db, struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(invariants); i++) {
+    for (const struct ledger_invariant *invariant = ledger_invariants; invariant->rule;
+         invariant++) {
         CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-        struct db_statement statement = { .sql = invariants[i].sql, .expect = DB_ONE_ROW };
+        struct db_statement statement = { .sql = invariant->sql, .expect = DB_ONE_ROW };
         int result = db_query(db, &statement, &rows, err);
         if (result != 0)
             return err_wrap(err, "verifying the ledger");
         if (db_rows_int(rows, 0, 0) != 0)
             return err_set(err, ERR_INTERNAL, "the ledger breaks \"%s\" (%" PRId64 ")",
-                           invariants[i].rule, db_rows_int(rows, 0, 0));
+                           invariant->rule, db_rows_int(rows, 0, 0));
     }
     return 0;
 }

@@ -74,11 +74,18 @@ static struct str_view acceptance_key(int64_t user_id, char text[ACCEPTANCE_KEY_
     return str_from(text);
 }
 
+struct acceptance_load {
+    const struct call *call;
+    bool was_made; /* by this caller, and not by an earlier one */
+};
+
 static int load_acceptance(void *context, struct arena *arena, struct str_view *value,
                            struct err *err)
 {
     (void)arena;
-    const struct call *call = context;
+    struct acceptance_load *load = context;
+    const struct call *call = load->call;
+    load->was_made = true;
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     struct db_statement statement = {
         .sql = "SELECT 1 FROM tos_decision "
@@ -94,13 +101,21 @@ static int load_acceptance(void *context, struct arena *arena, struct str_view *
     return db_rows_count(rows) > 0 ? 1 : 0;
 }
 
+/* A remembered "no" is asked again: the acceptance may be a commit that nobody knew of when it was
+ * loaded. It costs a read for those only who are stopped anyway. */
 int tos_has_accepted(struct call *call, struct err *err)
 {
     char key[ACCEPTANCE_KEY_SIZE];
     struct str_view value;
+    struct acceptance_load load = { .call = call };
     int result = cache_get(call->services->cache, CACHE_USER,
-                           acceptance_key(call->interaction->user.id, key), load_acceptance, call,
+                           acceptance_key(call->interaction->user.id, key), load_acceptance, &load,
                            call->arena, &value, err);
+    if (result == 0 && !load.was_made) {
+        result = load_acceptance(&load, call->arena, &value, err);
+        if (result == 1)
+            tos_forget(call->services, call->interaction->user.id);
+    }
     return result < 0 ? err_wrap(err, "asking whether the terms were accepted") : result;
 }
 
@@ -145,7 +160,7 @@ static int accept_terms(struct call *call, bool *was_granted, struct err *err)
     if (result != LEDGER_ALREADY_GRANTED)
         return err_set(err, ERR_INTERNAL, "the welcome bonus was refused (%d)", result);
     /* The bonus is an earlier acceptance's; this one may be of newer terms. */
-    result = db_query(call->services->db, &decision, NULL, err);
+    result = db_settle(call->services->db, &decision, 1, NULL, err);
     return result != 0 ? err_wrap(err, "recording an acceptance") : 0;
 }
 
@@ -166,7 +181,7 @@ int tos_accept(struct call *call, bool *was_granted, struct err *err)
 int tos_decline(struct call *call, struct err *err)
 {
     struct db_statement decision = decision_statement(call, "declined");
-    int result = db_query(call->services->db, &decision, NULL, err);
+    int result = db_settle(call->services->db, &decision, 1, NULL, err);
     return result != 0 ? err_wrap(err, "recording a decline") : 0;
 }
 
@@ -186,7 +201,7 @@ int tos_block(struct call *call, struct str_view data, struct err *err)
             .parameter_count = 1,
         },
     };
-    int result = db_atomic(call->services->db, statements, ARRAY_LENGTH(statements), NULL, err);
+    int result = db_settle(call->services->db, statements, ARRAY_LENGTH(statements), NULL, err);
     return result != 0 ? err_wrap(err, "remembering a blocked command") : 0;
 }
 

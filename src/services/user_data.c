@@ -298,7 +298,7 @@ int user_data_erase(const struct services *services, int64_t user_id, struct err
                 .parameters = { DB_INT(user_id), DB_INT(alias) },
                 .parameter_count = table->is_aliased ? 2 : 1,
             };
-    int result = db_atomic(services->db, statements, count, NULL, err);
+    int result = db_settle(services->db, statements, count, NULL, err);
     /* After a failure, too: the commit may have happened and its answer been lost. */
     tos_forget(services, user_id);
     return result == 0 ? 0 : err_wrap(err, "erasing somebody");

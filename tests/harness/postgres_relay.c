@@ -36,6 +36,7 @@ struct harness_relay {
     int listener;
     int stop_fds[2];
     pthread_t thread;
+    long bytes_left; /* until the cut; 0: none is due */
     struct pair *pairs[PAIRS_MAX];
     int count;
 };
@@ -130,11 +131,21 @@ static bool pass_message(struct harness_relay *relay, struct pair *pair, struct 
     return send_bytes(stream->to, stream->bytes, length);
 }
 
+/* True when the cut is due with these bytes. */
+static bool is_cut(struct harness_relay *relay, long bytes)
+{
+    long left = __atomic_load_n(&relay->bytes_left, __ATOMIC_RELAXED);
+    if (left == 0)
+        return false;
+    __atomic_store_n(&relay->bytes_left, bytes < left ? left - bytes : 0, __ATOMIC_RELAXED);
+    return bytes >= left;
+}
+
 static bool pass(struct harness_relay *relay, struct pair *pair, struct stream *stream)
 {
     ssize_t got = recv(stream->from, stream->bytes + stream->length,
                        sizeof(stream->bytes) - stream->length, 0);
-    if (got <= 0)
+    if (got <= 0 || (stream == &pair->up && is_cut(relay, got)))
         return false;
     stream->length += (size_t)got;
     for (size_t length; (length = message_length(stream)) > 0;) {
@@ -203,6 +214,11 @@ struct harness_relay *harness_relay_start(const char *folder, const char *server
         return NULL;
     }
     return relay;
+}
+
+void harness_relay_cut_after(struct harness_relay *relay, long bytes)
+{
+    __atomic_store_n(&relay->bytes_left, bytes, __ATOMIC_RELAXED);
 }
 
 void harness_relay_stop(struct harness_relay *relay)

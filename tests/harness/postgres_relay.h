@@ -19,6 +19,8 @@ struct harness_relay;
  * `server_folder`. NULL when it can't. `choose` is asked at each COMMIT, by the relay's thread. */
 struct harness_relay *harness_relay_start(const char *folder, const char *server_folder,
                                           enum relay_fault (*choose)(void *context), void *context);
+/* The connection that sends them is cut when so many more bytes have gone to the server; once. */
+void harness_relay_cut_after(struct harness_relay *relay, long bytes);
 void harness_relay_stop(struct harness_relay *relay); /* NULL allowed */
 
 #endif

@@ -18,10 +18,15 @@ static int64_t fixture_monotonic_us(const struct clock *clock)
     return fixture_wall_ms(clock) * 1000;
 }
 
+void service_fixture_clock(struct service_fixture *fixture)
+{
+    fixture->clock = (struct clock){ fixture_wall_ms, fixture_monotonic_us };
+}
+
 int service_fixture_open_at(struct service_fixture *fixture, const char *url, int64_t now_ms)
 {
-    *fixture = (struct service_fixture){ .clock = { fixture_wall_ms, fixture_monotonic_us },
-                                         .now_ms = now_ms };
+    *fixture = (struct service_fixture){ .now_ms = now_ms };
+    service_fixture_clock(fixture);
     const struct db_settings settings = {
         .url = url, .pool_min = 1, .pool_max = 8, .clock = &fixture->clock
     };

@@ -21,6 +21,8 @@ struct service_fixture {
 int service_fixture_open(struct service_fixture *fixture);
 /* The same for the database at `url`, which is somebody else's; time stands at `now_ms`. */
 int service_fixture_open_at(struct service_fixture *fixture, const char *url, int64_t now_ms);
+/* Only the clock, which shows `now_ms`; nothing is opened. */
+void service_fixture_clock(struct service_fixture *fixture);
 void service_fixture_close(struct service_fixture *fixture);
 
 /* The first value of the first row. */

@@ -69,9 +69,14 @@ static void make_postgres(struct test_database *database)
 
 void test_database_new(struct test_database *database)
 {
+    test_database_new_on(database, test_engine_is_postgres());
+}
+
+void test_database_new_on(struct test_database *database, bool is_postgres)
+{
     const char *parent = getenv("TMPDIR");
     *database = (struct test_database){ 0 };
-    if (test_engine_is_postgres()) {
+    if (is_postgres) {
         make_postgres(database);
         return;
     }

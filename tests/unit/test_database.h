@@ -20,6 +20,8 @@ bool test_engine_is_postgres(void);
 
 /* Ends the program when it can't be made. */
 void test_database_new(struct test_database *database);
+/* On an engine of one's own choice. */
+void test_database_new_on(struct test_database *database, bool is_postgres);
 void test_database_remove(struct test_database *database); /* it must be closed */
 
 /* The server behind it, to be stopped and killed. */

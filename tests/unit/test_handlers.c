@@ -18,9 +18,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PAYER INT64_C(21)
-#define PAYEE INT64_C(22)
-#define BOT   INT64_C(23)
+#define PAYER     INT64_C(21)
+#define PAYEE     INT64_C(22)
+#define BOT       INT64_C(23)
+#define FILL_ROWS 10000
 
 static int64_t fresh_id(void)
 {
@@ -218,21 +219,26 @@ static handler *run_of(const struct command *command, const char *sub_command)
     return option->run;
 }
 
+/* In pieces, for a statement has five seconds, and the machine may be busy. */
 static void fill_ledger(struct router_fixture *fixture, int64_t user_id, int64_t rows)
 {
     static const char *const inserts[] = {
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) "
+        "WITH RECURSIVE n(i) AS (SELECT $2 UNION ALL SELECT i + 1 FROM n WHERE i < $3) "
         "INSERT INTO ledger_entry (interaction_id, operation, created_at) "
         "SELECT 1000000000 + i, 'test', 0 FROM n WHERE $1 > 0",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) "
+        "WITH RECURSIVE n(i) AS (SELECT $2 UNION ALL SELECT i + 1 FROM n WHERE i < $3) "
         "INSERT INTO ledger_transfer SELECT 1000000000 + i, 'test', 0, 1, a.id, 1, NULL, i "
         "FROM n, account a WHERE a.owner_id = $1 AND a.kind = 'wallet'",
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(inserts); i++) {
-        const struct db_statement statement = { .sql = inserts[i],
-                                                .parameters = { DB_INT(user_id), DB_INT(rows) },
-                                                .parameter_count = 2 };
-        assert_int_equal(db_query(fixture->base.db, &statement, NULL, NULL), 0);
+    for (int64_t from = 1; from <= rows; from += FILL_ROWS) {
+        int64_t to = from + FILL_ROWS - 1 < rows ? from + FILL_ROWS - 1 : rows;
+        for (size_t i = 0; i < ARRAY_LENGTH(inserts); i++) {
+            const struct db_statement statement = { .sql = inserts[i],
+                                                    .parameters = { DB_INT(user_id), DB_INT(from),
+                                                                    DB_INT(to) },
+                                                    .parameter_count = 3 };
+            assert_int_equal(db_query(fixture->base.db, &statement, NULL, NULL), 0);
+        }
     }
 }
 
