@@ -153,11 +153,16 @@ static enum part_state probe_database(void *context, struct buf *detail)
     if (!begin_probe(bot, detail))
         return PART_DOWN;
     int result = checker_ask(bot->db_checker, CHECK_PATIENCE_MS, &err);
+    bool takes_writes = db_takes_writes(bot->db);
     end_probe(bot);
-    if (result == 0)
+    if (result != 0) {
+        buf_append(detail, str_from(err_code_word(err.code)));
+        return PART_DOWN;
+    }
+    if (takes_writes)
         return PART_OK;
-    buf_append(detail, str_from(err_code_word(err.code)));
-    return PART_DOWN;
+    buf_append(detail, STR("it takes no writes: is its disk full?"));
+    return PART_DEGRADED;
 }
 
 static enum part_state probe_outbox(void *context, struct buf *detail)

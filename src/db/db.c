@@ -44,6 +44,8 @@ int db_open(struct db **out, const struct db_settings *settings, struct err *err
     if (result != 0)
         return result;
     db->metrics = settings->metrics;
+    db->log = settings->log;
+    write_health_init(&db->write_health);
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->is_quiet, NULL);
     *out = db;
@@ -66,6 +68,7 @@ void db_close(struct db *db)
     db_stop(db);
     pthread_mutex_destroy(&db->lock);
     pthread_cond_destroy(&db->is_quiet);
+    write_health_fini(&db->write_health);
     db->engine->close(db);
 }
 
@@ -80,8 +83,10 @@ static int enter(struct db *db, struct err *err)
 }
 
 /* Nothing of `db` may be touched afterwards: it may be gone. */
-static int leave(struct db *db, int result)
+static int leave(struct db *db, int result, bool is_write, const struct err *err)
 {
+    if (is_write)
+        write_health_note(&db->write_health, result, err, db->log);
     bool is_failure =
         result != 0 && result != ERR_DUPLICATE && result != ERR_CHECK && result != ERR_EXPECTATION;
     if (is_failure)
@@ -108,7 +113,8 @@ int db_query(struct db *db, const struct db_statement *statement, struct db_rows
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->query(db, statement, rows, err));
+    return leave(db, db->engine->query(db, statement, rows, err),
+                 !rules_may_only_read(statement->sql), err);
 }
 
 int db_atomic(struct db *db, const struct db_statement *statements, int count,
@@ -128,7 +134,7 @@ int db_atomic(struct db *db, const struct db_statement *statements, int count,
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->atomic(db, statements, count, results, err));
+    return leave(db, db->engine->atomic(db, statements, count, results, err), true, err);
 }
 
 int db_run_script(struct db *db, const char *script, const struct db_statement *record,
@@ -142,13 +148,18 @@ int db_run_script(struct db *db, const char *script, const struct db_statement *
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->run_script(db, script, record, err));
+    return leave(db, db->engine->run_script(db, script, record, err), true, err);
 }
 
 int db_check(struct db *db, struct err *err)
 {
     struct db_statement statement = { .sql = db->engine->check_sql, .expect = DB_ONE_ROW };
     return db_query(db, &statement, NULL, err);
+}
+
+bool db_takes_writes(const struct db *db)
+{
+    return write_health_is_good(&db->write_health);
 }
 
 bool db_is_exclusive(const struct db *db)
