@@ -171,6 +171,7 @@ static enum part_state probe_outbox(void *context, struct buf *detail)
         [OUTBOX_WELL] = "",
         [OUTBOX_LEASE_LOST] = "the database was away for too long: nothing is sent",
         [OUTBOX_SHUT] = "Discord wants silence: nothing is sent for a while",
+        [OUTBOX_UNREACHED] = "Discord can't be reached: messages wait",
     };
     struct bot *bot = context;
     if (!begin_probe(bot, detail))
