@@ -7,6 +7,7 @@
 
 #include "cache/cache.h"
 #include "commands.h"
+#include "core/checker.h"
 #include "core/executor.h"
 #include "core/supervisor.h"
 #include "core/system_clock.h"
@@ -38,6 +39,8 @@
 #define EXECUTOR_QUEUE_MAX   1024
 #define ADMIN_CONNECTIONS    32
 #define ADMIN_PARTS          3
+/* Who watches /readyz waits a few seconds; a database that says nothing for so long is down. */
+#define CHECK_PATIENCE_MS    1000
 
 static_assert(OUTBOX_KEY_BYTES == SERVER_KEY_BYTES,
               "the outbox's key is derived from the server's");
@@ -62,6 +65,7 @@ struct bot {
     struct server *admin_server;
     struct listener admin_listener;
     struct db *db;
+    struct checker *db_checker;
     struct cache *cache;
     struct chance chance;
     struct services services; /* services.outbox is stop_outbox's to free */
@@ -148,12 +152,17 @@ static enum part_state probe_database(void *context, struct buf *detail)
     struct err err = { 0 };
     if (!begin_probe(bot, detail))
         return PART_DOWN;
-    int result = db_check(bot->db, &err);
+    int result = checker_ask(bot->db_checker, CHECK_PATIENCE_MS, &err);
+    bool takes_writes = db_takes_writes(bot->db);
     end_probe(bot);
-    if (result == 0)
+    if (result != 0) {
+        buf_append(detail, str_from(err_code_word(err.code)));
+        return PART_DOWN;
+    }
+    if (takes_writes)
         return PART_OK;
-    buf_append(detail, str_from(err_code_word(err.code)));
-    return PART_DOWN;
+    buf_append(detail, STR("it takes no writes: is its disk full?"));
+    return PART_DEGRADED;
 }
 
 static enum part_state probe_outbox(void *context, struct buf *detail)
@@ -162,6 +171,7 @@ static enum part_state probe_outbox(void *context, struct buf *detail)
         [OUTBOX_WELL] = "",
         [OUTBOX_LEASE_LOST] = "the database was away for too long: nothing is sent",
         [OUTBOX_SHUT] = "Discord wants silence: nothing is sent for a while",
+        [OUTBOX_UNREACHED] = "Discord can't be reached: messages wait",
     };
     struct bot *bot = context;
     if (!begin_probe(bot, detail))
@@ -269,6 +279,12 @@ static void stop_admin(struct bot *bot)
     listener_release(&bot->admin_listener);
 }
 
+static int check_database(void *context, struct err *err)
+{
+    const struct bot *bot = context;
+    return db_check(bot->db, err);
+}
+
 static int start_database(struct bot *bot, struct err *err)
 {
     const struct db_settings settings = {
@@ -291,11 +307,14 @@ static int start_database(struct bot *bot, struct err *err)
     if (result == 0 && migrated.applied_count > 0)
         log_info(&bot->log, "database migrated", LOG_INT("from", migrated.version_before),
                  LOG_INT("to", migrated.version_after));
+    if (result == 0)
+        result = checker_new(&bot->db_checker, check_database, bot, err);
     return result;
 }
 
 static void stop_database(struct bot *bot)
 {
+    checker_free(bot->db_checker);
     db_close(bot->db);
 }
 

@@ -50,6 +50,8 @@ int db_open(struct db **out, const struct db_settings *settings, struct err *err
     if (result != 0)
         return result;
     db->metrics = settings->metrics;
+    db->log = settings->log;
+    write_health_init(&db->write_health);
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->is_quiet, NULL);
     *out = db;
@@ -72,6 +74,7 @@ void db_close(struct db *db)
     db_stop(db);
     pthread_mutex_destroy(&db->lock);
     pthread_cond_destroy(&db->is_quiet);
+    write_health_fini(&db->write_health);
     db->engine->close(db);
 }
 
@@ -86,8 +89,10 @@ static int enter(struct db *db, struct err *err)
 }
 
 /* Nothing of `db` may be touched afterwards: it may be gone. */
-static int leave(struct db *db, int result)
+static int leave(struct db *db, int result, bool is_write, const struct err *err)
 {
+    if (is_write)
+        write_health_note(&db->write_health, result, err, db->log);
     bool is_failure =
         result != 0 && result != ERR_DUPLICATE && result != ERR_CHECK && result != ERR_EXPECTATION;
     if (is_failure)
@@ -114,7 +119,8 @@ int db_query(struct db *db, const struct db_statement *statement, struct db_rows
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->query(db, statement, rows, err));
+    return leave(db, db->engine->query(db, statement, rows, err),
+                 !rules_may_only_read(statement->sql), err);
 }
 
 int db_atomic(struct db *db, const struct db_statement *statements, int count,
@@ -134,7 +140,7 @@ int db_atomic(struct db *db, const struct db_statement *statements, int count,
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->atomic(db, statements, count, results, err));
+    return leave(db, db->engine->atomic(db, statements, count, results, err), true, err);
 }
 
 /* The statements were judged, so an earlier run is over and was judged as well. */
@@ -172,7 +178,7 @@ int db_run_script(struct db *db, const char *script, const struct db_statement *
         result = enter(db, err);
     if (result != 0)
         return result;
-    return leave(db, db->engine->run_script(db, script, record, err));
+    return leave(db, db->engine->run_script(db, script, record, err), true, err);
 }
 
 int db_check(struct db *db, struct err *err)
@@ -211,6 +217,11 @@ bool db_call(const struct db *db, const char *channel, int64_t caller,
         .parameter_count = 2,
     };
     return true;
+}
+
+bool db_takes_writes(const struct db *db)
+{
+    return write_health_is_good(&db->write_health);
 }
 
 bool db_is_exclusive(const struct db *db)

@@ -8,6 +8,7 @@
 
 #include "core/log_sink.h"
 #include "core/metrics.h"
+#include "db/write_health.h"
 
 #include <pthread.h>
 
@@ -31,6 +32,10 @@ void db_close(struct db *db);
 
 /* One cheap statement through a reader: 0 while the database answers. */
 int db_check(struct db *db, struct err *err) MUST_CHECK;
+
+/* False while it answers but takes no writes (its disk is full, it is a standby), as far as the
+ * latest writes have shown. */
+bool db_takes_writes(const struct db *db);
 
 /* Runs a whole migration script and `record` (its row in schema_migration) as one transaction.
  * ERR_DUPLICATE when another process, which did the same, was faster. */
@@ -98,6 +103,8 @@ struct db_engine {
 struct db {
     const struct db_engine *engine;
     struct metrics *metrics;
+    struct log_sink *log;
+    struct write_health write_health;
     pthread_mutex_t lock; /* guards the following */
     pthread_cond_t is_quiet;
     int calls; /* under way */

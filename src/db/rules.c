@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_storable_text(struct str_view text)
 {
@@ -60,4 +61,17 @@ int rules_check_touched(const struct db_statement *statement, int64_t touched, s
     if (!expected)
         return 0;
     return err_set(err, ERR_EXPECTATION, "expected %s, got %" PRId64, expected, touched);
+}
+
+bool rules_may_only_read(const char *sql)
+{
+    static const struct str_view words[] = {
+        { "select", 6 }, { "with", 4 }, { "values", 6 }, { "pragma", 6 }, { "explain", 7 },
+    };
+    while (*sql == ' ' || *sql == '\n' || *sql == '\t')
+        sql++;
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        if (strncasecmp(sql, words[i].data, words[i].length) == 0)
+            return true;
+    return false;
 }

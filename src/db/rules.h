@@ -14,4 +14,7 @@ int rules_check_statement(const struct db_statement *statement, int index,
 int rules_check_touched(const struct db_statement *statement, int64_t touched,
                         struct err *err) MUST_CHECK;
 
+/* A guess by the first word; a WITH may write all the same. */
+bool rules_may_only_read(const char *sql);
+
 #endif

@@ -4,13 +4,13 @@
  * reader's transaction begins with its statement, after the commit. */
 #include "db/sqlite.h"
 
+#include "db/rules.h"
 #include "db/sqlite_file.h"
 #include "db/sqlite_reader.h"
 #include "db/sqlite_statement.h"
 #include "db/sqlite_writer.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 /* Far more than callers there are: each waits for its own batch. */
 #define QUEUE_MAX 1024
@@ -27,20 +27,6 @@ struct sqlite_db {
 static struct sqlite_db *of(struct db *db)
 {
     return CONTAINER_OF(db, struct sqlite_db, db);
-}
-
-/* A guess that spares writes the way over a reader; SQLite has the last word in read(). */
-static bool may_only_read(const char *sql)
-{
-    static const struct str_view words[] = {
-        { "select", 6 }, { "with", 4 }, { "values", 6 }, { "pragma", 6 }, { "explain", 7 },
-    };
-    while (*sql == ' ' || *sql == '\n' || *sql == '\t')
-        sql++;
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (strncasecmp(sql, words[i].data, words[i].length) == 0)
-            return true;
-    return false;
 }
 
 /* `*is_write` becomes true, and nothing has happened, when the statement belongs to the writer. */
@@ -66,7 +52,7 @@ static int query(struct db *db, const struct db_statement *statement, struct db_
                  struct err *err)
 {
     struct sqlite_db *self = of(db);
-    if (may_only_read(statement->sql)) {
+    if (rules_may_only_read(statement->sql)) {
         bool is_write = false;
         int64_t begin_us = clock_monotonic_us(self->clock);
         int result = read_rows(self, statement, rows, &is_write, err);

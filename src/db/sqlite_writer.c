@@ -57,9 +57,10 @@ struct sqlite_writer {
     bool is_stopping;
 
     struct sqlite_connection connection;
-    int wal_pages;         /* after the latest commit or checkpoint */
-    int next_checkpoint;   /* pages at which to try the next one */
-    bool has_lost_a_group; /* perhaps for want of space, which a checkpoint may give back */
+    int wal_pages;              /* after the latest commit or checkpoint */
+    int next_checkpoint;        /* pages at which to try the next one */
+    bool has_lost_a_group;      /* perhaps for want of space, which a checkpoint may give back */
+    bool is_checkpoint_failing; /* the log has it */
 };
 
 /* SQLite tells after each commit how long the WAL has become. */
@@ -307,10 +308,13 @@ static void checkpoint(struct sqlite_writer *writer, int mode)
         writer->wal_pages = 0;
     /* While a reader keeps the WAL from beginning anew, ask again only for more of it. */
     writer->next_checkpoint = writer->wal_pages + CHECKPOINT_PAGES;
-    if (status == SQLITE_OK || (status & 0xff) == SQLITE_BUSY)
+    if ((status & 0xff) == SQLITE_BUSY)
         return;
+    bool is_news = status != SQLITE_OK && !writer->is_checkpoint_failing;
+    writer->is_checkpoint_failing = status != SQLITE_OK;
     struct log log = log_of(writer->settings.log);
-    log_warning(&log, "checkpoint failed", LOG_TEXT("why", str_from(sqlite3_errmsg(handle))));
+    if (is_news)
+        log_warning(&log, "checkpoint failed", LOG_TEXT("why", str_from(sqlite3_errmsg(handle))));
 }
 
 static void checkpoint_if_due(struct sqlite_writer *writer, bool has_more_work)

@@ -269,7 +269,10 @@ enum outbox_condition outbox_condition(const struct outbox *outbox)
 {
     if (!journal_has_lease(outbox->journal))
         return OUTBOX_LEASE_LOST;
-    return atomic_load(&outbox->is_shut) ? OUTBOX_SHUT : OUTBOX_WELL;
+    if (atomic_load(&outbox->is_shut))
+        return OUTBOX_SHUT;
+    bool is_unreached = reach_is_away(&outbox->reach) && atomic_load(&outbox->count) > 0;
+    return is_unreached ? OUTBOX_UNREACHED : OUTBOX_WELL;
 }
 
 /* --- News --- */

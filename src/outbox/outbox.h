@@ -49,6 +49,7 @@ enum outbox_condition {
     OUTBOX_WELL,
     OUTBOX_LEASE_LOST, /* the database was away for too long: others may have the jobs */
     OUTBOX_SHUT,       /* Discord or Cloudflare wants silence from this address */
+    OUTBOX_UNREACHED,  /* Discord can't be reached, and something waits for it */
 };
 enum outbox_condition outbox_condition(const struct outbox *outbox);
 

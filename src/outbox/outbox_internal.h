@@ -6,6 +6,7 @@
 
 #include "outbox/outbox_floor.h"
 #include "outbox/outbox_job.h"
+#include "outbox/outbox_reach.h"
 
 #include <pthread.h>
 
@@ -29,6 +30,7 @@ struct outbox {
     atomic_ullong next_id;
     atomic_llong delay_ms; /* the operator's pause between requests, as the journal last read it */
     atomic_bool is_shut;   /* the limiter lets nothing through */
+    struct reach reach;
 
     pthread_mutex_t lock; /* guards the following */
     struct job *news, **news_end;

@@ -164,6 +164,7 @@ void jobs_judge(struct outbox *outbox, struct job *job)
     set_floor(outbox, job, now_us);
     tell_limiter(outbox, job, &error, now_us);
     count_429(outbox, response, &error);
+    reach_note(&outbox->reach, response, outbox->settings.log);
     act_on(outbox, job, &verdict, &error);
     rest_transfer_fini(&job->transfer);
 }

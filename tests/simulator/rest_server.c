@@ -102,13 +102,38 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     *state = NULL;
 }
 
+/* On the port it had before, if it had one. */
+static bool start_daemon(struct rest_server *server)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(server->port) };
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+            MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+        0, NULL, NULL, take_request, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+        MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_CONNECTION_LIMIT, 1024U,
+        MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U, MHD_OPTION_END);
+    return server->daemon != NULL;
+}
+
+/* Ends what is stalled or delayed, too. */
+static void stop_daemon(struct rest_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->is_stopping = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+}
+
 int rest_server_start(struct rest_server **server_out, const struct rest_server_settings *settings,
                       struct err *err)
 {
     struct rest_server *server = must_allocate(1, sizeof(*server));
     static const char no_key[] = "0000000000000000000000000000000000000000000000000000000000000000";
     const char *token = settings->bot_token ? settings->bot_token : REST_SERVER_BOT_TOKEN;
-    struct sockaddr_in address = { .sin_family = AF_INET };
     *server_out = NULL;
     server->application_id =
         settings->application_id ? settings->application_id : HARNESS_APPLICATION_ID;
@@ -123,14 +148,7 @@ int rest_server_start(struct rest_server **server_out, const struct rest_server_
     server->statistics.shortest_gap_us = INT64_MAX;
     pthread_mutex_init(&server->lock, NULL);
     thread_cond_init(&server->changed);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-            MHD_USE_SUPPRESS_DATE_NO_CLOCK,
-        0, NULL, NULL, take_request, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-        MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_CONNECTION_LIMIT, 1024U,
-        MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U, MHD_OPTION_END);
-    if (!server->daemon) {
+    if (!start_daemon(server)) {
         rest_server_stop(server);
         return err_set(err, ERR_IO, "the simulated REST API can't listen");
     }
@@ -157,12 +175,7 @@ void rest_server_stop(struct rest_server *server)
 {
     if (!server)
         return;
-    pthread_mutex_lock(&server->lock);
-    server->is_stopping = true;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
-    if (server->daemon)
-        MHD_stop_daemon(server->daemon);
+    stop_daemon(server);
     for (size_t i = server->change_next; i < server->change_count; i++)
         rest_change_free(&server->changes[i]);
     for (size_t i = 0; i < server->scope_count; i++)
@@ -185,6 +198,19 @@ void rest_server_stop(struct rest_server *server)
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);
+}
+
+void rest_server_close(struct rest_server *server)
+{
+    stop_daemon(server);
+    pthread_mutex_lock(&server->lock);
+    server->is_stopping = false;
+    pthread_mutex_unlock(&server->lock);
+}
+
+bool rest_server_reopen(struct rest_server *server)
+{
+    return start_daemon(server);
 }
 
 void rest_server_release(struct rest_server **server)

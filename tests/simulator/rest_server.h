@@ -78,6 +78,12 @@ int rest_server_start(struct rest_server **server, const struct rest_server_sett
 void rest_server_stop(struct rest_server *server);
 void rest_server_release(struct rest_server **server); /* fit for CLEANUP */
 
+/* Refuses connections, and cuts those there are, until it is opened again on its port. What is
+ * known is kept, and may be asked and told meanwhile. One thread at a time; false when the port is
+ * taken. */
+void rest_server_close(struct rest_server *server);
+bool rest_server_reopen(struct rest_server *server) MUST_CHECK;
+
 /* "http://127.0.0.1:40001/api/v10", until rest_server_stop. */
 const char *rest_server_url(const struct rest_server *server);
 uint16_t rest_server_port(const struct rest_server *server);
