@@ -42,6 +42,7 @@
 #define GENERAL_LINES   40
 #define LOG_MAX         ((size_t)16 * 1024 * 1024)
 #define SMALL_DISK      "size=12m"
+#define POSTGRES_DISK   "size=96m"
 
 void stage_pause(int milliseconds)
 {
@@ -177,9 +178,11 @@ static void *ask_in_turn(void *argument)
     int number;
     while (!atomic_load(&stage->is_over) &&
            (number = atomic_fetch_add(&stage->next, 1)) < DEGRADATION_QUESTIONS) {
-        /* What begins in a phase counts there, and so does what it meets in the next. */
         int phase = atomic_load(&stage->phase);
         ask(stage, client, number);
+        /* What was under way when the trouble began has met it. */
+        if (atomic_load(&stage->phase) == PHASE_TROUBLE)
+            phase = PHASE_TROUBLE;
         const struct question *question = &stage->questions[number];
         atomic_fetch_add(&stage->answers[phase][question->kind][question->answer], 1);
         stage_pause(ASK_PAUSE_MS);
@@ -256,7 +259,8 @@ static bool is_in_state(struct stage *stage, const char *part, const char *state
     CLEANUP(json_release) json_object *json = json_tokener_parse(answer.body.data);
     json_object *parts = json_object_object_get(json, "parts");
     json_object *found = json_object_object_get(json_object_object_get(parts, part), "state");
-    return found && strcmp(json_object_get_string(found), state) == 0;
+    const char *seen_state = json_object_get_string(found);
+    return state ? strcmp(seen_state, state) == 0 : strcmp(seen_state, "ok") != 0;
 }
 
 void stage_wait_state(struct stage *stage, const char *part, const char *state)
@@ -337,8 +341,10 @@ static void build_database(struct stage *stage)
 {
     unsigned parts = stage->trouble->parts;
     if (parts & STAGE_POSTGRES) {
-        if (!harness_postgres_start(&stage->postgres, false))
+        const char *disk = parts & STAGE_SMALL_DISK ? POSTGRES_DISK : NULL;
+        if (!harness_postgres_start_on(&stage->postgres, false, disk))
             fail_msg("no PostgreSQL");
+        snprintf(stage->disk, sizeof(stage->disk), "%s/data", stage->postgres.folder);
         snprintf(stage->database_url, sizeof(stage->database_url),
                  "postgresql://bronxbot@/postgres?host=%s", stage->postgres.folder);
         return;
@@ -411,11 +417,11 @@ static void dismantle(struct stage *stage)
 {
     http_client_free(stage->admin);
     rest_server_stop(stage->discord);
-    if (stage->disk[0])
-        umount2(stage->disk, MNT_DETACH);
-    harness_bot_fini(&stage->bot);
     if (stage->trouble->parts & STAGE_POSTGRES)
         harness_postgres_fini(&stage->postgres);
+    else if (stage->disk[0])
+        umount2(stage->disk, MNT_DETACH);
+    harness_bot_fini(&stage->bot);
     if (stage->trouble->parts & STAGE_REDIS)
         harness_redis_fini(&stage->redis);
     for (int i = 0; i < DEGRADATION_LINES_MAX; i++)
