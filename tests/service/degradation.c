@@ -373,14 +373,18 @@ static void build_redis(struct stage *stage)
     add_line(stage, must_format("REDIS_URL=%s", url));
 }
 
-static void build(struct stage *stage)
+static struct stage *build(const struct trouble *trouble)
 {
+    struct stage *stage = must_allocate(1, sizeof(*stage));
     /* So many askers on a busy machine may be late to say that the bot has answered. */
     struct rest_server_settings settings = { .close_ms = DEGRADATION_DEADLINE_MS };
     const struct harness_bot_options options = { .binary = BRONXBOT_BINARY,
                                                  .environment = (const char *const *)stage->lines };
     struct service_fixture fixture;
     struct err err = { 0 };
+    assert_true(sodium_init() >= 0);
+    stage->trouble = trouble;
+    stage->asker_count = count_askers();
     pthread_mutex_init(&stage->lock, NULL);
     if (harness_bot_init(&stage->bot, &options, &err) != 0)
         fail_msg("%s", err.message);
@@ -395,6 +399,7 @@ static void build(struct stage *stage)
     payments_prepare(&fixture, people_of(stage));
     service_fixture_close(&fixture);
     stage->admin = http_client_new(&stage->bot.admin_listen);
+    return stage;
 }
 
 static void launch(struct stage *stage)
@@ -595,7 +600,7 @@ static void assert_no_rule_was_broken(struct stage *stage)
 
 /* --- A row --- */
 
-static void go_through_trouble(struct stage *stage)
+static void begin_trouble(struct stage *stage)
 {
     const struct trouble *trouble = stage->trouble;
     stage_wait_state(stage, NULL, NULL);
@@ -604,6 +609,12 @@ static void go_through_trouble(struct stage *stage)
     trouble->begin(stage);
     if (trouble->part && !(trouble->flags & FLEETING))
         stage_wait_state(stage, trouble->part, trouble->state);
+}
+
+static void go_through_trouble(struct stage *stage)
+{
+    const struct trouble *trouble = stage->trouble;
+    begin_trouble(stage);
     if (trouble->end) {
         stage_wait_answers(stage, ASKED_IN_PHASE * stage->asker_count);
         trouble->end(stage);
@@ -625,11 +636,7 @@ static void stop_bot(struct stage *stage)
 
 void degradation_run(const struct trouble *trouble)
 {
-    struct stage *stage = must_allocate(1, sizeof(*stage));
-    stage->trouble = trouble;
-    stage->asker_count = count_askers();
-    assert_true(sodium_init() >= 0);
-    build(stage);
+    struct stage *stage = build(trouble);
     launch(stage);
     go_through_trouble(stage);
     assert_everybody_was_answered(stage);
@@ -646,5 +653,67 @@ void degradation_run(const struct trouble *trouble)
                   trouble->row, sum_answers(stage, ANSWER_NORMAL),
                   sum_answers(stage, ANSWER_DEFERRED), sum_answers(stage, ANSWER_POLITE), confirmed,
                   edits, (long long)(memory / 1000000));
+    dismantle(stage);
+}
+
+/* Until all rows of the outbox have ended. */
+static void wait_until_rows_have_ended(struct stage *stage)
+{
+    struct service_fixture fixture;
+    int64_t until_ms = now_ms() + DEGRADATION_WAIT_MS;
+    assert_int_equal(
+        service_fixture_open_at(&fixture, stage->database_url, harness_bot_now_ms(&stage->bot)), 0);
+    while (service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state <> 'done'") >
+           0) {
+        if (now_ms() > until_ms)
+            fail_msg("%s: rows are left over", stage->trouble->row);
+        stage_pause(LOOK_MS);
+    }
+    service_fixture_close(&fixture);
+}
+
+/* Told "deferred" while no row could be written: those alone end with the process. */
+static int assert_what_had_a_row_arrives(struct stage *stage)
+{
+    CLEANUP(buf_free) struct buf log = { 0 };
+    int arrived = 0, missing = 0, unstored = 0;
+    read_log(stage, &log);
+    struct str_view rest = buf_view(&log), line;
+    while (str_split(&rest, '\n', &line))
+        unstored += has(line, "reason=not_stored");
+    for (int i = 0; i < DEGRADATION_QUESTIONS; i++) {
+        const struct question *question = &stage->questions[i];
+        if (question->answer != ANSWER_DEFERRED)
+            continue;
+        bool is_there = rest_server_edits(stage->discord, question->id) > 0 ||
+                        rest_server_follow_ups(stage->discord, question->id) > 0;
+        arrived += is_there;
+        missing += !is_there;
+    }
+    if (missing > unstored)
+        fail_msg("%s: %d edits are missing, but only %d are in the log as not stored",
+                 stage->trouble->row, missing, unstored);
+    print_message("%-20s %d edits arrived, %d ended with the process\n", stage->trouble->row,
+                  arrived, missing);
+    return arrived;
+}
+
+void degradation_run_stop(const struct trouble *trouble)
+{
+    struct err err = { 0 };
+    struct stage *stage = build(trouble);
+    launch(stage);
+    begin_trouble(stage);
+    stage_wait_answers(stage, ASKED_IN_PHASE * stage->asker_count);
+    stop_asking(stage);
+    stop_bot(stage);
+    rest_server_bot_was_killed(stage->discord);
+    trouble->end(stage);
+    if (harness_bot_launch(&stage->bot, &err) != 0)
+        fail_msg("%s", err.message);
+    wait_until_rows_have_ended(stage);
+    assert_true(assert_what_had_a_row_arrives(stage) > 0);
+    stop_bot(stage);
+    assert_true(assert_no_coin_was_lost(stage) > 0);
     dismantle(stage);
 }

@@ -91,9 +91,13 @@ struct trouble {
 /* One table for each part, ended by a row without a name. */
 extern const struct trouble redis_troubles[], postgres_troubles[], disk_troubles[],
     discord_troubles[];
+extern const struct trouble stop_meanwhile;
 
 /* Lives through one row. */
 void degradation_run(const struct trouble *trouble);
+
+/* The same, but the bot is stopped before the trouble ends, and started again after. */
+void degradation_run_stop(const struct trouble *trouble);
 
 /* --- For `begin` and `end` --- */
 

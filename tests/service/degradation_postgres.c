@@ -8,11 +8,9 @@
 
 #include <cmocka.h>
 
-#define APOLOGIES_SEEN 3
-#define SETTLE_MS      500
-#define FLAPS          3
-#define FLAP_MS        400
-#define FROZEN_MS      5000
+#define FLAPS     3
+#define FLAP_MS   400
+#define FROZEN_MS 5000
 
 static void stop(struct stage *stage)
 {
@@ -45,22 +43,6 @@ static void flap(struct stage *stage)
     }
 }
 
-/* The WAL is written over for a while; when it must grow the server may go down altogether. */
-static void fill(struct stage *stage)
-{
-    stage_fill_disk(stage, stage->disk);
-    stage_wait_apologies(stage, APOLOGIES_SEEN);
-}
-
-/* It may have given up to start again, which is for its supervisor to do. */
-static void make_room(struct stage *stage)
-{
-    stage_free_disk(stage, stage->disk);
-    stage_pause(SETTLE_MS);
-    if (!harness_postgres_is_running(&stage->postgres))
-        start(stage);
-}
-
 const struct trouble postgres_troubles[] = {
     { .row = "PostgreSQL down",
       .parts = STAGE_POSTGRES,
@@ -85,11 +67,16 @@ const struct trouble postgres_troubles[] = {
       .says = "warning PostgreSQL can't be reached",
       .says_max = FLAPS,
       .begin = flap },
-    { .row = "PostgreSQL's disk full",
-      .parts = STAGE_POSTGRES | STAGE_SMALL_DISK,
-      .flags = APOLOGIES,
-      .part = "database",
-      .begin = fill,
-      .end = make_room },
     { .row = NULL },
+};
+
+/* What the table's introduction says about a stop. */
+const struct trouble stop_meanwhile = {
+    .row = "(a stop meanwhile)",
+    .parts = STAGE_POSTGRES,
+    .flags = APOLOGIES,
+    .part = "database",
+    .state = "down",
+    .begin = freeze,
+    .end = thaw,
 };
