@@ -72,6 +72,12 @@ static int people_of(const struct stage *stage)
     return stage->asker_count * PEOPLE_OF_ASKER;
 }
 
+static const char *const question_words[QUESTION_KINDS] = {
+    [ASK_PING] = "PING",        [ASK_HELP] = "/help",
+    [ASK_BALANCE] = "/balance", [ASK_EXPORT] = "/privacy export",
+    [ASK_PAY] = "/pay",
+};
+
 static const enum question_kind turns[] = {
     ASK_PING, ASK_PAY, ASK_BALANCE, ASK_PAY, ASK_EXPORT, ASK_PAY, ASK_HELP, ASK_BALANCE,
 };
@@ -127,11 +133,10 @@ static enum answer_kind judge(enum question_kind kind, struct str_view body)
 static void note_wrong(struct stage *stage, const struct question *question, int64_t took_ms,
                        const struct http_answer *answer)
 {
-    static const char *const kinds[] = { "PING", "/help", "/balance", "/privacy export", "/pay" };
     pthread_mutex_lock(&stage->lock);
     if (!stage->first_wrong[0])
         snprintf(stage->first_wrong, sizeof(stage->first_wrong),
-                 "%s in phase %d after %" PRId64 " ms: %d %.600s", kinds[question->kind],
+                 "%s in phase %d after %" PRId64 " ms: %d %.600s", question_words[question->kind],
                  atomic_load(&stage->phase), took_ms, answer->status,
                  answer->body.data ? answer->body.data : "");
     pthread_mutex_unlock(&stage->lock);
@@ -445,6 +450,15 @@ static int sum_answers(struct stage *stage, enum answer_kind answer)
     return count;
 }
 
+/* Whether people who ask this may be asked to try again. */
+static bool may_apologise(const struct trouble *trouble, int phase, int kind)
+{
+    if (phase != PHASE_TROUBLE || !(trouble->flags & APOLOGIES))
+        return false;
+    return kind == ASK_PAY || kind == ASK_EXPORT ||
+           (kind == ASK_BALANCE && !(trouble->flags & READS_GO_ON));
+}
+
 static void assert_everybody_was_answered(struct stage *stage)
 {
     const struct trouble *trouble = stage->trouble;
@@ -452,15 +466,13 @@ static void assert_everybody_was_answered(struct stage *stage)
         fail_msg("%s: %d wrong answers; %s", trouble->row, sum_answers(stage, ANSWER_WRONG),
                  stage->first_wrong);
     for (int phase = 0; phase < PHASES; phase++) {
-        bool may_apologise = phase == PHASE_TROUBLE && (trouble->flags & APOLOGIES);
-        for (int kind = 0; kind < QUESTION_KINDS; kind++) {
-            const atomic_int *answers = stage->answers[phase][kind];
-            bool is_pinged = kind != ASK_PING || atomic_load(&answers[ANSWER_NORMAL]) > 0;
-            if (atomic_load(&answers[ANSWER_POLITE]) > 0 && !may_apologise)
-                fail_msg("%s: in phase %d people were asked to try again", trouble->row, phase);
-            if (!is_pinged)
-                fail_msg("%s: no PING in phase %d", trouble->row, phase);
-        }
+        if (atomic_load(&stage->answers[phase][ASK_PING][ANSWER_NORMAL]) == 0)
+            fail_msg("%s: no PING in phase %d", trouble->row, phase);
+        for (int kind = 0; kind < QUESTION_KINDS; kind++)
+            if (atomic_load(&stage->answers[phase][kind][ANSWER_POLITE]) > 0 &&
+                !may_apologise(trouble, phase, kind))
+                fail_msg("%s: %s in phase %d was asked to try again", trouble->row,
+                         question_words[kind], phase);
     }
 }
 

@@ -71,9 +71,9 @@ struct stage {
 /* --- Rows --- */
 
 enum trouble_flag {
-    APOLOGIES = 1, /* people may be asked to try again while it lasts */
-    DEAF = 2,      /* edits can't arrive while it lasts */
-    FLEETING = 4,  /* /readyz need not have noticed */
+    APOLOGIES = 1,   /* people may be asked to try again while it lasts, ... */
+    READS_GO_ON = 2, /* ... but not if they only want to look */
+    FLEETING = 4,    /* /readyz need not have noticed */
 };
 
 struct trouble {
