@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -122,10 +123,19 @@ static bool have_template(const char *programs)
     return result;
 }
 
+static bool mount_disk(const struct harness_postgres *server)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/data", server->folder);
+    return mkdir(path, 0700) == 0 && mount("none", path, "tmpfs", 0, server->disk) == 0;
+}
+
 static bool copy_template(const struct harness_postgres *server)
 {
     char line[2 * PATH_MAX];
-    snprintf(line, sizeof(line), "cp -a --reflink=auto %s %s/data", TEST_POSTGRES_TEMPLATE,
+    if (server->disk && !mount_disk(server))
+        return complain("mounting its disk");
+    snprintf(line, sizeof(line), "cp -aT --reflink=auto %s %s/data", TEST_POSTGRES_TEMPLATE,
              server->folder);
     return run(line) == 0 || complain("copying the template");
 }
@@ -241,8 +251,13 @@ bool harness_postgres_restart(struct harness_postgres *server)
 
 bool harness_postgres_start(struct harness_postgres *server, bool has_fsync)
 {
+    return harness_postgres_start_on(server, has_fsync, NULL);
+}
+
+bool harness_postgres_start_on(struct harness_postgres *server, bool has_fsync, const char *disk)
+{
     char programs[PATH_MAX];
-    *server = (struct harness_postgres){ .has_fsync = has_fsync, .watcher_fd = -1 };
+    *server = (struct harness_postgres){ .has_fsync = has_fsync, .disk = disk, .watcher_fd = -1 };
     return find_programs(programs) && have_template(programs) && make_folder(server->folder) &&
            start_watcher(server) && copy_template(server) && harness_postgres_restart(server);
 }
@@ -252,6 +267,13 @@ static void wait_for_end(struct harness_postgres *server)
     while (waitpid(server->process, NULL, 0) < 0 && errno == EINTR)
         continue;
     server->process = 0;
+}
+
+bool harness_postgres_is_running(struct harness_postgres *server)
+{
+    if (server->process > 0 && waitpid(server->process, NULL, WNOHANG) != 0)
+        server->process = 0;
+    return server->process > 0;
 }
 
 void harness_postgres_stop(struct harness_postgres *server)
@@ -294,6 +316,11 @@ void harness_postgres_fini(struct harness_postgres *server)
     if (server->process > 0) {
         kill(server->process, SIGQUIT); /* at once: nobody needs the data */
         wait_for_end(server);
+    }
+    if (server->disk) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%s/data", server->folder);
+        umount2(path, MNT_DETACH);
     }
     if (server->watcher > 0) {
         close(server->watcher_fd);

@@ -15,12 +15,20 @@ struct harness_postgres {
     int watcher_fd;                     /* closed by our end, which removes the folder */
     pid_t watcher;
     bool has_fsync;
+    const char *disk; /* see harness_postgres_start_on */
 };
 
 /* Starts an empty server (role "bronxbot", database "postgres", no password) and returns when it
  * takes connections. False, with a line on stderr, when it can't. Without `has_fsync` it is faster
  * and forgets what it had when the machine, not it, is killed. */
 bool harness_postgres_start(struct harness_postgres *server, bool has_fsync);
+
+/* The same with its data on a small file system of its own, mounted with these options of tmpfs
+ * ("size=96m"); NULL: without. The caller may mount. */
+bool harness_postgres_start_on(struct harness_postgres *server, bool has_fsync, const char *disk);
+
+/* False when it has ended by itself. */
+bool harness_postgres_is_running(struct harness_postgres *server);
 
 /* Stops it like an operator does, and starts it again with the same data. */
 void harness_postgres_stop(struct harness_postgres *server);

@@ -42,6 +42,7 @@
 #define GENERAL_LINES   40
 #define LOG_MAX         ((size_t)16 * 1024 * 1024)
 #define SMALL_DISK      "size=12m"
+#define POSTGRES_DISK   "size=96m"
 
 void stage_pause(int milliseconds)
 {
@@ -70,6 +71,12 @@ static int people_of(const struct stage *stage)
 {
     return stage->asker_count * PEOPLE_OF_ASKER;
 }
+
+static const char *const question_words[QUESTION_KINDS] = {
+    [ASK_PING] = "PING",        [ASK_HELP] = "/help",
+    [ASK_BALANCE] = "/balance", [ASK_EXPORT] = "/privacy export",
+    [ASK_PAY] = "/pay",
+};
 
 static const enum question_kind turns[] = {
     ASK_PING, ASK_PAY, ASK_BALANCE, ASK_PAY, ASK_EXPORT, ASK_PAY, ASK_HELP, ASK_BALANCE,
@@ -126,11 +133,10 @@ static enum answer_kind judge(enum question_kind kind, struct str_view body)
 static void note_wrong(struct stage *stage, const struct question *question, int64_t took_ms,
                        const struct http_answer *answer)
 {
-    static const char *const kinds[] = { "PING", "/help", "/balance", "/privacy export", "/pay" };
     pthread_mutex_lock(&stage->lock);
     if (!stage->first_wrong[0])
         snprintf(stage->first_wrong, sizeof(stage->first_wrong),
-                 "%s in phase %d after %" PRId64 " ms: %d %.600s", kinds[question->kind],
+                 "%s in phase %d after %" PRId64 " ms: %d %.600s", question_words[question->kind],
                  atomic_load(&stage->phase), took_ms, answer->status,
                  answer->body.data ? answer->body.data : "");
     pthread_mutex_unlock(&stage->lock);
@@ -177,9 +183,11 @@ static void *ask_in_turn(void *argument)
     int number;
     while (!atomic_load(&stage->is_over) &&
            (number = atomic_fetch_add(&stage->next, 1)) < DEGRADATION_QUESTIONS) {
-        /* What begins in a phase counts there, and so does what it meets in the next. */
         int phase = atomic_load(&stage->phase);
         ask(stage, client, number);
+        /* What was under way when the trouble began has met it. */
+        if (atomic_load(&stage->phase) == PHASE_TROUBLE)
+            phase = PHASE_TROUBLE;
         const struct question *question = &stage->questions[number];
         atomic_fetch_add(&stage->answers[phase][question->kind][question->answer], 1);
         stage_pause(ASK_PAUSE_MS);
@@ -256,7 +264,8 @@ static bool is_in_state(struct stage *stage, const char *part, const char *state
     CLEANUP(json_release) json_object *json = json_tokener_parse(answer.body.data);
     json_object *parts = json_object_object_get(json, "parts");
     json_object *found = json_object_object_get(json_object_object_get(parts, part), "state");
-    return found && strcmp(json_object_get_string(found), state) == 0;
+    const char *seen_state = json_object_get_string(found);
+    return state ? strcmp(seen_state, state) == 0 : strcmp(seen_state, "ok") != 0;
 }
 
 void stage_wait_state(struct stage *stage, const char *part, const char *state)
@@ -337,8 +346,10 @@ static void build_database(struct stage *stage)
 {
     unsigned parts = stage->trouble->parts;
     if (parts & STAGE_POSTGRES) {
-        if (!harness_postgres_start(&stage->postgres, false))
+        const char *disk = parts & STAGE_SMALL_DISK ? POSTGRES_DISK : NULL;
+        if (!harness_postgres_start_on(&stage->postgres, false, disk))
             fail_msg("no PostgreSQL");
+        snprintf(stage->disk, sizeof(stage->disk), "%s/data", stage->postgres.folder);
         snprintf(stage->database_url, sizeof(stage->database_url),
                  "postgresql://bronxbot@/postgres?host=%s", stage->postgres.folder);
         return;
@@ -367,14 +378,18 @@ static void build_redis(struct stage *stage)
     add_line(stage, must_format("REDIS_URL=%s", url));
 }
 
-static void build(struct stage *stage)
+static struct stage *build(const struct trouble *trouble)
 {
+    struct stage *stage = must_allocate(1, sizeof(*stage));
     /* So many askers on a busy machine may be late to say that the bot has answered. */
     struct rest_server_settings settings = { .close_ms = DEGRADATION_DEADLINE_MS };
     const struct harness_bot_options options = { .binary = BRONXBOT_BINARY,
                                                  .environment = (const char *const *)stage->lines };
     struct service_fixture fixture;
     struct err err = { 0 };
+    assert_true(sodium_init() >= 0);
+    stage->trouble = trouble;
+    stage->asker_count = count_askers();
     pthread_mutex_init(&stage->lock, NULL);
     if (harness_bot_init(&stage->bot, &options, &err) != 0)
         fail_msg("%s", err.message);
@@ -389,6 +404,7 @@ static void build(struct stage *stage)
     payments_prepare(&fixture, people_of(stage));
     service_fixture_close(&fixture);
     stage->admin = http_client_new(&stage->bot.admin_listen);
+    return stage;
 }
 
 static void launch(struct stage *stage)
@@ -411,11 +427,11 @@ static void dismantle(struct stage *stage)
 {
     http_client_free(stage->admin);
     rest_server_stop(stage->discord);
-    if (stage->disk[0])
-        umount2(stage->disk, MNT_DETACH);
-    harness_bot_fini(&stage->bot);
     if (stage->trouble->parts & STAGE_POSTGRES)
         harness_postgres_fini(&stage->postgres);
+    else if (stage->disk[0])
+        umount2(stage->disk, MNT_DETACH);
+    harness_bot_fini(&stage->bot);
     if (stage->trouble->parts & STAGE_REDIS)
         harness_redis_fini(&stage->redis);
     for (int i = 0; i < DEGRADATION_LINES_MAX; i++)
@@ -434,6 +450,15 @@ static int sum_answers(struct stage *stage, enum answer_kind answer)
     return count;
 }
 
+/* Whether people who ask this may be asked to try again. */
+static bool may_apologise(const struct trouble *trouble, int phase, int kind)
+{
+    if (phase != PHASE_TROUBLE || !(trouble->flags & APOLOGIES))
+        return false;
+    return kind == ASK_PAY || kind == ASK_EXPORT ||
+           (kind == ASK_BALANCE && !(trouble->flags & READS_GO_ON));
+}
+
 static void assert_everybody_was_answered(struct stage *stage)
 {
     const struct trouble *trouble = stage->trouble;
@@ -441,15 +466,13 @@ static void assert_everybody_was_answered(struct stage *stage)
         fail_msg("%s: %d wrong answers; %s", trouble->row, sum_answers(stage, ANSWER_WRONG),
                  stage->first_wrong);
     for (int phase = 0; phase < PHASES; phase++) {
-        bool may_apologise = phase == PHASE_TROUBLE && (trouble->flags & APOLOGIES);
-        for (int kind = 0; kind < QUESTION_KINDS; kind++) {
-            const atomic_int *answers = stage->answers[phase][kind];
-            bool is_pinged = kind != ASK_PING || atomic_load(&answers[ANSWER_NORMAL]) > 0;
-            if (atomic_load(&answers[ANSWER_POLITE]) > 0 && !may_apologise)
-                fail_msg("%s: in phase %d people were asked to try again", trouble->row, phase);
-            if (!is_pinged)
-                fail_msg("%s: no PING in phase %d", trouble->row, phase);
-        }
+        if (atomic_load(&stage->answers[phase][ASK_PING][ANSWER_NORMAL]) == 0)
+            fail_msg("%s: no PING in phase %d", trouble->row, phase);
+        for (int kind = 0; kind < QUESTION_KINDS; kind++)
+            if (atomic_load(&stage->answers[phase][kind][ANSWER_POLITE]) > 0 &&
+                !may_apologise(trouble, phase, kind))
+                fail_msg("%s: %s in phase %d was asked to try again", trouble->row,
+                         question_words[kind], phase);
     }
 }
 
@@ -589,7 +612,7 @@ static void assert_no_rule_was_broken(struct stage *stage)
 
 /* --- A row --- */
 
-static void go_through_trouble(struct stage *stage)
+static void begin_trouble(struct stage *stage)
 {
     const struct trouble *trouble = stage->trouble;
     stage_wait_state(stage, NULL, NULL);
@@ -598,6 +621,12 @@ static void go_through_trouble(struct stage *stage)
     trouble->begin(stage);
     if (trouble->part && !(trouble->flags & FLEETING))
         stage_wait_state(stage, trouble->part, trouble->state);
+}
+
+static void go_through_trouble(struct stage *stage)
+{
+    const struct trouble *trouble = stage->trouble;
+    begin_trouble(stage);
     if (trouble->end) {
         stage_wait_answers(stage, ASKED_IN_PHASE * stage->asker_count);
         trouble->end(stage);
@@ -619,11 +648,7 @@ static void stop_bot(struct stage *stage)
 
 void degradation_run(const struct trouble *trouble)
 {
-    struct stage *stage = must_allocate(1, sizeof(*stage));
-    stage->trouble = trouble;
-    stage->asker_count = count_askers();
-    assert_true(sodium_init() >= 0);
-    build(stage);
+    struct stage *stage = build(trouble);
     launch(stage);
     go_through_trouble(stage);
     assert_everybody_was_answered(stage);
@@ -640,5 +665,67 @@ void degradation_run(const struct trouble *trouble)
                   trouble->row, sum_answers(stage, ANSWER_NORMAL),
                   sum_answers(stage, ANSWER_DEFERRED), sum_answers(stage, ANSWER_POLITE), confirmed,
                   edits, (long long)(memory / 1000000));
+    dismantle(stage);
+}
+
+/* Until all rows of the outbox have ended. */
+static void wait_until_rows_have_ended(struct stage *stage)
+{
+    struct service_fixture fixture;
+    int64_t until_ms = now_ms() + DEGRADATION_WAIT_MS;
+    assert_int_equal(
+        service_fixture_open_at(&fixture, stage->database_url, harness_bot_now_ms(&stage->bot)), 0);
+    while (service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state <> 'done'") >
+           0) {
+        if (now_ms() > until_ms)
+            fail_msg("%s: rows are left over", stage->trouble->row);
+        stage_pause(LOOK_MS);
+    }
+    service_fixture_close(&fixture);
+}
+
+/* Told "deferred" while no row could be written: those alone end with the process. */
+static int assert_what_had_a_row_arrives(struct stage *stage)
+{
+    CLEANUP(buf_free) struct buf log = { 0 };
+    int arrived = 0, missing = 0, unstored = 0;
+    read_log(stage, &log);
+    struct str_view rest = buf_view(&log), line;
+    while (str_split(&rest, '\n', &line))
+        unstored += has(line, "reason=not_stored");
+    for (int i = 0; i < DEGRADATION_QUESTIONS; i++) {
+        const struct question *question = &stage->questions[i];
+        if (question->answer != ANSWER_DEFERRED)
+            continue;
+        bool is_there = rest_server_edits(stage->discord, question->id) > 0 ||
+                        rest_server_follow_ups(stage->discord, question->id) > 0;
+        arrived += is_there;
+        missing += !is_there;
+    }
+    if (missing > unstored)
+        fail_msg("%s: %d edits are missing, but only %d are in the log as not stored",
+                 stage->trouble->row, missing, unstored);
+    print_message("%-20s %d edits arrived, %d ended with the process\n", stage->trouble->row,
+                  arrived, missing);
+    return arrived;
+}
+
+void degradation_run_stop(const struct trouble *trouble)
+{
+    struct err err = { 0 };
+    struct stage *stage = build(trouble);
+    launch(stage);
+    begin_trouble(stage);
+    stage_wait_answers(stage, ASKED_IN_PHASE * stage->asker_count);
+    stop_asking(stage);
+    stop_bot(stage);
+    rest_server_bot_was_killed(stage->discord);
+    trouble->end(stage);
+    if (harness_bot_launch(&stage->bot, &err) != 0)
+        fail_msg("%s", err.message);
+    wait_until_rows_have_ended(stage);
+    assert_true(assert_what_had_a_row_arrives(stage) > 0);
+    stop_bot(stage);
+    assert_true(assert_no_coin_was_lost(stage) > 0);
     dismantle(stage);
 }

@@ -71,20 +71,19 @@ struct stage {
 /* --- Rows --- */
 
 enum trouble_flag {
-    APOLOGIES = 1, /* people may be asked to try again while it lasts */
-    DEAF = 2,      /* edits can't arrive while it lasts */
-    FLEETING = 4,  /* /readyz need not have noticed */
+    APOLOGIES = 1,   /* people may be asked to try again while it lasts, ... */
+    READS_GO_ON = 2, /* ... but not if they only want to look */
+    FLEETING = 4,    /* /readyz need not have noticed */
 };
 
 struct trouble {
-    const char *row;            /* the first cell of its row in docs/operating.md */
-    unsigned parts;             /* of enum stage_part */
-    unsigned flags;             /* of enum trouble_flag */
-    const char *part;           /* of /readyz, and ... */
-    const char *state;          /* ... what it says meanwhile */
-    const char *says;           /* the line of the log, at least once, and ... */
-    int says_max;               /* ... at most so often; 0: once */
-    bool (*is_available)(void); /* where it can't be made the row is skipped; NULL: everywhere */
+    const char *row;   /* the first cell of its row in docs/operating.md */
+    unsigned parts;    /* of enum stage_part */
+    unsigned flags;    /* of enum trouble_flag */
+    const char *part;  /* of /readyz, and ... */
+    const char *state; /* ... what it says meanwhile; NULL: anything but "ok" */
+    const char *says;  /* a line of the log, at least once, and ... */
+    int says_max;      /* ... at most so often; 0: once */
     void (*begin)(struct stage *stage);
     void (*end)(struct stage *stage); /* NULL: `begin` has ended it */
 };
@@ -92,9 +91,13 @@ struct trouble {
 /* One table for each part, ended by a row without a name. */
 extern const struct trouble redis_troubles[], postgres_troubles[], disk_troubles[],
     discord_troubles[];
+extern const struct trouble stop_meanwhile;
 
 /* Lives through one row. */
 void degradation_run(const struct trouble *trouble);
+
+/* The same, but the bot is stopped before the trouble ends, and started again after. */
+void degradation_run_stop(const struct trouble *trouble);
 
 /* --- For `begin` and `end` --- */
 
@@ -106,7 +109,8 @@ void stage_wait_answers(struct stage *stage, int count);
 /* Until so many were asked to try again since the trouble began. */
 void stage_wait_apologies(struct stage *stage, int count);
 
-/* Until a part of /readyz is in this state; NULL: until all are "ok". */
+/* Until a part of /readyz is in this state, or without one in any but "ok"; without a part: until
+ * all are "ok". */
 void stage_wait_state(struct stage *stage, const char *part, const char *state);
 
 /* The value of a metric without labels, or with them as it is written. */

@@ -1,5 +1,5 @@
-/* The file's disk is full, or somebody else holds the file: reads go on, writes are refused
- * politely, and nothing needs a restart. */
+/* A disk is full, or somebody else holds SQLite's file: reads go on, writes are refused politely,
+ * and nothing needs a restart. */
 #include "degradation.h"
 
 #include <setjmp.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define APOLOGIES_SEEN 3
+#define SETTLE_MS      500
 #define HELD_MS        4000
 #define FLAPS          4
 #define FLAP_MS        500
@@ -33,6 +34,22 @@ static void fill_until_it_shows(struct stage *stage)
 static void make_room(struct stage *stage)
 {
     stage_free_disk(stage, stage->disk);
+}
+
+/* The WAL is written over for a while; when it must grow the server may go down altogether. */
+static void fill_server(struct stage *stage)
+{
+    stage_fill_disk(stage, stage->disk);
+    stage_wait_apologies(stage, APOLOGIES_SEEN);
+}
+
+/* It may have given up to start again, which is for its supervisor to do. */
+static void make_room_for_server(struct stage *stage)
+{
+    stage_free_disk(stage, stage->disk);
+    stage_pause(SETTLE_MS);
+    if (!harness_postgres_is_running(&stage->postgres))
+        assert_true(harness_postgres_restart(&stage->postgres));
 }
 
 /* What an operator's tool that writes does to us. */
@@ -63,16 +80,22 @@ static void flap(struct stage *stage)
 const struct trouble disk_troubles[] = {
     { .row = "SQLite's disk full",
       .parts = STAGE_SMALL_DISK,
-      .flags = APOLOGIES,
+      .flags = APOLOGIES | READS_GO_ON,
       .part = "database",
       .state = "degraded",
       .says = "error   the database takes no writes",
       .begin = fill_until_it_shows,
       .end = make_room },
-    { .row = "SQLite slow", .flags = APOLOGIES, .begin = hold },
+    { .row = "PostgreSQL's disk full",
+      .parts = STAGE_POSTGRES | STAGE_SMALL_DISK,
+      .flags = APOLOGIES,
+      .part = "database",
+      .begin = fill_server,
+      .end = make_room_for_server },
+    { .row = "SQLite slow", .flags = APOLOGIES | READS_GO_ON, .begin = hold },
     { .row = "SQLite flapping",
       .parts = STAGE_SMALL_DISK,
-      .flags = APOLOGIES | FLEETING,
+      .flags = APOLOGIES | READS_GO_ON | FLEETING,
       .says = "error   the database takes no writes",
       .says_max = FLAPS,
       .begin = flap },

@@ -69,3 +69,14 @@ const struct trouble postgres_troubles[] = {
       .begin = flap },
     { .row = NULL },
 };
+
+/* What the table's introduction says about a stop. */
+const struct trouble stop_meanwhile = {
+    .row = "(a stop meanwhile)",
+    .parts = STAGE_POSTGRES,
+    .flags = APOLOGIES,
+    .part = "database",
+    .state = "down",
+    .begin = freeze,
+    .end = thaw,
+};
