@@ -178,13 +178,22 @@ static int64_t stops_at_us(struct outbox *outbox)
     return stop_us;
 }
 
-/* Nobody waits for what can't be sent in time. */
-static bool is_over(const struct outbox *outbox, int64_t stop_us, int64_t now_us)
+static bool has_loaded(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool is_true = outbox->loaded_count > 0;
+    pthread_mutex_unlock(&outbox->lock);
+    return is_true;
+}
+
+/* Nobody waits for what can't be sent in time. What a load brings is there before the load has
+ * ended, so it is looked for last. */
+static bool is_over(struct outbox *outbox, int64_t stop_us, int64_t now_us)
 {
     if (stop_us == INT64_MAX)
         return false;
     return now_us >= stop_us || (outbox->under_way == 0 && atomic_load(&outbox->changing) == 0 &&
-                                 next_start_us(outbox) >= stop_us);
+                                 next_start_us(outbox) >= stop_us && !has_loaded(outbox));
 }
 
 static void abandon_all(struct outbox *outbox)

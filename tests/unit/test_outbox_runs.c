@@ -9,6 +9,7 @@
 
 #include "sender_fixture.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <sodium.h>
@@ -235,6 +236,73 @@ static void what_was_claimed_counts_before_the_sender_has_seen_it(void **state)
     sender_end(&fixture);
 }
 
+/* --- The end --- */
+
+struct holder {
+    sem_t has_begun, may_end;
+    atomic_bool has_held;
+};
+
+static int hold_the_sender(void *context, struct outbox_deferred *deferred, struct str_view json,
+                           const char request_id[REQUEST_ID_SIZE], bool is_started, struct err *err)
+{
+    struct holder *holder = context;
+    (void)deferred, (void)json, (void)request_id, (void)is_started, (void)err;
+    if (!atomic_exchange(&holder->has_held, true)) {
+        sem_post(&holder->has_begun);
+        sem_wait(&holder->may_end);
+    }
+    return ERR_BUSY;
+}
+
+static void *stop(void *outbox)
+{
+    outbox_free(outbox, FREE_MS);
+    return NULL;
+}
+
+static bool is_stopping(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool is_true = outbox->is_stopping;
+    pthread_mutex_unlock(&outbox->lock);
+    return is_true;
+}
+
+/* It comes after the sender has looked for news, and before it asks whether all is done. */
+static void what_is_loaded_at_the_last_moment_is_sent(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    struct holder holder = { .has_held = false };
+    pthread_t stopper;
+    sem_init(&holder.has_begun, 0, 0);
+    sem_init(&holder.may_end, 0, 0);
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    struct outbox *outbox = fixture.outbox;
+    outbox_open_runs(outbox, hold_the_sender, &holder);
+    struct outbox_deferred *later = defer(&fixture, 0, OUTBOX_RUN_LATER);
+    await_told(&fixture, OUTBOX_STORED, 1);
+    atomic_fetch_add(&outbox->changing, 1); /* it does not end before we say so */
+    assert_int_equal(pthread_create(&stopper, NULL, stop, outbox), 0);
+    while (!is_stopping(outbox))
+        sched_yield();
+    outbox_answered(outbox, later);
+    sem_wait(&holder.has_begun);
+    assert_int_equal(act(&fixture, 1, FOLLOW, "text"), 0);
+    while (atomic_load(&outbox->changing) > 1)
+        sched_yield();
+    atomic_fetch_sub(&outbox->changing, 1);
+    sem_post(&holder.may_end);
+    pthread_join(stopper, NULL);
+    fixture.outbox = NULL;
+    assert_int_equal(fixture.tokens[1].posts, 1);
+    sem_destroy(&holder.has_begun);
+    sem_destroy(&holder.may_end);
+    sender_end(&fixture);
+}
+
 /* --- The next process --- */
 
 static void all_that_was_stored_arrives_after_a_restart(void **state)
@@ -362,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_run_for_later_is_handed_on_once_it_is_answered),
         cmocka_unit_test(a_run_nobody_understands_is_dead),
         cmocka_unit_test(what_was_claimed_counts_before_the_sender_has_seen_it),
+        cmocka_unit_test(what_is_loaded_at_the_last_moment_is_sent),
         cmocka_unit_test(all_that_was_stored_arrives_after_a_restart),
         cmocka_unit_test(what_a_killed_process_had_is_taken_over),
         cmocka_unit_test(a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process),
