@@ -1,9 +1,10 @@
 /* The outbox's parts that share its struct: outbox.c, where other threads come in; outbox_sender.c,
- * the loop around libcurl; outbox_jobs.c, outbox_runs.c, outbox_news.c and outbox_verdict.c, what
+ * the loop around requests; outbox_jobs.c, outbox_runs.c, outbox_news.c and outbox_verdict.c, what
  * becomes of each job; outbox_author.c. */
 #ifndef OUTBOX_OUTBOX_INTERNAL_H
 #define OUTBOX_OUTBOX_INTERNAL_H
 
+#include "discord/rest_loop.h"
 #include "outbox/outbox_floor.h"
 #include "outbox/outbox_job.h"
 
@@ -18,7 +19,7 @@ struct outbox {
     struct outbox_settings settings;
     struct outbox_rules rules;
     struct rest_settings rest;
-    CURLM *multi; /* the sender's, except for waking it */
+    struct rest_loop *loop; /* the sender's, except for waking it */
     pthread_t thread;
     struct journal *journal;
 
