@@ -111,7 +111,7 @@ static void end_written(struct journal *journal, struct journal_entry *entry,
         end_entry(journal, entry, JOURNAL_WRITTEN);
         return;
     }
-    bool is_refused = db_rows_count(rows) == 0;
+    bool is_refused = db_rows_touched(rows) == 0;
     bool is_end = entry->change == JOURNAL_DONE || entry->change == JOURNAL_EXPIRED ||
                   entry->change == JOURNAL_DEAD;
     bool may_be_newer = is_refused && is_end && entry->record->kind == OUTBOX_KIND_EDIT;
