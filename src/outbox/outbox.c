@@ -253,12 +253,14 @@ enum outbox_condition outbox_condition(const struct outbox *outbox)
 
 /* --- News --- */
 
-/* With the lock held: whether the sender is to be woken after it. */
+/* With the lock held: whether the sender is to be woken after it. One that is awake looks again
+ * before it sleeps. */
 static bool must_wake(struct outbox *outbox)
 {
-    bool was_woken = outbox->is_woken;
-    outbox->is_woken = true;
-    return !was_woken;
+    bool was_asleep = outbox->is_asleep;
+    outbox->has_come = true;
+    outbox->is_asleep = false;
+    return was_asleep;
 }
 
 void outbox_wake(struct outbox *outbox)

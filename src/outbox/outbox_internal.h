@@ -37,8 +37,9 @@ struct outbox {
     uint64_t order; /* counts both: they are taken in the order they came */
     int64_t missed[OUTBOX_MISSED_MAX];
     int missed_count;
-    bool is_lost;  /* the lease was lost: forget what is not under way */
-    bool is_woken; /* the sender has been woken for what has come since it looked */
+    bool is_lost;   /* the lease was lost: forget what is not under way */
+    bool has_come;  /* something, since the sender looked */
+    bool is_asleep; /* the sender; nobody has woken it yet */
     bool is_stopping;
     int64_t stop_us; /* monotonic: when the sender gives up what is left */
 

@@ -169,6 +169,16 @@ static int milliseconds_until(int64_t until_us, int64_t now_us)
     return until_us <= now_us ? 0 : (int)((until_us - now_us + 999) / 1000);
 }
 
+/* False when something has come since jobs_take_news: it is looked at first. */
+static bool may_sleep(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool may_sleep = !outbox->has_come;
+    outbox->is_asleep = may_sleep;
+    pthread_mutex_unlock(&outbox->lock);
+    return may_sleep;
+}
+
 /* INT64_MAX while it is not. */
 static int64_t stops_at_us(struct outbox *outbox)
 {
@@ -214,7 +224,8 @@ void *outbox_send_all(void *argument)
         if (is_over(outbox, stop_us, now_us))
             break;
         int64_t event_us = earlier(next_event_us(outbox, now_us), stop_us);
-        rest_loop_wait(outbox->loop, milliseconds_until(event_us, now_us));
+        int sleep_ms = may_sleep(outbox) ? milliseconds_until(event_us, now_us) : 0;
+        rest_loop_wait(outbox->loop, sleep_ms);
     }
     abandon_all(outbox);
     return NULL;
