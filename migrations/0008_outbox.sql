@@ -56,5 +56,4 @@ CREATE TABLE outbox (
 );
 
 CREATE INDEX outbox_waiting ON outbox (expires_at) WHERE state IN ('queued', 'leased');
-CREATE INDEX outbox_over ON outbox (changed_at) WHERE state NOT IN ('queued', 'leased');
 CREATE INDEX outbox_interaction ON outbox (interaction_id);

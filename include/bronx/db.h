@@ -32,7 +32,7 @@ struct db_value {
 #define DB_ID(value)      ((value) != 0 ? DB_INT(value) : DB_NULL)
 
 #define DB_MAX_PARAMETERS 16
-#define DB_MAX_STATEMENTS 32 /* in one db_atomic */
+#define DB_MAX_STATEMENTS 128 /* in one db_atomic */
 #define DB_MAX_ROWS       100000
 #define DB_MAX_ROW_BYTES  ((size_t)32 * 1024 * 1024) /* of one result */
 
@@ -76,6 +76,9 @@ int db_settle(struct db *db, const struct db_statement *statements, int count, b
 
 int db_rows_count(const struct db_rows *rows); /* 0 for NULL */
 int db_rows_columns(const struct db_rows *rows);
+/* How many rows a statement of DB_ANY_ROWS has written or returned; 0 for NULL. To learn it so is
+ * cheaper than by RETURNING. */
+int64_t db_rows_touched(const struct db_rows *rows);
 bool db_rows_is_null(const struct db_rows *rows, int row, int column);
 
 /* Values; a NULL in the database reads as 0 / STR_NONE. Text is borrowed until db_rows_free. */

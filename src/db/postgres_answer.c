@@ -99,6 +99,18 @@ static int64_t touched_by(const PGresult *result)
     return str_to_uint63(str_from(digits), &touched) == 0 ? touched : 0;
 }
 
+static int keep_count(struct batch *batch, int index, int64_t touched)
+{
+    struct db_rows **rows = batch->work->results ? &batch->work->results[index] : NULL;
+    if (!rows || batch->work->statements[index].expect != DB_ANY_ROWS)
+        return 0;
+    *rows = rows_new(0);
+    if (!*rows)
+        return err_set(batch->err, ERR_MEMORY, "a result");
+    rows_set_written(*rows, touched);
+    return 0;
+}
+
 /* One result of a statement; a row at a time, so that a large one is refused before it is in memory
  * as a whole. */
 static void read_statement(struct batch *batch, const struct item *item, const PGresult *result,
@@ -114,6 +126,8 @@ static void read_statement(struct batch *batch, const struct item *item, const P
         break;
     case PGRES_COMMAND_OK:
         *touched = touched_by(result);
+        if (!item->is_guarded)
+            status = keep_count(batch, item->index, *touched);
         break;
     default:
         status = err_set(batch->err, ERR_INTERNAL, "no statement: %s",

@@ -21,8 +21,9 @@ static_assert(DB_MAX_ROW_BYTES <= UINT32_MAX, "a length fits into a cell");
 
 struct db_rows {
     int count, columns;
-    size_t cells; /* used at the front */
-    size_t bytes; /* used at the back */
+    int64_t written; /* of a statement that returns nothing */
+    size_t cells;    /* used at the front */
+    size_t bytes;    /* used at the back */
     size_t capacity;
     unsigned char *block; /* `first`, or allocated */
     alignas(struct cell) unsigned char first[FIRST_BYTES];
@@ -34,6 +35,7 @@ struct db_rows *rows_new(int columns)
     if (!rows)
         return NULL;
     rows->count = 0;
+    rows->written = 0;
     rows->columns = columns;
     rows->cells = rows->bytes = 0;
     rows->capacity = FIRST_BYTES;
@@ -109,6 +111,11 @@ int rows_put_bytes(struct db_rows *rows, enum db_type type, struct str_view byte
     return 0;
 }
 
+void rows_set_written(struct db_rows *rows, int64_t written)
+{
+    rows->written = written;
+}
+
 void rows_free_all(struct db_rows **results, int count)
 {
     for (int i = 0; results && i < count; i++) {
@@ -125,6 +132,13 @@ int db_rows_count(const struct db_rows *rows)
 int db_rows_columns(const struct db_rows *rows)
 {
     return rows ? rows->columns : 0;
+}
+
+int64_t db_rows_touched(const struct db_rows *rows)
+{
+    if (!rows)
+        return 0;
+    return rows->columns > 0 ? rows->count : rows->written;
 }
 
 static struct cell cell_at(const struct db_rows *rows, int row, int column)

@@ -15,6 +15,9 @@ int rows_put_int(struct db_rows *rows, int64_t value, struct err *err) MUST_CHEC
 int rows_put_bytes(struct db_rows *rows, enum db_type type, struct str_view bytes,
                    struct err *err) MUST_CHECK;
 
+/* Of a result without columns: what db_rows_touched says. */
+void rows_set_written(struct db_rows *rows, int64_t written);
+
 /* Frees `count` results and sets their places to NULL. `results` may be NULL. */
 void rows_free_all(struct db_rows **results, int count);
 

@@ -110,6 +110,9 @@ int sqlite_open(struct db **out, const struct db_settings *settings, struct str_
     /* Counting every allocation under one lock is what threads of SQLite wait for most. Refused,
      * and no harm, when SQLite runs already. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    /* Old pages, for undoing a savepoint, would go to a temporary file after the first 64 KiB. A
+     * batch is small, so memory holds them. */
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
     self->db.engine = &sqlite_engine;
     self->clock = settings->clock;
     self->metrics = settings->metrics;

@@ -201,13 +201,16 @@ static int run_prepared(struct sqlite_connection *connection,
     if (result != 0)
         return result;
     int columns = sqlite3_column_count(prepared->handle);
-    if (rows && columns > 0) {
+    bool is_counted = columns == 0 && statement->expect == DB_ANY_ROWS;
+    if (rows && (columns > 0 || is_counted)) {
         *rows = rows_new(columns);
         if (!*rows)
             return err_set(err, ERR_MEMORY, "a result");
     }
     int64_t touched = 0;
     result = step_all(connection, prepared->handle, rows ? *rows : NULL, &touched, err);
+    if (rows && is_counted)
+        rows_set_written(*rows, touched);
     return result == 0 ? rules_check_touched(statement, touched, err) : result;
 }
 

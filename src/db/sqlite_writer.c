@@ -243,6 +243,21 @@ static bool has_lost_transaction(struct sqlite_writer *writer, int result)
            !sqlite_connection_is_in_transaction(&writer->connection);
 }
 
+/* A statement that breaks a constraint undoes itself, and only itself. */
+static bool undoes_itself(const struct sqlite_work *work)
+{
+    return !work->script && work->count == 1 && work->statements[0].expect == DB_ANY_ROWS;
+}
+
+/* False when the whole transaction is lost, or may hold a part of what failed. */
+static bool run_without_savepoint(struct sqlite_writer *writer, struct batch *batch)
+{
+    batch->result = run_work(writer, batch);
+    if (batch->result != 0 && batch->result != ERR_DUPLICATE && batch->result != ERR_CHECK)
+        return false;
+    return sqlite_connection_is_in_transaction(&writer->connection);
+}
+
 /* False when the whole transaction is lost. */
 static bool run_in_savepoint(struct sqlite_writer *writer, struct batch *batch)
 {
@@ -267,7 +282,8 @@ static bool run_together(struct sqlite_writer *writer, struct batch *group[], in
         return false;
     int succeeded = 0;
     for (int i = 0; i < count; i++) {
-        if (!run_in_savepoint(writer, group[i]))
+        if (undoes_itself(group[i]->work) ? !run_without_savepoint(writer, group[i])
+                                          : !run_in_savepoint(writer, group[i]))
             return false;
         succeeded += group[i]->result == 0;
     }

@@ -34,7 +34,8 @@ int rest_request(const struct rest_settings *settings, const struct rest_request
 void rest_idle_free(struct rest_idle *idle)
 {
     while (idle->count > 0)
-        curl_easy_cleanup(idle->handles[--idle->count]);
+        curl_easy_cleanup(idle->handles[--idle->count].easy);
+    curl_slist_free_all(STEAL(idle->headers));
 }
 
 void rest_response_free(struct rest_response *response)
@@ -70,7 +71,7 @@ void rest_append_id(struct buf *path, int64_t id)
     buf_append_format(path, "/%lld", (long long)id);
 }
 
-/* --- A request becomes a handle --- */
+/* --- Parts of a request --- */
 
 static void wipe(struct buf *buf)
 {
@@ -79,16 +80,16 @@ static void wipe(struct buf *buf)
     buf_free(buf);
 }
 
-static int add_header(struct rest_transfer *transfer, const char *line, struct err *err)
+static int add_header(struct curl_slist **headers, const char *line, struct err *err)
 {
-    struct curl_slist *headers = curl_slist_append(transfer->headers, line);
-    if (!headers)
+    struct curl_slist *longer = curl_slist_append(*headers, line);
+    if (!longer)
         return err_set(err, ERR_MEMORY, "a request's headers");
-    transfer->headers = headers;
+    *headers = longer;
     return 0;
 }
 
-static int add_authorization(struct rest_transfer *transfer, const char *token, struct err *err)
+static int add_authorization(struct curl_slist **headers, const char *token, struct err *err)
 {
     if (!token || !token[0])
         return err_set(err, ERR_CONFIG, "DISCORD_BOT_TOKEN is not set");
@@ -96,20 +97,17 @@ static int add_authorization(struct rest_transfer *transfer, const char *token, 
     buf_append_format(&line, "Authorization: Bot %s", token);
     if (line.has_failed)
         return err_set(err, ERR_MEMORY, "a request's headers");
-    return add_header(transfer, line.data, err);
+    return add_header(headers, line.data, err);
 }
 
-static int add_headers(struct rest_transfer *transfer, const struct rest_settings *settings,
-                       const struct rest_request *request, struct err *err)
+static int add_headers(struct curl_slist **headers, bool is_json, struct err *err)
 {
     /* "Expect: 100-continue" costs a second wherever it is not understood. */
-    int result = add_header(transfer, "Expect:", err);
+    int result = add_header(headers, "Expect:", err);
     if (result == 0)
-        result = add_header(transfer, "Accept: application/json", err);
-    if (result == 0 && request->body.data && request->file_count == 0)
-        result = add_header(transfer, "Content-Type: application/json", err);
-    if (result == 0 && request->is_as_bot)
-        result = add_authorization(transfer, settings->bot_token, err);
+        result = add_header(headers, "Accept: application/json", err);
+    if (result == 0 && is_json)
+        result = add_header(headers, "Content-Type: application/json", err);
     return result;
 }
 
@@ -159,22 +157,21 @@ static CURLcode add_parts(struct rest_transfer *transfer, const struct rest_requ
     return code;
 }
 
-static CURLcode set_body(struct rest_transfer *transfer, const struct rest_request *request)
+/* Of a handle that was set up for such a request before, only the body changes. */
+static CURLcode set_body(CURL *easy, struct str_view body)
 {
-    CURL *easy = transfer->easy;
-    CURLcode code = CURLE_OK;
-    if (request->file_count > 0) {
-        code = add_parts(transfer, request);
-    } else if (request->body.data || request->method == REST_POST) {
-        code =
-            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
-        if (code == CURLE_OK)
-            code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                                    request->body.data ? request->body.data : "");
-    }
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_words[request->method]);
-    return code;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.length);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data ? body.data : "")
+                            : code;
+}
+
+static CURLcode set_content(struct rest_transfer *transfer, const struct rest_request *request)
+{
+    if (request->file_count > 0)
+        return add_parts(transfer, request);
+    if (request->body.data || request->method == REST_POST)
+        return set_body(transfer->easy, request->body);
+    return CURLE_OK;
 }
 
 static CURLcode set_url(CURL *easy, const struct rest_settings *settings,
@@ -189,13 +186,14 @@ static CURLcode set_url(CURL *easy, const struct rest_settings *settings,
     return url.has_failed ? CURLE_OUT_OF_MEMORY : curl_easy_setopt(easy, CURLOPT_URL, url.data);
 }
 
+/* --- What is the same for all requests of a struct rest_settings --- */
+
 struct long_option {
     CURLoption option;
     long value;
 };
 
-static CURLcode set_longs(CURL *easy, const struct rest_settings *settings,
-                          const struct rest_request *request)
+static CURLcode set_longs(CURL *easy, const struct rest_settings *settings)
 {
     bool is_tls = str_starts_with(str_from(settings->api_url), STR("https:"));
     const struct long_option options[] = {
@@ -205,7 +203,6 @@ static CURLcode set_longs(CURL *easy, const struct rest_settings *settings,
         { CURLOPT_NOSIGNAL, 1 },
         { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS },
         { CURLOPT_PIPEWAIT, is_tls }, /* rather share a connection than open many at once */
-        { CURLOPT_FRESH_CONNECT, request->method == REST_POST },
         { CURLOPT_CONNECTTIMEOUT_MS,
           (long)(settings->connect_ms ? settings->connect_ms : REST_CONNECT_MS) },
         { CURLOPT_TIMEOUT_MS, (long)(settings->total_ms ? settings->total_ms : REST_TOTAL_MS) },
@@ -216,71 +213,140 @@ static CURLcode set_longs(CURL *easy, const struct rest_settings *settings,
     return code;
 }
 
-static CURLcode set_texts(struct rest_transfer *transfer, const struct rest_settings *settings)
+static CURLcode set_texts(CURL *easy, const struct rest_settings *settings)
 {
-    CURL *easy = transfer->easy;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_USERAGENT, REST_USER_AGENT);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-    if (code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     if (code == CURLE_OK && settings->ca_file && settings->ca_file[0])
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
     return code;
 }
 
-static CURL *take_handle(struct rest_idle *idle)
+/* --- Handles between two requests --- */
+
+/* What most requests are: an edit or a follow-up without files. */
+static bool is_common(const struct rest_settings *settings, const struct rest_request *request)
 {
-    return idle && idle->count > 0 ? idle->handles[--idle->count] : curl_easy_init();
+    return settings->idle && request->body.data && request->file_count == 0 && !request->is_as_bot;
 }
 
-/* A reset handle holds nothing of its last request: the URL with the token is freed. */
-static void put_handle(struct rest_idle *idle, CURL *easy)
+/* Into `transfer`: one whose last request was of the same kind, if there is one on top. */
+static CURL *take_handle(struct rest_transfer *transfer, const struct rest_request *request)
 {
+    struct rest_idle *idle = transfer->idle;
+    if (!idle || idle->count == 0)
+        return curl_easy_init();
+    struct rest_idle_handle *handle = &idle->handles[--idle->count];
+    if (handle->is_set_up && transfer->is_common && handle->method == request->method)
+        transfer->is_set_up = true;
+    else
+        curl_easy_reset(handle->easy);
+    return handle->easy;
+}
+
+/* An idle handle holds nothing of its last request: the URL with the token is freed. */
+static void put_handle(struct rest_transfer *transfer)
+{
+    struct rest_idle *idle = transfer->idle;
+    CURL *easy = transfer->easy;
     if (!easy || !idle || idle->count == REST_IDLE_MAX) {
         curl_easy_cleanup(easy);
         return;
     }
-    curl_easy_reset(easy);
-    idle->handles[idle->count++] = easy;
+    bool is_kept = transfer->is_set_up && curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
+                   set_body(easy, STR("")) == CURLE_OK &&
+                   curl_easy_setopt(easy, CURLOPT_WRITEDATA, NULL) == CURLE_OK;
+    if (!is_kept)
+        curl_easy_reset(easy);
+    idle->handles[idle->count++] =
+        (struct rest_idle_handle){ .easy = easy, .is_set_up = is_kept, .method = transfer->method };
 }
 
-int rest_transfer_init(struct rest_transfer *transfer, const struct rest_settings *settings,
+/* --- A request becomes a handle --- */
+
+static int find_headers(struct rest_transfer *transfer, const struct rest_settings *settings,
+                        const struct rest_request *request, struct curl_slist **headers,
+                        struct err *err)
+{
+    bool is_json = request->body.data && request->file_count == 0;
+    if (transfer->is_common && settings->idle->headers) {
+        *headers = settings->idle->headers;
+        return 0;
+    }
+    struct curl_slist **made = transfer->is_common ? &settings->idle->headers : &transfer->headers;
+    int result = add_headers(made, is_json, err);
+    if (result == 0 && request->is_as_bot)
+        result = add_authorization(made, settings->bot_token, err);
+    if (result != 0 && transfer->is_common)
+        curl_slist_free_all(STEAL(*made));
+    *headers = *made;
+    return result;
+}
+
+static CURLcode set_up(struct rest_transfer *transfer, const struct rest_settings *settings,
+                       const struct rest_request *request, struct curl_slist *headers)
+{
+    CURL *easy = transfer->easy;
+    CURLcode code = set_longs(easy, settings);
+    if (code == CURLE_OK)
+        code = set_texts(easy, settings);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_words[request->method]);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)(request->method == REST_POST));
+    return code;
+}
+
+static int set_request(struct rest_transfer *transfer, const struct rest_settings *settings,
                        const struct rest_request *request, struct err *err)
 {
-    *transfer = (struct rest_transfer){
-        .easy = take_handle(settings->idle),
-        .idle = settings->idle,
-        .body_max = settings->body_max ? settings->body_max : REST_BODY_MAX,
-        .response = { .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_after_ms = -1 },
-    };
-    if (!transfer->easy)
-        return err_set(err, ERR_MEMORY, "a request");
-    int result = add_headers(transfer, settings, request, err);
-    if (result != 0)
-        return result;
-    CURLcode code = set_longs(transfer->easy, settings, request);
+    CURLcode code = CURLE_OK;
+    if (!transfer->is_set_up) {
+        struct curl_slist *headers = NULL;
+        int result = find_headers(transfer, settings, request, &headers, err);
+        if (result != 0)
+            return result;
+        code = set_up(transfer, settings, request, headers);
+    }
+    if (code == CURLE_OK)
+        transfer->is_set_up = transfer->is_common;
     if (code == CURLE_OK)
         code = set_url(transfer->easy, settings, request);
     if (code == CURLE_OK)
-        code = set_texts(transfer, settings);
+        code = curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
     if (code == CURLE_OK)
-        code = set_body(transfer, request);
+        code = set_content(transfer, request);
     if (code == CURLE_OK)
         return 0;
     return err_set(err, code == CURLE_OUT_OF_MEMORY ? ERR_MEMORY : ERR_INTERNAL, "a request: %s",
                    curl_easy_strerror(code));
 }
 
+int rest_transfer_init(struct rest_transfer *transfer, const struct rest_settings *settings,
+                       const struct rest_request *request, struct err *err)
+{
+    *transfer = (struct rest_transfer){
+        .idle = settings->idle,
+        .is_common = is_common(settings, request),
+        .method = request->method,
+        .body_max = settings->body_max ? settings->body_max : REST_BODY_MAX,
+        .response = { .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_after_ms = -1 },
+    };
+    transfer->easy = take_handle(transfer, request);
+    return transfer->easy ? set_request(transfer, settings, request, err)
+                          : err_set(err, ERR_MEMORY, "a request");
+}
+
 void rest_transfer_fini(struct rest_transfer *transfer)
 {
     for (struct curl_slist *header = transfer->headers; header; header = header->next)
         sodium_memzero(header->data, strlen(header->data));
-    put_handle(transfer->idle, transfer->easy);
+    put_handle(transfer);
     curl_mime_free(transfer->mime);
     curl_slist_free_all(transfer->headers);
     rest_response_free(&transfer->response);

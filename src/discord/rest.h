@@ -52,12 +52,19 @@ enum rest_result {
     REST_TIMED_OUT, /* after something was sent */
 };
 
-/* Handles of libcurl between two requests: making one costs more than a request does. Used by one
- * thread; to be zeroed before its first use. */
+/* Handles of libcurl between two requests: making one costs more than a request does, setting one
+ * up nearly as much, so one that has sent JSON stays set up for the next of the same method. Used
+ * by one thread and with one struct rest_settings; to be zeroed before its first use. */
 #define REST_IDLE_MAX 256
+struct rest_idle_handle {
+    CURL *easy;
+    bool is_set_up; /* for JSON by `method`; else it was reset */
+    enum rest_method method;
+};
 struct rest_idle {
-    CURL *handles[REST_IDLE_MAX];
+    struct rest_idle_handle handles[REST_IDLE_MAX];
     int count;
+    struct curl_slist *headers; /* of those set up; NULL: none yet */
 };
 void rest_idle_free(struct rest_idle *idle);
 
@@ -138,6 +145,9 @@ struct rest_transfer {
     struct curl_slist *headers;
     curl_mime *mime;
     struct rest_idle *idle; /* where `easy` goes afterwards; NULL: nowhere */
+    bool is_common;         /* of the kind that idle handles are set up for ... */
+    bool is_set_up;         /* ... and this one is */
+    enum rest_method method;
     size_t body_max;
     struct rest_response response;
 };

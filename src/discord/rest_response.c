@@ -54,17 +54,24 @@ static void text_header(CURL *easy, const char *name, char *target, size_t size)
     memcpy(target, text, strlen(text) + 1);
 }
 
-static void read_headers(CURL *easy, struct rest_response *response)
+/* What comes with refusals only. */
+static void read_headers_of_refusal(CURL *easy, struct rest_response *response)
 {
     response->retry_after_ms = seconds_header(easy, "Retry-After");
-    response->limit = number_header(easy, "X-RateLimit-Limit");
-    response->remaining = number_header(easy, "X-RateLimit-Remaining");
-    response->reset_after_ms = seconds_header(easy, "X-RateLimit-Reset-After");
-    text_header(easy, "X-RateLimit-Bucket", response->bucket, sizeof(response->bucket));
     text_header(easy, "X-RateLimit-Scope", response->scope, sizeof(response->scope));
     const char *is_global = header_of(easy, "X-RateLimit-Global");
     response->is_global = is_global && strcmp(is_global, "true") == 0;
     response->has_via = header_of(easy, "Via") != NULL;
+}
+
+static void read_headers(CURL *easy, struct rest_response *response)
+{
+    response->limit = number_header(easy, "X-RateLimit-Limit");
+    response->remaining = number_header(easy, "X-RateLimit-Remaining");
+    response->reset_after_ms = seconds_header(easy, "X-RateLimit-Reset-After");
+    text_header(easy, "X-RateLimit-Bucket", response->bucket, sizeof(response->bucket));
+    if (response->status >= 400)
+        read_headers_of_refusal(easy, response);
 }
 
 /* --- The end of a transfer --- */

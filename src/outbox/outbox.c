@@ -16,7 +16,7 @@
 /* At the end the journal gets this long to hand back what is left, whatever the deadline. */
 #define JOURNAL_FLUSH_MS      500
 /* Connections to Discord, should it not speak HTTP/2: as many as a browser farm, not a flood. */
-#define HOST_CONNECTIONS_MAX  128L
+#define HOST_CONNECTIONS_MAX  64
 
 int outbox_new(struct outbox **outbox, const struct outbox_settings *settings, struct err *err)
 {
@@ -150,8 +150,7 @@ static void destroy(struct outbox *outbox)
     limiter_free(outbox->limiter);
     floors_fini(&outbox->floors);
     rest_idle_free(&outbox->idle);
-    if (outbox->multi)
-        curl_multi_cleanup(outbox->multi);
+    rest_loop_free(outbox->loop);
     curl_global_cleanup();
     pthread_mutex_destroy(&outbox->runs_lock);
     pthread_mutex_destroy(&outbox->lock);
@@ -159,17 +158,15 @@ static void destroy(struct outbox *outbox)
     free(outbox);
 }
 
-static int open_multi(struct outbox *outbox, struct err *err)
+static int open_loop(struct outbox *outbox, struct err *err)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-        outbox->multi = curl_multi_init();
-    CURLM *multi = outbox->multi;
-    if (!multi ||
-        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)outbox->rules.under_way_max) ||
-        curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX) ||
-        curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX))
+    const struct rest_loop_settings settings = {
+        .connections_max = outbox->rules.under_way_max,
+        .host_connections_max = HOST_CONNECTIONS_MAX,
+    };
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, ERR_MEMORY, "the outbox: libcurl");
-    return 0;
+    return rest_loop_new(&outbox->loop, &settings, err);
 }
 
 static int open_journal(struct outbox *outbox, struct err *err)
@@ -199,7 +196,7 @@ static int start(struct outbox *outbox, struct err *err)
 {
     static const struct limiter_settings standard = { 0 };
     size_t capacity = (size_t)outbox->rules.count_max * DEFERRAL_BOUND_FACTOR;
-    int result = open_multi(outbox, err);
+    int result = open_loop(outbox, err);
     if (result == 0)
         result = schedule_new(&outbox->schedule, capacity, err);
     if (result == 0)
@@ -277,12 +274,14 @@ enum outbox_condition outbox_condition(const struct outbox *outbox)
 
 /* --- News --- */
 
-/* With the lock held: whether the sender is to be woken after it. */
+/* With the lock held: whether the sender is to be woken after it. One that is awake looks again
+ * before it sleeps. */
 static bool must_wake(struct outbox *outbox)
 {
-    bool was_woken = outbox->is_woken;
-    outbox->is_woken = true;
-    return !was_woken;
+    bool was_asleep = outbox->is_asleep;
+    outbox->has_come = true;
+    outbox->is_asleep = false;
+    return was_asleep;
 }
 
 void outbox_wake(struct outbox *outbox)
@@ -291,7 +290,7 @@ void outbox_wake(struct outbox *outbox)
     bool is_asleep = must_wake(outbox);
     pthread_mutex_unlock(&outbox->lock);
     if (is_asleep)
-        curl_multi_wakeup(outbox->multi);
+        rest_loop_wake(outbox->loop);
 }
 
 void outbox_tell(struct outbox *outbox, struct job *job, unsigned news)
@@ -308,7 +307,7 @@ void outbox_tell(struct outbox *outbox, struct job *job, unsigned news)
     pthread_mutex_unlock(&outbox->lock);
     /* From here on the job may be gone. */
     if (is_asleep)
-        curl_multi_wakeup(outbox->multi);
+        rest_loop_wake(outbox->loop);
 }
 
 bool outbox_tell_stored(struct outbox_deferred *deferred, enum outbox_stored stored)

@@ -1,9 +1,10 @@
 /* The outbox's parts that share its struct: outbox.c, where other threads come in; outbox_sender.c,
- * the loop around libcurl; outbox_jobs.c, outbox_runs.c, outbox_news.c and outbox_verdict.c, what
+ * the loop around requests; outbox_jobs.c, outbox_runs.c, outbox_news.c and outbox_verdict.c, what
  * becomes of each job; outbox_author.c. */
 #ifndef OUTBOX_OUTBOX_INTERNAL_H
 #define OUTBOX_OUTBOX_INTERNAL_H
 
+#include "discord/rest_loop.h"
 #include "outbox/outbox_floor.h"
 #include "outbox/outbox_job.h"
 #include "outbox/outbox_reach.h"
@@ -19,7 +20,7 @@ struct outbox {
     struct outbox_settings settings;
     struct outbox_rules rules;
     struct rest_settings rest;
-    CURLM *multi; /* the sender's, except for waking it */
+    struct rest_loop *loop; /* the sender's, except for waking it */
     pthread_t thread;
     struct journal *journal;
 
@@ -40,8 +41,9 @@ struct outbox {
     uint64_t order; /* counts both: they are taken in the order they came */
     int64_t missed[OUTBOX_MISSED_MAX];
     int missed_count;
-    bool is_lost;  /* the lease was lost: forget what is not under way */
-    bool is_woken; /* the sender has been woken for what has come since it looked */
+    bool is_lost;   /* the lease was lost: forget what is not under way */
+    bool has_come;  /* something, since the sender looked */
+    bool is_asleep; /* the sender; nobody has woken it yet */
     bool is_stopping;
     int64_t stop_us; /* monotonic: when the sender gives up what is left */
 

@@ -121,7 +121,7 @@ static void end_written(struct journal *journal, struct journal_entry *entry,
         end_entry(journal, entry, JOURNAL_WRITTEN);
         return;
     }
-    bool is_refused = db_rows_count(rows) == 0;
+    bool is_refused = db_rows_touched(rows) == 0;
     journal->has_queued |= entry->change == JOURNAL_RELEASE && !is_refused;
     bool is_end = entry->change == JOURNAL_DONE || entry->change == JOURNAL_EXPIRED ||
                   entry->change == JOURNAL_DEAD;

@@ -271,7 +271,8 @@ void jobs_take_news(struct outbox *outbox)
     pthread_mutex_lock(&outbox->lock);
     bool is_lost = outbox->is_lost;
     outbox->is_lost = false;
-    outbox->is_woken = false;
+    outbox->has_come = false;
+    outbox->is_asleep = false;
     pthread_mutex_unlock(&outbox->lock);
     if (is_lost)
         forget_waiting(outbox);

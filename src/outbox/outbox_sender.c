@@ -1,12 +1,11 @@
-/* The sending thread: a loop around curl_multi. It takes in what others say, starts what is due and
- * allowed, and waits for the earliest of everything that can happen next. What a request's end
- * means is outbox_jobs.c's to know.
+/* The sending thread: a loop around the requests under way. It takes in what others say, starts
+ * what is due and allowed, and waits for the earliest of everything that can happen next. What a
+ * request's end means is outbox_jobs.c's to know.
  *
  * Nothing here walks over all jobs; what costs more than a look is done once a second. */
 #include "outbox/outbox_internal.h"
 
 #include <sodium.h>
-#include <time.h>
 
 /* The longest sleep: the wall clock, by which tokens end, may be set; the lease may come back. */
 #define SLEEP_MAX_US      INT64_C(1000000)
@@ -32,8 +31,7 @@ void outbox_start_request(struct outbox *outbox, struct job *job)
         key = -1;
     job->held_key = key > 0 ? key : 0;
     if (key < 0 || job_prepare(job, &outbox->rest, NULL) != 0 ||
-        curl_easy_setopt(job->transfer.easy, CURLOPT_PRIVATE, (void *)job) != CURLE_OK ||
-        curl_multi_add_handle(outbox->multi, job->transfer.easy) != CURLM_OK) {
+        !rest_loop_start(outbox->loop, &job->transfer)) {
         fail_to_start(outbox, job);
         return;
     }
@@ -42,19 +40,10 @@ void outbox_start_request(struct outbox *outbox, struct job *job)
 
 static void finish_transfers(struct outbox *outbox)
 {
-    CURLMsg *message;
-    int left;
-    while ((message = curl_multi_info_read(outbox->multi, &left))) {
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        struct job *job = NULL;
-        CURL *easy = message->easy_handle;
-        CURLcode code = message->data.result; /* `message` is gone after the next call */
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&job);
-        curl_multi_remove_handle(outbox->multi, easy);
+    struct rest_transfer *transfer;
+    while ((transfer = rest_loop_take(outbox->loop))) {
         outbox->under_way--;
-        rest_transfer_finish(&job->transfer, code);
-        jobs_judge(outbox, job);
+        jobs_judge(outbox, CONTAINER_OF(transfer, struct job, transfer));
     }
 }
 
@@ -101,9 +90,15 @@ static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
         outbox_start_request(outbox, job);
 }
 
+static bool may_start(const struct outbox *outbox)
+{
+    return outbox->under_way < outbox->rules.under_way_max && rest_loop_has_room(outbox->loop) &&
+           journal_has_lease(outbox->journal);
+}
+
 static void start_due(struct outbox *outbox)
 {
-    while (outbox->under_way < outbox->rules.under_way_max && journal_has_lease(outbox->journal)) {
+    while (may_start(outbox)) {
         int64_t now_us = clock_monotonic_us(outbox->settings.clock);
         struct schedule_entry *entry =
             schedule_take(outbox->schedule, now_us, clock_wall_ms(outbox->settings.clock));
@@ -140,7 +135,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* When a request may next start; INT64_MAX: not before something else happens. */
 static int64_t next_start_us(const struct outbox *outbox)
 {
-    if (outbox->under_way >= outbox->rules.under_way_max || !journal_has_lease(outbox->journal))
+    if (!may_start(outbox))
         return INT64_MAX;
     return schedule_next_us(outbox->schedule);
 }
@@ -159,14 +154,19 @@ static int64_t next_event_us(const struct outbox *outbox, int64_t now_us)
     return event_us;
 }
 
-static void sleep_until(struct outbox *outbox, int64_t until_us, int64_t now_us)
+static int milliseconds_until(int64_t until_us, int64_t now_us)
 {
-    int sleep_ms = until_us <= now_us ? 0 : (int)((until_us - now_us + 999) / 1000);
-    if (curl_multi_poll(outbox->multi, NULL, 0, sleep_ms, NULL) == CURLM_OK)
-        return;
-    /* It needs memory to wait; without any, the loop must not spin. */
-    const struct timespec pause = { .tv_nsec = 1000000 };
-    nanosleep(&pause, NULL);
+    return until_us <= now_us ? 0 : (int)((until_us - now_us + 999) / 1000);
+}
+
+/* False when something has come since jobs_take_news: it is looked at first. */
+static bool may_sleep(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool may_sleep = !outbox->has_come;
+    outbox->is_asleep = may_sleep;
+    pthread_mutex_unlock(&outbox->lock);
+    return may_sleep;
 }
 
 /* INT64_MAX while it is not. */
@@ -201,7 +201,7 @@ static void abandon_all(struct outbox *outbox)
     for (size_t i = 0; i < JOB_TABLE_SLOTS; i++)
         for (struct job *job = outbox->table.by_id[i]; job; job = job->next_by_id)
             if (job->phase == JOB_SENDING) {
-                curl_multi_remove_handle(outbox->multi, job->transfer.easy);
+                rest_loop_stop(outbox->loop, &job->transfer);
                 jobs_abandon(outbox, job);
             } else if (job->phase == JOB_WAITING) {
                 jobs_abandon(outbox, job);
@@ -212,10 +212,8 @@ void *outbox_send_all(void *argument)
 {
     struct outbox *outbox = argument;
     for (;;) {
-        int running;
         int64_t stop_us = stops_at_us(outbox);
         jobs_take_news(outbox);
-        curl_multi_perform(outbox->multi, &running);
         finish_transfers(outbox);
         jobs_end_expired(outbox);
         int64_t now_us = clock_monotonic_us(outbox->settings.clock);
@@ -225,7 +223,9 @@ void *outbox_send_all(void *argument)
         keep_up(outbox, now_us);
         if (is_over(outbox, stop_us, now_us))
             break;
-        sleep_until(outbox, earlier(next_event_us(outbox, now_us), stop_us), now_us);
+        int64_t event_us = earlier(next_event_us(outbox, now_us), stop_us);
+        int sleep_ms = may_sleep(outbox) ? milliseconds_until(event_us, now_us) : 0;
+        rest_loop_wait(outbox->loop, sleep_ms);
     }
     abandon_all(outbox);
     return NULL;

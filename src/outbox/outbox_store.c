@@ -29,7 +29,7 @@ static const char sql_run[] =
     "reason = NULL, is_started = 0, tries = 0, available_at = excluded.available_at, "
     "created_at = excluded.created_at, changed_at = excluded.changed_at "
     "WHERE outbox.state IN ('dead', 'expired') "
-    "OR (outbox.id = excluded.id AND outbox.owner = excluded.owner) RETURNING id";
+    "OR (outbox.id = excluded.id AND outbox.owner = excluded.owner)";
 
 struct db_statement outbox_store_run(const struct outbox_record *record, struct str_view sealed,
                                      int64_t owner, int64_t now_ms)
@@ -46,7 +46,7 @@ struct db_statement outbox_store_run(const struct outbox_record *record, struct 
 
 static const char sql_done[] =
     "UPDATE outbox SET state = 'done', owner = NULL, content = NULL, tries = $1, changed_at = $2, "
-    "sent_at = $2 WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5 RETURNING id";
+    "sent_at = $2 WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5";
 
 struct db_statement outbox_store_done(const struct outbox_record *record, int64_t tries,
                                       int64_t owner, int64_t now_ms)
@@ -61,12 +61,11 @@ struct db_statement outbox_store_done(const struct outbox_record *record, int64_
 
 static const char sql_expired[] =
     "UPDATE outbox SET state = 'expired', owner = NULL, content = NULL, tries = $1, "
-    "changed_at = $2 WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5 "
-    "RETURNING id";
+    "changed_at = $2 WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5";
 
 static const char sql_dead[] =
     "UPDATE outbox SET state = 'dead', reason = $6, owner = NULL, tries = $1, changed_at = $2 "
-    "WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5 RETURNING id";
+    "WHERE id = $3 AND version = $4 AND state = 'leased' AND owner = $5";
 
 struct db_statement outbox_store_end(const struct outbox_record *record, const char *reason,
                                      int64_t tries, int64_t owner, int64_t now_ms)
@@ -81,7 +80,7 @@ struct db_statement outbox_store_end(const struct outbox_record *record, const c
 
 static const char sql_started[] =
     "UPDATE outbox SET is_started = $1, available_at = $2, changed_at = $3 "
-    "WHERE id = $4 AND state = 'leased' AND owner = $5 RETURNING id";
+    "WHERE id = $4 AND state = 'leased' AND owner = $5";
 
 struct db_statement outbox_store_started(const struct outbox_record *record, bool is_started,
                                          int64_t available_ms, int64_t owner, int64_t now_ms)
@@ -96,7 +95,7 @@ struct db_statement outbox_store_started(const struct outbox_record *record, boo
 
 static const char sql_release[] =
     "UPDATE outbox SET state = 'queued', owner = NULL, available_at = $1, tries = $2, "
-    "changed_at = $3 WHERE id = $4 AND state = 'leased' AND owner = $5 RETURNING id";
+    "changed_at = $3 WHERE id = $4 AND state = 'leased' AND owner = $5";
 
 struct db_statement outbox_store_release(const struct outbox_record *record, int64_t available_ms,
                                          int64_t tries, int64_t owner, int64_t now_ms)
@@ -130,7 +129,7 @@ static const char sql_edit[] =
     "ELSE excluded.available_at END, expires_at = excluded.expires_at, "
     "created_at = CASE WHEN outbox.state = 'leased' THEN outbox.created_at "
     "ELSE excluded.created_at END, changed_at = excluded.changed_at "
-    "WHERE outbox.is_final = 0 OR excluded.is_final = 1 RETURNING owner";
+    "WHERE outbox.is_final = 0 OR excluded.is_final = 1";
 
 struct db_statement outbox_store_edit(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms)
@@ -150,7 +149,7 @@ static const char sql_follow_up[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
     "created_at, changed_at) VALUES ($1, 'follow_up', $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, "
-    "$7, $8, $9, $8, $8) RETURNING owner";
+    "$7, $8, $9, $8, $8)";
 
 struct db_statement outbox_store_follow_up(const struct outbox_record *record,
                                            struct str_view sealed, int64_t owner, int64_t now_ms)
@@ -355,17 +354,19 @@ struct db_statement outbox_store_purge_content(int64_t now_ms)
     };
 }
 
-static const char sql_purge_rows[] =
-    "DELETE FROM outbox WHERE (state IN ('done', 'expired') AND changed_at <= $1) "
-    "OR (state = 'dead' AND changed_at <= $2)";
+/* No index is kept for this: what was over before then was begun before then, and ids of
+ * interactions count up with time. */
+static const char sql_purge_rows[] = "DELETE FROM outbox WHERE interaction_id < $3 "
+                                     "AND ((state IN ('done', 'expired') AND changed_at <= $1) "
+                                     "OR (state = 'dead' AND changed_at <= $2))";
 
 struct db_statement outbox_store_purge_rows(int64_t now_ms)
 {
     return (struct db_statement){
         .sql = sql_purge_rows,
-        .parameters = { DB_INT(now_ms - OUTBOX_KEEP_DONE_MS),
-                        DB_INT(now_ms - OUTBOX_KEEP_DEAD_MS) },
-        .parameter_count = 2,
+        .parameters = { DB_INT(now_ms - OUTBOX_KEEP_DONE_MS), DB_INT(now_ms - OUTBOX_KEEP_DEAD_MS),
+                        DB_INT((now_ms - OUTBOX_KEEP_DONE_MS - DISCORD_EPOCH_MS) << 22) },
+        .parameter_count = 3,
     };
 }
 

@@ -26,8 +26,8 @@ struct outbox_instance {
     int64_t started_at_ms;
 };
 
-/* --- By the journal, in batches. `now_ms` is UTC. Each returns the row's id when it did something,
- * no row when not. --- */
+/* --- By the journal, in batches. `now_ms` is UTC. Each touches one row
+ * (db_rows_touched), or none when there was nothing to do. --- */
 
 /* A new run, leased by `owner`. No row: the interaction has another already, unless that is dead or
  * expired: then this one takes its place. */
@@ -51,7 +51,7 @@ struct db_statement outbox_store_release(const struct outbox_record *record, int
 /* --- By callers, in their own transaction --- */
 
 /* An edit row in its newest version, leased by `owner` unless somebody alive has it; dropped when a
- * frame comes after a final one. `record->version` is random. Returns (owner). */
+ * frame comes after a final one. `record->version` is random. */
 struct db_statement outbox_store_edit(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms);
 struct db_statement outbox_store_follow_up(const struct outbox_record *record,

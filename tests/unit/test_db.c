@@ -92,6 +92,28 @@ static void a_result_keeps_its_texts_while_it_grows(void **state)
     }
 }
 
+static void what_a_write_has_touched_is_known_without_returning(void **state)
+{
+    static const struct {
+        const char *sql;
+        int touched;
+    } cases[] = {
+        { "UPDATE account SET balance = balance + 1", 2 },
+        { "UPDATE account SET balance = 0 WHERE id = 77", 0 },
+        { "INSERT INTO account (id, name, balance) VALUES (1, 'x', 5) ON CONFLICT (id) DO NOTHING",
+          0 },
+        { "SELECT id FROM account", 2 },
+    };
+    struct db *db = with_accounts(state);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+        struct db_statement statement = { .sql = cases[i].sql };
+        assert_int_equal(db_query(db, &statement, &rows, NULL), 0);
+        assert_int_equal(db_rows_touched(rows), cases[i].touched);
+    }
+    assert_int_equal(db_rows_touched(NULL), 0);
+}
+
 static void a_committed_row_is_seen_by_the_next_read(void **state)
 {
     struct db *db = with_accounts(state);
@@ -419,6 +441,7 @@ int main(void)
         TEST(parameters_are_found_by_number_not_by_place),
         TEST(values_come_back_as_they_went_in),
         TEST(a_result_keeps_its_texts_while_it_grows),
+        TEST(what_a_write_has_touched_is_known_without_returning),
         TEST(a_committed_row_is_seen_by_the_next_read),
         TEST(expectations_are_checked),
         TEST(a_statement_that_changes_nothing_does_not_inherit_a_count),

@@ -30,7 +30,7 @@ static int run(struct db_fixture *fixture, struct db_statement statement)
     int result = db_query(fixture->db, &statement, &rows, &err);
     if (result != 0)
         print_error("%s\n", err.message);
-    return result == 0 ? db_rows_count(rows) : result;
+    return result == 0 ? (int)db_rows_touched(rows) : result;
 }
 
 static int claim(struct db_fixture *fixture, int64_t owner, int limit, int64_t now_ms)
@@ -41,7 +41,7 @@ static int claim(struct db_fixture *fixture, int64_t owner, int limit, int64_t n
 static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
 {
     const struct outbox_instance instance = { .id = id, .role = "serve", .host = "here" };
-    assert_int_equal(run(fixture, outbox_store_heartbeat(&instance, until_ms)), 0);
+    assert_int_equal(run(fixture, outbox_store_heartbeat(&instance, until_ms)), 1);
 }
 
 static int store_run(struct db_fixture *fixture, int64_t number, int64_t row_id, int64_t owner)
