@@ -108,6 +108,17 @@ GAUGE(METRIC_OUTBOX_INVALID, "bronxbot_outbox_invalid_requests",
       "Answers 401, 403 and 429 in the last 10 minutes; at 10,000 Discord bans the address.")
 HISTOGRAM(METRIC_OUTBOX_DELAY, "bronxbot_outbox_delay_seconds",
           "Time from an edit or follow-up being known to the sender to Discord having taken it.")
+GAUGE(METRIC_INSTANCES, "bronxbot_instances", "Processes of the bot that are alive.")
+GAUGE(METRIC_LIMITS_SHARED, "bronxbot_limits_shared",
+      "1 while Redis deals out the parts of Discord's limits; else they are divided evenly.")
+GAUGE(METRIC_LIMITS_GLOBAL, "bronxbot_limits_global",
+      "This process's part of the bot's 50 requests a second.")
+GAUGE(METRIC_LIMITS_INVALID, "bronxbot_limits_invalid",
+      "This process's part of the invalid requests in 10 minutes.")
+COUNTER_BY(METRIC_LIMITS_ASKED, "bronxbot_limits_asked_total", "outcome", "given away",
+           "Times Redis was asked for parts of the limits.")
+COUNTER_BY(METRIC_LIMITS_LESSONS, "bronxbot_limits_lessons_total", "direction", "told heard",
+           "Closed buckets, global 429s and bans told to other processes and heard from them.")
 GAUGE(METRIC_OUTBOX_QUEUED, "bronxbot_outbox_queued",
       "Jobs of the outbox that wait for a process to take them.")
 GAUGE(METRIC_OUTBOX_LEASED, "bronxbot_outbox_leased", "Jobs of the outbox that a process has.")

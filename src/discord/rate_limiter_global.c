@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND_US INT64_C(1000000)
+#define SECOND_US    INT64_C(1000000)
 /* When only an answer under way can change something. */
-#define POLL_US   INT64_C(10000)
+#define POLL_US      INT64_C(10000)
+/* When others may leave us a larger part. */
+#define PART_POLL_US INT64_C(100000)
 
 static_assert(INVALID_SLICE_US * (INVALID_SLICES - 1) == LIMITER_INVALID_WINDOW_MS * INT64_C(1000),
               "slices fill the window");
@@ -119,7 +121,11 @@ int64_t global_limit_opens_us(struct global_limit *global, int64_t now_us)
     if (global_limit_use(global, now_us) < global->per_second)
         return now_us;
     global->was_short = true;
-    return global->count > 0 ? global->heard_us[global->oldest] + SECOND_US : now_us + POLL_US;
+    int64_t opens_us = now_us + (global->under_way > 0 ? POLL_US : PART_POLL_US);
+    if (global->count > 0)
+        opens_us = global->heard_us[global->oldest] + SECOND_US;
+    bool may_grow = global->per_second < global->room;
+    return may_grow && opens_us > now_us + PART_POLL_US ? now_us + PART_POLL_US : opens_us;
 }
 
 void global_limit_take(struct global_limit *global)
