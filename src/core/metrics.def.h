@@ -68,21 +68,21 @@ COUNTER(METRIC_DB_POOL_FAILED, "bronxbot_db_pool_failed_total",
 HISTOGRAM(METRIC_DB_POOL_WAIT, "bronxbot_db_pool_wait_seconds",
           "Time a caller waited for a connection to PostgreSQL.")
 COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
-           "user guild stats economy settings temp", "Reads answered by this process's memory.")
+           "user guild stats economy settings temp cooldown", "Reads answered by this process's memory.")
 COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",
-           "user guild stats economy settings temp", "Reads answered by Redis.")
+           "user guild stats economy settings temp cooldown", "Reads answered by Redis.")
 COUNTER_BY(METRIC_CACHE_MISSES, "bronxbot_cache_misses_total", "category",
-           "user guild stats economy settings temp",
+           "user guild stats economy settings temp cooldown",
            "Reads neither level could answer, those that waited for another's load included.")
 COUNTER_BY(METRIC_CACHE_LOADS, "bronxbot_cache_loads_total", "category",
-           "user guild stats economy settings temp",
+           "user guild stats economy settings temp cooldown",
            "Loads from the database, failed ones included.")
 COUNTER_BY(METRIC_CACHE_NEGATIVE, "bronxbot_cache_negative_hits_total", "category",
-           "user guild stats economy settings temp", "Hits that said: there is no such row.")
+           "user guild stats economy settings temp cooldown", "Hits that said: there is no such row.")
 COUNTER_BY(METRIC_CACHE_EVICTIONS, "bronxbot_cache_evictions_total", "category",
-           "user guild stats economy settings temp", "Entries that left memory for want of room.")
+           "user guild stats economy settings temp cooldown", "Entries that left memory for want of room.")
 GAUGE_BY(METRIC_CACHE_BYTES, "bronxbot_cache_bytes", "category",
-         "user guild stats economy settings temp", "Memory the cache holds in this process.")
+         "user guild stats economy settings temp cooldown", "Memory the cache holds in this process.")
 COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
         "Times Redis was given up until it answers again.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",

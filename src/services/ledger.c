@@ -201,6 +201,9 @@ int ledger_post(struct call *call, const struct ledger_entry *entry, struct ledg
     struct err failure = { 0 };
     bool is_own = true;
     result = post_until_known(call->services->db, post, &is_own, &failure);
+    /* After a failure, too: somebody else may have taken it. */
+    if (post->cooldown_index >= 0)
+        cooldown_forget(call->services, call->interaction->user.id);
     bool is_entry_taken = result == ERR_DUPLICATE && failure.index == 0;
     if (result == 0 || is_entry_taken) {
         int found = ledger_find(call, entry->operation, receipt, err);
