@@ -38,7 +38,7 @@
 /* Tasks waiting for a thread: at 1 ms each a full queue is worked off well within 3 s. */
 #define EXECUTOR_QUEUE_MAX   1024
 #define ADMIN_CONNECTIONS    32
-#define ADMIN_PARTS          3
+#define ADMIN_PARTS          4
 /* Who watches /readyz waits a few seconds; a database that says nothing for so long is down. */
 #define CHECK_PATIENCE_MS    1000
 
@@ -66,6 +66,7 @@ struct bot {
     struct listener admin_listener;
     struct db *db;
     struct checker *db_checker;
+    char name_space[32]; /* of this bot on a Redis that others may use */
     struct cache *cache;
     struct chance chance;
     struct services services; /* services.outbox is stop_outbox's to free */
@@ -194,6 +195,23 @@ static enum part_state probe_cache(void *context, struct buf *detail)
     return state == CACHE_DEGRADED ? PART_DEGRADED : PART_OK;
 }
 
+static enum part_state probe_limits(void *context, struct buf *detail)
+{
+    static const char *const words[] = {
+        [OUTBOX_SHARED] = "shared by Redis",
+        [OUTBOX_DIVIDED] = "divided",
+        [OUTBOX_DIVIDED_FOR_NOW] = "Redis is away: divided",
+    };
+    struct bot *bot = context;
+    int instances = 0;
+    if (!begin_probe(bot, detail))
+        return PART_DOWN;
+    enum outbox_sharing sharing = outbox_sharing(bot->services.outbox, &instances);
+    end_probe(bot);
+    buf_append_format(detail, "%s among %d", words[sharing], instances);
+    return sharing == OUTBOX_DIVIDED_FOR_NOW ? PART_DEGRADED : PART_OK;
+}
+
 /* --- What /outbox does --- */
 
 /* False while there is no database; else end_probe follows. */
@@ -246,6 +264,7 @@ static int start_admin(struct bot *bot, struct err *err)
     bot->admin_parts[0] = (struct admin_part){ "database", probe_database, bot, .is_own = is_own };
     bot->admin_parts[1] = (struct admin_part){ "outbox", probe_outbox, bot, .is_own = is_own };
     bot->admin_parts[2] = (struct admin_part){ "cache", probe_cache, bot, .is_own = false };
+    bot->admin_parts[3] = (struct admin_part){ "limits", probe_limits, bot, .is_own = false };
     bot->admin.parts = bot->admin_parts;
     bot->admin.part_count = ADMIN_PARTS;
     bot->admin.started_ms = clock_wall_ms(&bot->clock.clock);
@@ -321,11 +340,10 @@ static void stop_database(struct bot *bot)
 static int start_cache(struct bot *bot, struct err *err)
 {
     const struct config *config = bot->config;
-    char name_space[32];
-    snprintf(name_space, sizeof(name_space), "bronxbot:%" PRId64, config->application_id);
+    snprintf(bot->name_space, sizeof(bot->name_space), "bronxbot:%" PRId64, config->application_id);
     const struct cache_settings settings = {
         .redis_url = config->redis_url,
-        .name_space = name_space,
+        .name_space = bot->name_space,
         .memory_bytes = cache_memory_for(config->guild_count),
         /* A second process on the file is refused. */
         .is_only_process = str_starts_with(str_from(config->database_url), STR("sqlite:")),
@@ -374,6 +392,8 @@ static int start_outbox(struct bot *bot, struct err *err)
         .ca_file = bot->config->ca_file,
         .role = role_words[bot->role],
         .edit_floor_ms = bot->config->edit_floor_ms,
+        .redis_url = bot->config->redis_url,
+        .name_space = bot->name_space,
         .clock = &bot->clock.clock,
         .metrics = bot->metrics,
         .log = bot->sink,

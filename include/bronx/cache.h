@@ -23,7 +23,8 @@ struct cache;
     X(CACHE_COMMAND_STATS, "stats", 1800, true, "how often commands were used")                    \
     X(CACHE_ECONOMY, "economy", 180, false, "balances and ranks that are only shown")              \
     X(CACHE_SETTINGS, "settings", 600, false, "what a server or person has set")                   \
-    X(CACHE_TEMPORARY, "temp", 60, true, "what may be old by a minute")
+    X(CACHE_TEMPORARY, "temp", 60, true, "what may be old by a minute")                            \
+    X(CACHE_COOLDOWN, "cooldown", 60, false, "a person's cooldowns that are in force")
 
 enum cache_category {
 #define X(name, word, seconds, is_safe_alone, help) name,

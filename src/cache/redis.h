@@ -22,8 +22,6 @@
 
 #include "core/log_sink.h"
 
-/* Three round trips of a read take less than a third of the 3 s Discord waits. */
-#define REDIS_TIMEOUT_MS     200
 #define REDIS_CONNECTIONS    8
 #define REDIS_NAMESPACE_SIZE 64
 #define REDIS_TICKET_SIZE    18 /* `t`, 16 hexadecimal digits and a zero byte */

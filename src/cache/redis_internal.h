@@ -1,18 +1,15 @@
 /* What the files of the second level share: redis.c (what the cache asks), redis_pool.c
- * (connections and the breaker), redis_keeper.c (the subscription), redis_connection.c (hiredis).
- */
+ * (connections and the breaker), redis_keeper.c (the subscription). */
 #ifndef CACHE_REDIS_INTERNAL_H
 #define CACHE_REDIS_INTERNAL_H
 
-#include "cache/breaker.h"
 #include "cache/redis.h"
-#include "cache/redis_address.h"
+#include "redis/breaker.h"
+#include "redis/connection.h"
 
-#include <hiredis/hiredis.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define REDIS_RUN_ID_SIZE   41
 #define REDIS_INSTANCE_SIZE 17
 
 struct redis_connection {
@@ -46,38 +43,6 @@ struct redis {
     struct redis_connection *idle;
     int connection_count; /* idle, lent and being made */
 };
-
-/* --- redis_connection.c --- */
-
-struct redis_command {
-    int count;
-    const char *const *arguments;
-    const size_t *lengths;
-};
-
-/* Connects, authenticates, selects the database, and reads the server's run id. */
-int redis_connect(const struct redis_address *address, redisContext **context,
-                  char run_id[REDIS_RUN_ID_SIZE], struct err *err) MUST_CHECK;
-
-/* Sends all, then reads as many replies. On a failure there are no replies. An error as a reply is
- * a reply. */
-int redis_exchange(redisContext *context, const struct redis_command *commands, size_t count,
-                   redisReply **replies, struct err *err) MUST_CHECK;
-void redis_free_replies(redisReply **replies, size_t count);
-
-/* `address` with its host as a number. May take as long as the system's resolver. */
-int redis_resolve(const struct redis_address *address, struct redis_address *resolved,
-                  struct err *err) MUST_CHECK;
-
-/* A short command, word by word. */
-#define REDIS_ARGUMENTS_MAX 8
-struct redis_words {
-    const char *arguments[REDIS_ARGUMENTS_MAX];
-    size_t lengths[REDIS_ARGUMENTS_MAX];
-    int count;
-};
-void redis_word(struct redis_words *words, struct str_view word);
-struct redis_command redis_command_of(const struct redis_words *words);
 
 /* --- redis_pool.c --- */
 

@@ -62,8 +62,9 @@ static void hear_change(struct redis *redis, struct str_view text)
     }
 }
 
-static void hear(struct redis *redis, struct str_view message)
+static void hear(void *context, struct str_view message)
 {
+    struct redis *redis = context;
     int64_t epoch;
     if (message.length < LEAD_LENGTH ||
         memcmp(message.data, redis->instance, REDIS_INSTANCE_SIZE - 1) == 0)
@@ -78,36 +79,7 @@ static void hear(struct redis *redis, struct str_view message)
         redis_adopt_epoch(redis, epoch);
 }
 
-/* Replies on a subscription: "message", "pong" and the like. */
-static void hear_reply(struct redis *redis, const redisReply *reply, bool *has_pong)
-{
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING)
-        return;
-    const redisReply *last = reply->element[reply->elements - 1];
-    if (strcmp(reply->element[0]->str, "pong") == 0)
-        *has_pong = true;
-    else if (strcmp(reply->element[0]->str, "message") == 0 && last->type == REDIS_REPLY_STRING)
-        hear(redis, (struct str_view){ last->str, last->len });
-}
-
 /* --- the trial --- */
-
-static int subscribe(const struct redis *redis, redisContext *context, struct err *err)
-{
-    struct redis_words words = { 0 };
-    redisReply *reply;
-    redis_word(&words, STR("SUBSCRIBE"));
-    redis_word(&words, str_from(redis->channel));
-    const struct redis_command command = redis_command_of(&words);
-    int result = redis_exchange(context, &command, 1, &reply, err);
-    if (result != 0)
-        return result;
-    if (reply->type == REDIS_REPLY_ERROR)
-        result = err_set(err, ERR_UNAVAILABLE, "Redis: %s", reply->str);
-    redis_free_replies(&reply, 1);
-    return result;
-}
 
 static int tell_epoch(const struct redis *redis, redisContext *context, int64_t epoch,
                       struct err *err)
@@ -218,7 +190,7 @@ static int try_redis(struct redis *redis, redisContext **subscription, struct er
         return err_set(err, ERR_MEMORY, "a connection to Redis");
     result = redis_connect(&resolved, subscription, subscribed_to, err);
     if (result == 0)
-        result = subscribe(redis, *subscription, err);
+        result = redis_subscribe(*subscription, str_from(redis->channel), err);
     if (result == 0)
         result = redis_connect(&resolved, &connection->context, run_id, err);
     if (result == 0 && strcmp(run_id, subscribed_to) != 0)
@@ -233,34 +205,6 @@ static int try_redis(struct redis *redis, redisContext **subscription, struct er
 }
 
 /* --- the subscription --- */
-
-static int send_ping(redisContext *context, struct err *err)
-{
-    int is_done = 0;
-    if (redisAppendCommand(context, "PING") != REDIS_OK)
-        return err_set(err, ERR_MEMORY, "a command for Redis");
-    while (!is_done)
-        if (redisBufferWrite(context, &is_done) != REDIS_OK)
-            return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
-    return 0;
-}
-
-static int read_messages(struct redis *redis, redisContext *context, bool *has_pong,
-                         struct err *err)
-{
-    void *reply = NULL;
-    if (redisBufferRead(context) != REDIS_OK)
-        return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
-    do {
-        if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
-            return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
-        if (reply) {
-            hear_reply(redis, reply, has_pong);
-            freeReplyObject(reply);
-        }
-    } while (reply);
-    return 0;
-}
 
 static void forget_wake(const struct redis *redis)
 {
@@ -283,7 +227,7 @@ static int listen_to(struct redis *redis, redisContext *context, struct err *err
             forget_wake(redis);
         if (polled[0].revents) {
             bool has_pong = false;
-            int result = read_messages(redis, context, &has_pong, err);
+            int result = redis_read_messages(context, hear, redis, &has_pong, err);
             if (result != 0)
                 return result;
             if (has_pong) {
@@ -293,7 +237,7 @@ static int listen_to(struct redis *redis, redisContext *context, struct err *err
         } else if (now_us(redis) >= ping_at_us) {
             if (awaits_pong)
                 return err_set(err, ERR_BUSY, "the subscription is silent");
-            int result = send_ping(context, err);
+            int result = redis_send_ping(context, err);
             if (result != 0)
                 return result;
             awaits_pong = true;

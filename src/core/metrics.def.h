@@ -72,21 +72,21 @@ COUNTER(METRIC_DB_HEARD, "bronxbot_db_calls_heard_total",
 GAUGE(METRIC_DB_HEARING, "bronxbot_db_hearing",
       "Connections that hear such calls: 1; 0 behind a pooler and with the embedded database.")
 COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
-           "user guild stats economy settings temp", "Reads answered by this process's memory.")
+           "user guild stats economy settings temp cooldown", "Reads answered by this process's memory.")
 COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",
-           "user guild stats economy settings temp", "Reads answered by Redis.")
+           "user guild stats economy settings temp cooldown", "Reads answered by Redis.")
 COUNTER_BY(METRIC_CACHE_MISSES, "bronxbot_cache_misses_total", "category",
-           "user guild stats economy settings temp",
+           "user guild stats economy settings temp cooldown",
            "Reads neither level could answer, those that waited for another's load included.")
 COUNTER_BY(METRIC_CACHE_LOADS, "bronxbot_cache_loads_total", "category",
-           "user guild stats economy settings temp",
+           "user guild stats economy settings temp cooldown",
            "Loads from the database, failed ones included.")
 COUNTER_BY(METRIC_CACHE_NEGATIVE, "bronxbot_cache_negative_hits_total", "category",
-           "user guild stats economy settings temp", "Hits that said: there is no such row.")
+           "user guild stats economy settings temp cooldown", "Hits that said: there is no such row.")
 COUNTER_BY(METRIC_CACHE_EVICTIONS, "bronxbot_cache_evictions_total", "category",
-           "user guild stats economy settings temp", "Entries that left memory for want of room.")
+           "user guild stats economy settings temp cooldown", "Entries that left memory for want of room.")
 GAUGE_BY(METRIC_CACHE_BYTES, "bronxbot_cache_bytes", "category",
-         "user guild stats economy settings temp", "Memory the cache holds in this process.")
+         "user guild stats economy settings temp cooldown", "Memory the cache holds in this process.")
 COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
         "Times Redis was given up until it answers again.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
@@ -112,6 +112,17 @@ GAUGE(METRIC_OUTBOX_INVALID, "bronxbot_outbox_invalid_requests",
       "Answers 401, 403 and 429 in the last 10 minutes; at 10,000 Discord bans the address.")
 HISTOGRAM(METRIC_OUTBOX_DELAY, "bronxbot_outbox_delay_seconds",
           "Time from an edit or follow-up being known to the sender to Discord having taken it.")
+GAUGE(METRIC_INSTANCES, "bronxbot_instances", "Processes of the bot that are alive.")
+GAUGE(METRIC_LIMITS_SHARED, "bronxbot_limits_shared",
+      "1 while Redis deals out the parts of Discord's limits; else they are divided evenly.")
+GAUGE(METRIC_LIMITS_GLOBAL, "bronxbot_limits_global",
+      "This process's part of the bot's 50 requests a second.")
+GAUGE(METRIC_LIMITS_INVALID, "bronxbot_limits_invalid",
+      "This process's part of the invalid requests in 10 minutes.")
+COUNTER_BY(METRIC_LIMITS_ASKED, "bronxbot_limits_asked_total", "outcome", "given away",
+           "Times Redis was asked for parts of the limits.")
+COUNTER_BY(METRIC_LIMITS_LESSONS, "bronxbot_limits_lessons_total", "direction", "told heard",
+           "Closed buckets, global 429s and bans told to other processes and heard from them.")
 GAUGE(METRIC_OUTBOX_QUEUED, "bronxbot_outbox_queued",
       "Jobs of the outbox that wait for a process to take them.")
 GAUGE(METRIC_OUTBOX_LEASED, "bronxbot_outbox_leased", "Jobs of the outbox that a process has.")

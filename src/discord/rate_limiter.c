@@ -10,10 +10,12 @@
 #include "discord/rate_limiter_answer.h"
 #include "discord/rate_limiter_bucket.h"
 #include "discord/rate_limiter_global.h"
+#include "discord/rate_limiter_lessons.h"
 
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS_US          INT64_C(1000)
 /* When only an answer under way can change something. */
@@ -37,6 +39,8 @@ struct limiter {
     int64_t delay_us;
     int64_t under_way;
     uint64_t sequence;
+    bool is_shared;
+    struct lessons lessons;
 };
 
 static int64_t later(int64_t a, int64_t b)
@@ -73,10 +77,11 @@ int limiter_new(struct limiter **limiter, const struct limiter_settings *setting
     struct limiter *made = calloc(1, sizeof(*made));
     if (!made)
         return err_set(err, ERR_MEMORY, "rate limiter");
+    made->is_shared = used.share_key != NULL;
     invalid_budget_init(&made->invalid, used.invalid_max);
     result = global_limit_init(&made->global, used.global_per_second, err);
     if (result == 0)
-        result = bucket_table_new(&made->table, used.buckets_max, err);
+        result = bucket_table_new(&made->table, used.buckets_max, used.share_key, err);
     if (result < 0) {
         limiter_free(made);
         return result;
@@ -193,6 +198,27 @@ enum limiter_wait limiter_take(struct limiter *limiter, const struct limiter_rou
 
 /* --- After the answer --- */
 
+static void teach_for_all(struct limiter *limiter, enum limiter_lesson_kind kind, int64_t until_us)
+{
+    if (limiter->is_shared)
+        lessons_add(&limiter->lessons, &(struct limiter_lesson){ .kind = kind }, until_us);
+}
+
+static void teach_bucket(struct limiter *limiter, const struct limiter_route *route,
+                         const struct bucket *account, int64_t until_us)
+{
+    if (!limiter->is_shared)
+        return;
+    struct limiter_key by_route = bucket_table_key(
+        limiter->table, bucket_table_route_key(limiter->table, route->route), route->major);
+    const struct limiter_lesson lesson = {
+        .kind = LESSON_BUCKET,
+        .bucket = { account->key.word[0], account->key.word[1] },
+        .route = { by_route.word[0], by_route.word[1] },
+    };
+    lessons_add(&limiter->lessons, &lesson, until_us);
+}
+
 static void hear_for_all(struct limiter *limiter, const struct limiter_ticket *ticket,
                          enum effect effect, const struct rest_response *response,
                          const struct rest_error *error, int64_t now_us)
@@ -205,13 +231,17 @@ static void hear_for_all(struct limiter *limiter, const struct limiter_ticket *t
     if (effect == EFFECT_GLOBAL) {
         int64_t *closed_until_us =
             ticket->is_as_bot ? &limiter->global.closed_until_us : &limiter->closed_until_us;
-        *closed_until_us =
-            later(*closed_until_us, now_us + answer_wait_us(response, error, WAIT_MS));
+        int64_t until_us = now_us + answer_wait_us(response, error, WAIT_MS);
+        *closed_until_us = later(*closed_until_us, until_us);
+        teach_for_all(limiter, ticket->is_as_bot ? LESSON_BOT : LESSON_ALL, until_us);
     }
-    if (effect == EFFECT_BANNED)
-        gate_shut(&limiter->gate, now_us + answer_wait_us(response, error, BAN_MS));
-    else if (ticket->is_probe && response->result != REST_ANSWERED)
+    if (effect == EFFECT_BANNED) {
+        int64_t until_us = now_us + answer_wait_us(response, error, BAN_MS);
+        gate_shut(&limiter->gate, until_us);
+        teach_for_all(limiter, LESSON_BANNED, until_us);
+    } else if (ticket->is_probe && response->result != REST_ANSWERED) {
         gate_shut(&limiter->gate, now_us + PROBE_AGAIN_MS * MS_US);
+    }
     if (ticket->is_probe)
         gate_probe_ended(&limiter->gate, response->result == REST_ANSWERED);
 }
@@ -300,20 +330,88 @@ void limiter_heard(struct limiter *limiter, const struct limiter_route *route,
     account = bucket_table_heard(table, holder, now_us);
 
     forget_reset(named, now_us);
-    if (effect == EFFECT_COUNTED)
+    if (effect == EFFECT_COUNTED) {
         named->counted++;
-    else if (effect == EFFECT_BLIND)
+    } else if (effect == EFFECT_BLIND) {
         count_blindly(limiter, route, named, response, now_us);
-    else if (effect == EFFECT_CLOSED)
-        named->closed_until_us =
-            later(named->closed_until_us, now_us + answer_wait_us(response, error, WAIT_MS));
+    } else if (effect == EFFECT_CLOSED) {
+        int64_t until_us = now_us + answer_wait_us(response, error, WAIT_MS);
+        named->closed_until_us = later(named->closed_until_us, until_us);
+        teach_bucket(limiter, route, named, until_us);
+    }
     if (!has_news)
         return;
+    if (effect == EFFECT_COUNTED && response->remaining == 0)
+        teach_bucket(limiter, route, named, now_us + answer_reset_us(response));
     int64_t taken_after = (int64_t)(account->taken_count - ticket->in_bucket);
     int64_t others = account->under_way < taken_after ? account->under_way : taken_after;
     if (named != account)
         others = account->under_way + named->under_way;
     read_headers(named, response, others, now_us);
+}
+
+/* --- Together with others --- */
+
+void limiter_set_part(struct limiter *limiter, const struct limiter_part *part)
+{
+    struct global_limit *global = &limiter->global;
+    global->per_second =
+        part->global_per_second < global->room ? part->global_per_second : global->room;
+    limiter->invalid.max = part->invalid_max;
+    limiter->invalid.brake = part->invalid_brake;
+    limiter->invalid.pause_us = part->brake_us;
+}
+
+struct limiter_use limiter_use(struct limiter *limiter, int64_t now_us)
+{
+    struct limiter_use use = {
+        .global = global_limit_use(&limiter->global, now_us),
+        .invalid = invalid_budget_count(&limiter->invalid, now_us) + (int)limiter->under_way,
+        .is_global_short = limiter->global.was_short,
+        .is_invalid_short = limiter->invalid.was_short,
+    };
+    limiter->global.was_short = limiter->invalid.was_short = false;
+    return use;
+}
+
+size_t limiter_take_lessons(struct limiter *limiter, int64_t now_us, struct limiter_lesson *lessons,
+                            size_t max)
+{
+    return lessons_take(&limiter->lessons, now_us, lessons, max);
+}
+
+/* A bucket that nobody here has used is remembered for its closure. */
+static void close_bucket(struct limiter *limiter, const uint64_t word[2], int64_t until_us,
+                         int64_t now_us)
+{
+    struct limiter_key key = { { word[0], word[1] } };
+    struct bucket *bucket = bucket_table_find(limiter->table, key);
+    struct bucket *account = bucket_table_resolve(limiter->table, bucket);
+    if (!bucket)
+        account = bucket_table_make(limiter->table, key, now_us);
+    if (account)
+        account->closed_until_us = later(account->closed_until_us, until_us);
+}
+
+void limiter_learn(struct limiter *limiter, const struct limiter_lesson *lesson, int64_t now_us)
+{
+    int64_t longest_us = REST_WAIT_MAX_MS * MS_US;
+    int64_t until_us = now_us + (lesson->wait_us < longest_us ? lesson->wait_us : longest_us);
+    switch (lesson->kind) {
+    case LESSON_BOT:
+        limiter->global.closed_until_us = later(limiter->global.closed_until_us, until_us);
+        break;
+    case LESSON_ALL:
+        limiter->closed_until_us = later(limiter->closed_until_us, until_us);
+        break;
+    case LESSON_BANNED:
+        gate_shut(&limiter->gate, until_us);
+        break;
+    default:
+        close_bucket(limiter, lesson->bucket, until_us, now_us);
+        if (memcmp(lesson->bucket, lesson->route, sizeof(lesson->bucket)) != 0)
+            close_bucket(limiter, lesson->route, until_us, now_us);
+    }
 }
 
 /* --- Upkeep --- */

@@ -23,6 +23,8 @@
 #define LIMITER_BRAKE_PERCENT     80 /* of the invalid requests: then one request a second at most */
 #define LIMITER_IDLE_MS           600000 /* a bucket nobody used for so long is forgotten */
 #define LIMITER_BUCKETS_MAX       100000 /* above, those idle the longest go first */
+#define LIMITER_SHARE_KEY_BYTES   32
+#define LIMITER_LESSONS_MAX       128 /* kept until they are taken; more of buckets are dropped */
 
 struct limiter;
 
@@ -38,6 +40,9 @@ struct limiter_settings {
     int global_per_second; /* 0: LIMITER_GLOBAL_PER_SECOND */
     int invalid_max;       /* 0: LIMITER_INVALID_MAX */
     size_t buckets_max;    /* 0: LIMITER_BUCKETS_MAX */
+    /* LIMITER_SHARE_KEY_BYTES, the same for all processes of the bot: they know a bucket by the
+     * same name then. NULL: there are no others, and no lessons. */
+    const unsigned char *share_key;
 };
 
 int limiter_new(struct limiter **limiter, const struct limiter_settings *settings,
@@ -77,6 +82,48 @@ void limiter_set_delay(struct limiter *limiter, int64_t delay_ms);
 
 /* Forgets idle buckets; cheap, to be called now and then. */
 void limiter_sweep(struct limiter *limiter, int64_t now_us);
+
+/* --- Together with other processes of the same bot --- */
+
+/* What this process may use of what Discord counts for all of them together. Without a call it is
+ * all that the settings say. */
+struct limiter_part {
+    int global_per_second; /* at most that of the settings, from 0 on */
+    int invalid_max;       /* the same */
+    int invalid_brake;     /* from so many of one's own on ... */
+    int64_t brake_us;      /* ... one request in so long */
+};
+void limiter_set_part(struct limiter *limiter, const struct limiter_part *part);
+
+/* How much of them Discord may count for this process now, what is under way included; and whether
+ * a request was put off for want of more since the last call. */
+struct limiter_use {
+    int global, invalid;
+    bool is_global_short, is_invalid_short;
+};
+struct limiter_use limiter_use(struct limiter *limiter, int64_t now_us);
+
+/* What an answer taught that holds for the other processes, too. */
+enum limiter_lesson_kind {
+    LESSON_BUCKET, /* nothing remains, or a 429 */
+    LESSON_BOT,    /* a global 429 of requests with the bot's token ... */
+    LESSON_ALL,    /* ... and of others: everything is to wait */
+    LESSON_BANNED, /* Cloudflare's ban of the address */
+    LESSON_KINDS
+};
+struct limiter_lesson {
+    enum limiter_lesson_kind kind;
+    int64_t wait_us;
+    /* Keyed hashes of the bucket: by the name that Discord gave it, and for who has not heard that
+     * name yet by its route. */
+    uint64_t bucket[2], route[2];
+};
+
+/* Moves at most `max` to `lessons`; returns how many. */
+size_t limiter_take_lessons(struct limiter *limiter, int64_t now_us, struct limiter_lesson *lessons,
+                            size_t max);
+/* One of another process. */
+void limiter_learn(struct limiter *limiter, const struct limiter_lesson *lesson, int64_t now_us);
 
 /* For metrics. */
 struct limiter_state {

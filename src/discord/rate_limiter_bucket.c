@@ -3,6 +3,8 @@
  * ever forgotten. */
 #include "discord/rate_limiter_bucket.h"
 
+#include "discord/rate_limiter.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -15,11 +17,17 @@
 #define FORGET_TRIES  8
 #define BUCKETS_LIMIT ((size_t)1 << 26)
 
+struct hash_keys {
+    unsigned char route[crypto_shorthash_siphashx24_KEYBYTES];
+    unsigned char hash[crypto_shorthash_siphashx24_KEYBYTES];
+    unsigned char major[crypto_shorthash_siphashx24_KEYBYTES];
+    unsigned char bucket[crypto_shorthash_siphashx24_KEYBYTES];
+};
+
+static_assert(sizeof(struct hash_keys) <= crypto_generichash_BYTES_MAX, "keys are one hash");
+
 struct bucket_table {
-    unsigned char route_key[crypto_shorthash_siphashx24_KEYBYTES];
-    unsigned char hash_key[crypto_shorthash_siphashx24_KEYBYTES];
-    unsigned char major_key[crypto_shorthash_siphashx24_KEYBYTES];
-    unsigned char bucket_key[crypto_shorthash_siphashx24_KEYBYTES];
+    struct hash_keys keys;
     struct limiter_known_route *routes[ROUTE_SLOTS];
     size_t route_count;
     struct bucket **slots;
@@ -29,7 +37,19 @@ struct bucket_table {
 
 static_assert(sizeof(struct limiter_key) == crypto_shorthash_siphashx24_BYTES, "a hash is a key");
 
-int bucket_table_new(struct bucket_table **table, size_t buckets_max, struct err *err)
+/* 0, or negative when libsodium refuses. */
+static int make_keys(struct hash_keys *keys, const unsigned char *share_key)
+{
+    static const unsigned char purpose[] = "buckets of rate limits";
+    if (share_key)
+        return crypto_generichash((unsigned char *)keys, sizeof(*keys), purpose, sizeof(purpose),
+                                  share_key, LIMITER_SHARE_KEY_BYTES);
+    randombytes_buf(keys, sizeof(*keys));
+    return 0;
+}
+
+int bucket_table_new(struct bucket_table **table, size_t buckets_max,
+                     const unsigned char *share_key, struct err *err)
 {
     *table = NULL;
     if (buckets_max == 0 || buckets_max > BUCKETS_LIMIT)
@@ -41,14 +61,11 @@ int bucket_table_new(struct bucket_table **table, size_t buckets_max, struct err
     if (!made)
         return err_set(err, ERR_MEMORY, "rate limiter");
     made->slots = calloc(slots, sizeof(struct bucket *));
-    if (!made->slots) {
+    if (!made->slots || make_keys(&made->keys, share_key) != 0) {
+        free(made->slots);
         free(made);
         return err_set(err, ERR_MEMORY, "rate limiter");
     }
-    randombytes_buf(made->route_key, sizeof(made->route_key));
-    randombytes_buf(made->hash_key, sizeof(made->hash_key));
-    randombytes_buf(made->major_key, sizeof(made->major_key));
-    randombytes_buf(made->bucket_key, sizeof(made->bucket_key));
     made->slot_mask = slots - 1;
     made->buckets_max = buckets_max;
     made->idle.idle_next = made->idle.idle_before = &made->idle;
@@ -109,13 +126,13 @@ static bool is_same(struct limiter_key a, struct limiter_key b)
 struct limiter_key bucket_table_key(const struct bucket_table *table, struct limiter_key base,
                                     struct str_view major)
 {
-    struct limiter_key parts[2] = { base, hash_of(table->major_key, major.data, major.length) };
-    return hash_of(table->bucket_key, parts, sizeof(parts));
+    struct limiter_key parts[2] = { base, hash_of(table->keys.major, major.data, major.length) };
+    return hash_of(table->keys.bucket, parts, sizeof(parts));
 }
 
 struct limiter_key bucket_table_route_key(const struct bucket_table *table, struct str_view route)
 {
-    return hash_of(table->route_key, route.data, route.length);
+    return hash_of(table->keys.route, route.data, route.length);
 }
 
 struct limiter_known_route *bucket_table_route(struct bucket_table *table, struct str_view route)
@@ -139,7 +156,7 @@ struct limiter_known_route *bucket_table_route(struct bucket_table *table, struc
 void bucket_table_learn(const struct bucket_table *table, struct limiter_known_route *route,
                         struct str_view hash, int64_t reset_us)
 {
-    struct limiter_key base = hash_of(table->hash_key, hash.data, hash.length);
+    struct limiter_key base = hash_of(table->keys.hash, hash.data, hash.length);
     if (!is_same(base, route->base)) {
         route->previous = route->base;
         route->base = base;

@@ -50,7 +50,9 @@ struct bucket {
 
 struct bucket_table;
 
-int bucket_table_new(struct bucket_table **table, size_t buckets_max, struct err *err) MUST_CHECK;
+/* `share_key`: LIMITER_SHARE_KEY_BYTES that the names of buckets come from; NULL: random ones. */
+int bucket_table_new(struct bucket_table **table, size_t buckets_max,
+                     const unsigned char *share_key, struct err *err) MUST_CHECK;
 void bucket_table_free(struct bucket_table *table); /* NULL allowed */
 size_t bucket_table_count(const struct bucket_table *table);
 size_t bucket_table_route_count(const struct bucket_table *table);

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND_US INT64_C(1000000)
+#define SECOND_US    INT64_C(1000000)
 /* When only an answer under way can change something. */
-#define POLL_US   INT64_C(10000)
+#define POLL_US      INT64_C(10000)
+/* When others may leave us a larger part. */
+#define PART_POLL_US INT64_C(100000)
 
 static_assert(INVALID_SLICE_US * (INVALID_SLICES - 1) == LIMITER_INVALID_WINDOW_MS * INT64_C(1000),
               "slices fill the window");
@@ -18,7 +20,14 @@ static_assert(INVALID_SLICE_US * (INVALID_SLICES - 1) == LIMITER_INVALID_WINDOW_
 
 void invalid_budget_init(struct invalid_budget *budget, int max)
 {
-    *budget = (struct invalid_budget){ .max = max, .taken_us = INT64_MIN };
+    *budget = (struct invalid_budget){
+        .max = max, .brake = invalid_budget_brake(max), .pause_us = SECOND_US, .taken_us = INT64_MIN
+    };
+}
+
+int invalid_budget_brake(int max)
+{
+    return (int)((int64_t)max * LIMITER_BRAKE_PERCENT / 100);
 }
 
 static void advance(struct invalid_budget *budget, int64_t now_us)
@@ -55,24 +64,21 @@ int invalid_budget_count(const struct invalid_budget *budget, int64_t now_us)
     return copy.count;
 }
 
-static int brake_of(const struct invalid_budget *budget)
-{
-    return (int)((int64_t)budget->max * LIMITER_BRAKE_PERCENT / 100);
-}
-
 bool invalid_budget_is_braked(const struct invalid_budget *budget, int64_t now_us)
 {
-    return invalid_budget_count(budget, now_us) >= brake_of(budget);
+    return invalid_budget_count(budget, now_us) >= budget->brake;
 }
 
 int64_t invalid_budget_opens_us(struct invalid_budget *budget, int64_t under_way, int64_t now_us)
 {
     advance(budget, now_us);
-    if (budget->count + under_way + 1 >= budget->max) /* should all of them be refused */
+    if (budget->count + under_way + 1 >= budget->max) { /* should all of them be refused */
+        budget->was_short = true;
         return now_us + (under_way > 0 ? POLL_US : SECOND_US);
-    if (budget->count < brake_of(budget) || budget->taken_us == INT64_MIN)
+    }
+    if (budget->count < budget->brake || budget->taken_us == INT64_MIN)
         return now_us;
-    int64_t opens_us = budget->taken_us + SECOND_US;
+    int64_t opens_us = budget->taken_us + budget->pause_us;
     return opens_us > now_us ? opens_us : now_us;
 }
 
@@ -81,6 +87,7 @@ int64_t invalid_budget_opens_us(struct invalid_budget *budget, int64_t under_way
 int global_limit_init(struct global_limit *global, int per_second, struct err *err)
 {
     *global = (struct global_limit){
+        .room = per_second,
         .per_second = per_second,
         .heard_us = calloc((size_t)per_second, sizeof(int64_t)),
     };
@@ -96,19 +103,29 @@ void global_limit_fini(struct global_limit *global)
 static void forget_old(struct global_limit *global, int64_t now_us)
 {
     while (global->count > 0 && now_us - global->heard_us[global->oldest] >= SECOND_US) {
-        global->oldest = (global->oldest + 1) % global->per_second;
+        global->oldest = (global->oldest + 1) % global->room;
         global->count--;
     }
+}
+
+int global_limit_use(struct global_limit *global, int64_t now_us)
+{
+    forget_old(global, now_us);
+    return global->under_way + global->count;
 }
 
 int64_t global_limit_opens_us(struct global_limit *global, int64_t now_us)
 {
     if (global->closed_until_us > now_us)
         return global->closed_until_us;
-    forget_old(global, now_us);
-    if (global->under_way + global->count < global->per_second)
+    if (global_limit_use(global, now_us) < global->per_second)
         return now_us;
-    return global->count > 0 ? global->heard_us[global->oldest] + SECOND_US : now_us + POLL_US;
+    global->was_short = true;
+    int64_t opens_us = now_us + (global->under_way > 0 ? POLL_US : PART_POLL_US);
+    if (global->count > 0)
+        opens_us = global->heard_us[global->oldest] + SECOND_US;
+    bool may_grow = global->per_second < global->room;
+    return may_grow && opens_us > now_us + PART_POLL_US ? now_us + PART_POLL_US : opens_us;
 }
 
 void global_limit_take(struct global_limit *global)
@@ -122,6 +139,6 @@ void global_limit_heard(struct global_limit *global, bool may_be_counted, int64_
     if (!may_be_counted)
         return;
     forget_old(global, now_us);
-    global->heard_us[(global->oldest + global->count) % global->per_second] = now_us;
+    global->heard_us[(global->oldest + global->count) % global->room] = now_us;
     global->count++;
 }

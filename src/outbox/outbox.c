@@ -67,6 +67,12 @@ static void on_delay_read(void *context, int64_t delay_ms)
     atomic_store(&outbox->delay_ms, delay_ms);
 }
 
+static void on_counted(void *context, int instances)
+{
+    struct outbox *outbox = context;
+    limit_keeper_count(&outbox->limits, instances);
+}
+
 /* What was loaded under the lost lease is forgotten here: what comes later is of the next one. */
 static void on_lost(void *context)
 {
@@ -81,6 +87,7 @@ static void on_lost(void *context)
     outbox->loaded_end = &outbox->loaded;
     outbox->is_lost = true;
     pthread_mutex_unlock(&outbox->lock);
+    limit_keeper_lose(&outbox->limits);
     outbox_free_records(loaded);
     outbox_wake(outbox);
 }
@@ -146,6 +153,7 @@ int outbox_load(struct outbox *outbox, int64_t interaction_id, struct err *err)
 
 static void destroy(struct outbox *outbox)
 {
+    outbox_limits_stop(outbox);
     schedule_free(outbox->schedule);
     limiter_free(outbox->limiter);
     floors_fini(&outbox->floors);
@@ -183,6 +191,7 @@ static int open_journal(struct outbox *outbox, struct err *err)
         .room = room_left,
         .loaded = on_loaded,
         .delay_read = on_delay_read,
+        .counted = on_counted,
         .lost = on_lost,
         .context = outbox,
     };
@@ -194,13 +203,17 @@ static int open_journal(struct outbox *outbox, struct err *err)
 
 static int start(struct outbox *outbox, struct err *err)
 {
-    static const struct limiter_settings standard = { 0 };
+    unsigned char key[LIMITER_SHARE_KEY_BYTES];
+    const struct limiter_settings limiter = { .share_key = outbox_limits_key(outbox, key) };
     size_t capacity = (size_t)outbox->rules.count_max * DEFERRAL_BOUND_FACTOR;
     int result = open_loop(outbox, err);
     if (result == 0)
         result = schedule_new(&outbox->schedule, capacity, err);
     if (result == 0)
-        result = limiter_new(&outbox->limiter, &standard, err);
+        result = limiter_new(&outbox->limiter, &limiter, err);
+    sodium_memzero(key, sizeof(key));
+    if (result == 0)
+        result = outbox_limits_start(outbox, err);
     if (result == 0)
         result = open_journal(outbox, err);
     if (result != 0)

@@ -29,6 +29,8 @@ struct outbox_settings {
     const char *role;                    /* "serve", "worker": shown in the instance's row */
     unsigned char key[OUTBOX_KEY_BYTES]; /* seals tokens and messages at rest */
     int64_t edit_floor_ms;               /* EDIT_FLOOR_MS */
+    const char *redis_url;  /* REDIS_URL, by which rate limits are shared; "" or NULL: divided */
+    const char *name_space; /* what tells one bot from another on the same Redis; short */
     const struct clock *clock;
     struct metrics *metrics; /* NULL: not counted */
     struct log_sink *log;
@@ -52,6 +54,14 @@ enum outbox_condition {
     OUTBOX_UNREACHED,  /* Discord can't be reached, and something waits for it */
 };
 enum outbox_condition outbox_condition(const struct outbox *outbox);
+
+/* How Discord's limits are kept by all processes together, for /readyz. From any thread. */
+enum outbox_sharing {
+    OUTBOX_SHARED,          /* Redis deals out their parts */
+    OUTBOX_DIVIDED,         /* each has the same: there is no REDIS_URL */
+    OUTBOX_DIVIDED_FOR_NOW, /* the same, until Redis is back */
+};
+enum outbox_sharing outbox_sharing(const struct outbox *outbox, int *instances);
 
 /* --- Deferred commands: the router's side --- */
 

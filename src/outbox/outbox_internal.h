@@ -5,6 +5,7 @@
 #define OUTBOX_OUTBOX_INTERNAL_H
 
 #include "discord/rest_loop.h"
+#include "outbox/limit_keeper.h"
 #include "outbox/outbox_floor.h"
 #include "outbox/outbox_job.h"
 #include "outbox/outbox_reach.h"
@@ -56,6 +57,8 @@ struct outbox {
     struct job_table table;
     struct schedule *schedule;
     struct limiter *limiter;
+    struct limit_keeper limits;
+    struct limit_share *limit_share; /* NULL: there is no REDIS_URL */
     struct floors floors;
     struct job_link unstored; /* runs by `patience_us`, until `stored` was called */
     struct job_link runnable;
@@ -100,6 +103,16 @@ int64_t outbox_next_id(struct outbox *outbox);
 void *outbox_send_all(void *argument);
 /* Begins the request of a taken job whose ticket is there. */
 void outbox_start_request(struct outbox *outbox, struct job *job);
+
+/* --- outbox_limits.c --- */
+
+/* What buckets are named by in all processes: `key`, or NULL where nobody is told of them. */
+const unsigned char *outbox_limits_key(const struct outbox *outbox,
+                                       unsigned char key[LIMITER_SHARE_KEY_BYTES]);
+int outbox_limits_start(struct outbox *outbox, struct err *err) MUST_CHECK;
+void outbox_limits_stop(struct outbox *outbox);
+/* The sender's: metrics. */
+void outbox_limits_show(const struct outbox *outbox);
 
 /* --- outbox_jobs.c; this and all below is for the sender's thread --- */
 

@@ -71,6 +71,9 @@ struct journal_settings {
     /* At each heartbeat, the operator's extra pause between requests: bot_state 'rate_limit_delay',
      * in seconds there. */
     void (*delay_read)(void *context, int64_t delay_ms);
+    /* How many instances are alive, this one included: at the start and at each heartbeat. While
+     * the lease holds, the last of them is not older than it. */
+    void (*counted)(void *context, int instances);
     /* The lease was lost: forget all jobs that are not under way, without a change of rows. */
     void (*lost)(void *context);
     void *context;

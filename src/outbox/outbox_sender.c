@@ -62,6 +62,7 @@ static enum limiter_wait ask_limiter(struct outbox *outbox, struct job *job, int
 {
     char major[JOB_MAJOR_SIZE];
     struct limiter_route route = job_route(job, major);
+    limit_keeper_keep(&outbox->limits, now_us);
     enum limiter_wait wait = limiter_take(outbox->limiter, &route, now_us, &job->ticket, ask_at_us);
     sodium_memzero(major, sizeof(major));
     return wait;
@@ -119,6 +120,7 @@ static void keep_up(struct outbox *outbox, int64_t now_us)
     jobs_upkeep(outbox);
     limiter_set_delay(outbox->limiter, atomic_load(&outbox->delay_ms));
     limiter_sweep(outbox->limiter, now_us);
+    outbox_limits_show(outbox);
     limiter_state(outbox->limiter, now_us, &state);
     atomic_store(&outbox->is_shut, state.shut_until_us != 0);
     struct metrics *metrics = outbox->settings.metrics;
@@ -145,6 +147,7 @@ static int64_t next_event_us(const struct outbox *outbox, int64_t now_us)
     int64_t event_us = next_start_us(outbox);
     bool has_lease = journal_has_lease(outbox->journal);
     event_us = earlier(event_us, now_us + (has_lease ? SLEEP_MAX_US : NO_LEASE_SLEEP_US));
+    event_us = earlier(event_us, limit_keeper_next_us(&outbox->limits));
     if (outbox->runnable.next != &outbox->runnable)
         event_us = earlier(event_us, outbox->run_again_us);
     if (outbox->unstored.next != &outbox->unstored)
@@ -219,6 +222,7 @@ void *outbox_send_all(void *argument)
         int64_t now_us = clock_monotonic_us(outbox->settings.clock);
         jobs_end_patience(outbox, now_us);
         jobs_hand_on_runs(outbox, now_us);
+        limit_keeper_turn(&outbox->limits, now_us);
         start_due(outbox);
         keep_up(outbox, now_us);
         if (is_over(outbox, stop_us, now_us))

@@ -293,6 +293,17 @@ struct db_statement outbox_store_heartbeat(const struct outbox_instance *instanc
     };
 }
 
+static const char sql_count_instances[] = "SELECT COUNT(*) FROM instance WHERE lease_until > $1";
+
+struct db_statement outbox_store_count_instances(int64_t now_ms)
+{
+    return (struct db_statement){
+        .sql = sql_count_instances,
+        .parameters = { DB_INT(now_ms) },
+        .parameter_count = 1,
+    };
+}
+
 static const char sql_leave[] = "DELETE FROM instance WHERE id = $1";
 
 struct db_statement outbox_store_leave(int64_t instance_id)

@@ -83,6 +83,8 @@ bool outbox_store_call(const struct db *db, int64_t caller, struct db_statement 
 /* The instance lives until `lease_until_ms`. */
 struct db_statement outbox_store_heartbeat(const struct outbox_instance *instance,
                                            int64_t lease_until_ms);
+/* How many instances are alive. */
+struct db_statement outbox_store_count_instances(int64_t now_ms);
 struct db_statement outbox_store_leave(int64_t instance_id); /* it is no more */
 struct db_statement outbox_store_bury(int64_t before_ms);    /* those dead since before then */
 struct db_statement outbox_store_release_all(int64_t owner, int64_t now_ms); /* leased -> queued */

@@ -122,12 +122,27 @@ static void begin_anew(struct journal *journal)
     journal->claim_from_us = journal->sweep_due_us = journal->poll_due_us;
 }
 
+static int count_instances(struct journal *journal, struct err *err)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    if (!journal->settings.counted)
+        return 0;
+    int result =
+        run_statement(journal, outbox_store_count_instances(journal_now_ms(journal)), &rows, err);
+    if (result == 0)
+        journal->settings.counted(journal->settings.context, (int)db_rows_int(rows, 0, 0));
+    return result;
+}
+
 static int beat(struct journal *journal, struct err *err)
 {
     int64_t started_us = journal_now_us(journal);
     int64_t until_ms = journal_now_ms(journal) + journal->settings.lease_ms;
     int result =
         run_statement(journal, outbox_store_heartbeat(&journal->instance, until_ms), NULL, err);
+    /* It sees who came before us; who comes after sees us. */
+    if (result == 0)
+        result = count_instances(journal, err);
     if (result != 0)
         return result;
     atomic_store(&journal->lease_until_us, started_us + journal->settings.lease_ms * 1000);

@@ -182,6 +182,9 @@ int ledger_post(struct call *call, const struct ledger_entry *entry, struct ledg
     bool was_unknown = false;
     /* The entry comes first: its key refuses a second run. */
     result = db_settle(call->services->db, post->statements, post->count, &was_unknown, &failure);
+    /* After a failure, too: somebody else may have taken it. */
+    if (post->cooldown_index >= 0)
+        cooldown_forget(call->services, call->interaction->user.id);
     bool is_entry_taken = result == ERR_DUPLICATE && failure.index == 0;
     if (result == 0 || is_entry_taken) {
         int found = ledger_find(call, entry->operation, receipt, err);

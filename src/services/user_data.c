@@ -6,6 +6,7 @@
  * can say whose it was. */
 #include "bronx/user_data.h"
 
+#include "bronx/cooldown.h"
 #include "bronx/services.h"
 #include "bronx/tos.h"
 
@@ -301,5 +302,6 @@ int user_data_erase(const struct services *services, int64_t user_id, struct err
     int result = db_settle(services->db, statements, count, NULL, err);
     /* After a failure, too: the commit may have happened and its answer been lost. */
     tos_forget(services, user_id);
+    cooldown_forget(services, user_id);
     return result == 0 ? 0 : err_wrap(err, "erasing somebody");
 }

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_MAX 12
-#define CHANNEL   INT64_C(501)
+#define WORDS_MAX      12
+#define CHANNEL        INT64_C(501)
+/* Ids of another process in the same millisecond are other ones. */
+#define GUEST_SEQUENCE (1U << 21)
 
 static const struct person alice = { INT64_C(7000000000000000001), "alice", false };
 
@@ -32,10 +34,9 @@ void deferrals_set(struct deferrals *deferrals, const char *line)
     fail_msg("more than %d lines", DEFERRALS_LINES_MAX - 1);
 }
 
-void deferrals_init(struct deferrals *deferrals, const struct rest_limits *limits)
+static void init_bot(struct deferrals *deferrals)
 {
     struct err err = { 0 };
-    struct rest_server_settings settings = { 0 };
     const struct harness_bot_options options = { .binary = BRONXBOT_BINARY,
                                                  .environment = deferrals->environment,
                                                  .keeps_socket = true };
@@ -43,15 +44,36 @@ void deferrals_init(struct deferrals *deferrals, const struct rest_limits *limit
     assert_true(sodium_init() >= 0);
     if (harness_bot_init(&deferrals->bot, &options, &err) != 0)
         fail_msg("%s", err.message);
-    settings.shift_ms = deferrals->bot.shift_ms;
-    if (limits)
-        settings.limits = *limits;
-    assert_int_equal(rest_server_start(&deferrals->discord, &settings, &err), 0);
+}
+
+static void point_to_discord(struct deferrals *deferrals)
+{
     snprintf(deferrals->api_line, sizeof(deferrals->api_line), "DISCORD_API_URL=%s",
              rest_server_url(deferrals->discord));
     deferrals_set(deferrals, deferrals->api_line);
     deferrals_set(deferrals, "DEFER_AFTER_MS=0");
     deferrals->client = http_client_new(&deferrals->bot.listen);
+}
+
+void deferrals_init(struct deferrals *deferrals, const struct rest_limits *limits)
+{
+    struct err err = { 0 };
+    struct rest_server_settings settings = { 0 };
+    init_bot(deferrals);
+    settings.shift_ms = deferrals->bot.shift_ms;
+    if (limits)
+        settings.limits = *limits;
+    assert_int_equal(rest_server_start(&deferrals->discord, &settings, &err), 0);
+    point_to_discord(deferrals);
+}
+
+void deferrals_init_beside(struct deferrals *deferrals, const struct deferrals *host)
+{
+    init_bot(deferrals);
+    deferrals->discord = host->discord;
+    deferrals->is_guest = true;
+    deferrals->sequence = GUEST_SEQUENCE;
+    point_to_discord(deferrals);
 }
 
 void deferrals_launch(struct deferrals *deferrals)
@@ -65,7 +87,8 @@ void deferrals_fini(struct deferrals *deferrals)
 {
     http_client_free(deferrals->client);
     harness_bot_fini(&deferrals->bot);
-    rest_server_stop(deferrals->discord);
+    if (!deferrals->is_guest)
+        rest_server_stop(deferrals->discord);
 }
 
 void deferrals_fault(struct deferrals *deferrals, const char *text)

@@ -17,10 +17,13 @@ struct deferrals {
     char api_line[128];
     const char *environment[DEFERRALS_LINES_MAX];
     unsigned sequence;
+    bool is_guest; /* the Discord is another's */
 };
 
 /* Starts Discord only; then the environment may be changed. */
 void deferrals_init(struct deferrals *deferrals, const struct rest_limits *limits);
+/* Another bot process, which is not started yet, for the same Discord. It ends before `host`. */
+void deferrals_init_beside(struct deferrals *deferrals, const struct deferrals *host);
 void deferrals_set(struct deferrals *deferrals, const char *line); /* borrowed, "NAME=value" */
 void deferrals_launch(struct deferrals *deferrals);                /* the bot, again and again */
 void deferrals_fini(struct deferrals *deferrals);

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "cache/breaker.h"
+#include "redis/breaker.h"
 #include "cache/cache.h"
-#include "cache/redis_address.h"
+#include "redis/address.h"
 
 #include <string.h>
 

@@ -10,8 +10,8 @@
  * next trial is drawn evenly between 0 and a bound that doubles with each failure ("full jitter"),
  * so that many processes do not come back at the same moment; it begins anew only after it was
  * CLOSED for a while. Not thread-safe: the owner locks. */
-#ifndef CACHE_BREAKER_H
-#define CACHE_BREAKER_H
+#ifndef REDIS_BREAKER_H
+#define REDIS_BREAKER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,5 @@
-/* Connections by hiredis, with time-outs. Stateless; a context belongs to one thread at a time. No
- * text from here quotes what was sent: it may be a password. */
-#include "cache/redis_internal.h"
+/* See the header. No text from here quotes what was sent: it may be a password. */
+#include "redis/connection.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -153,4 +152,63 @@ int redis_resolve(const struct redis_address *address, struct redis_address *res
     }
     return trouble ? err_set(err, ERR_UNAVAILABLE, "the host's name: %s", gai_strerror(trouble))
                    : 0;
+}
+
+/* --- a subscription --- */
+
+int redis_subscribe(redisContext *context, struct str_view channel, struct err *err)
+{
+    struct redis_words words = { 0 };
+    redisReply *reply;
+    redis_word(&words, STR("SUBSCRIBE"));
+    redis_word(&words, channel);
+    const struct redis_command command = redis_command_of(&words);
+    int result = redis_exchange(context, &command, 1, &reply, err);
+    if (result != 0)
+        return result;
+    result = first_refusal(&reply, 1, err);
+    redis_free_replies(&reply, 1);
+    return result;
+}
+
+int redis_send_ping(redisContext *context, struct err *err)
+{
+    int is_done = 0;
+    if (redisAppendCommand(context, "PING") != REDIS_OK)
+        return err_set(err, ERR_MEMORY, "a command for Redis");
+    while (!is_done)
+        if (redisBufferWrite(context, &is_done) != REDIS_OK)
+            return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
+    return 0;
+}
+
+/* Replies on a subscription: "message", "pong" and the like. */
+static void hear_reply(const redisReply *reply, redis_heard *heard, void *heard_context,
+                       bool *has_pong)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING)
+        return;
+    const redisReply *last = reply->element[reply->elements - 1];
+    if (strcmp(reply->element[0]->str, "pong") == 0)
+        *has_pong = true;
+    else if (strcmp(reply->element[0]->str, "message") == 0 && last->type == REDIS_REPLY_STRING)
+        heard(heard_context, (struct str_view){ last->str, last->len });
+}
+
+int redis_read_messages(redisContext *context, redis_heard *heard, void *heard_context,
+                        bool *has_pong, struct err *err)
+{
+    void *reply = NULL;
+    if (redisBufferRead(context) != REDIS_OK)
+        return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
+    do {
+        if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
+            return err_set(err, ERR_UNAVAILABLE, "the subscription: %s", context->errstr);
+        if (reply) {
+            hear_reply(reply, heard, heard_context, has_pong);
+            freeReplyObject(reply);
+        }
+    } while (reply);
+    return 0;
 }

@@ -1,5 +1,5 @@
 /* See the picture in breaker.h. */
-#include "cache/breaker.h"
+#include "redis/breaker.h"
 
 #include "core/backoff.h"
 

@@ -1,5 +1,5 @@
 /* Stateless. What is wrong is said without quoting: any part of the URL may be a password. */
-#include "cache/redis_address.h"
+#include "redis/address.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* REDIS_URL taken apart. */
-#ifndef CACHE_REDIS_ADDRESS_H
-#define CACHE_REDIS_ADDRESS_H
+#ifndef REDIS_ADDRESS_H
+#define REDIS_ADDRESS_H
 
 #include "bronx/err.h"
 #include "bronx/text.h"
