@@ -52,7 +52,7 @@ struct stage {
     struct rest_server *discord;
     struct harness_postgres postgres;
     struct harness_redis redis;
-    char disk[96]; /* where its small file system is, "" without */
+    char disk[96]; /* where its small file system is, if it has one */
     char database_url[256];
     char *lines[DEGRADATION_LINES_MAX + 1]; /* the bot's environment */
     struct http_client *admin;
@@ -73,7 +73,7 @@ struct stage {
 enum trouble_flag {
     APOLOGIES = 1,   /* people may be asked to try again while it lasts, ... */
     READS_GO_ON = 2, /* ... but not if they only want to look */
-    FLEETING = 4,    /* /readyz need not have noticed */
+    FLEETING = 4,    /* it may be over before it is noticed */
 };
 
 struct trouble {
@@ -82,7 +82,7 @@ struct trouble {
     unsigned flags;    /* of enum trouble_flag */
     const char *part;  /* of /readyz, and ... */
     const char *state; /* ... what it says meanwhile; NULL: anything but "ok" */
-    const char *says;  /* a line of the log, at least once, and ... */
+    const char *says;  /* a line of the log, at least once (unless FLEETING), and ... */
     int says_max;      /* ... at most so often; 0: once */
     void (*begin)(struct stage *stage);
     void (*end)(struct stage *stage); /* NULL: `begin` has ended it */
@@ -116,9 +116,9 @@ void stage_wait_state(struct stage *stage, const char *part, const char *state);
 /* The value of a metric without labels, or with them as it is written. */
 int64_t stage_metric(struct stage *stage, const char *name);
 
-/* A file system of `megabytes` at `path` for this process and its children; false where that is not
- * allowed. */
+/* Whether this process may have small disks. Others don't see what it mounts from here on. */
 bool stage_can_mount(void);
+/* Fills the disk that `folder` is on until not a byte fits, and makes room again. */
 void stage_fill_disk(struct stage *stage, const char *folder);
 void stage_free_disk(struct stage *stage, const char *folder);
 
