@@ -25,6 +25,7 @@
 #define COMMAND_ID   42
 #define CHANNEL      INT64_C(501)
 #define FIRST_SERVER INT64_C(500)
+#define SCATTER      2654435761U /* all kinds, in no order, the same every time */
 #define POLITE_WORDS "Please try again in a moment."
 
 struct crowd {
@@ -146,7 +147,7 @@ static void choose(const struct crowd *crowd, int number, const struct kind **ki
     int active = active_people(&crowd->options);
     int person =
         (number / (SESSION * active) * active + number % active) % crowd_spenders(&crowd->options);
-    *kind = kind_of((number + number / active) % TURNS);
+    *kind = kind_of((int)(((uint32_t)number * SCATTER >> 16) % TURNS));
     if ((*kind)->is_anybodys)
         person = (int)((int64_t)number * 7919 % CROWD_PEOPLE);
     *envelope = (struct envelope){

@@ -50,6 +50,8 @@
 #define REDIS_AWAY_SHARE   6  /* of the day, one part in so many */
 #define HIT_PERCENT        80 /* of reads of user data, while Redis and PostgreSQL are there */
 #define LOOK_MS            10
+#define LAST_SEQUENCE      4100000 /* of interaction ids, after the crowd's and the newcomers' */
+#define TRIES_MAX          10000
 #define STORY_PAUSE_FACTOR 100000 /* a newcomer for each 100 commands */
 
 /* --- What the caches say --- */
@@ -380,6 +382,56 @@ static void judge_day(struct day *day, const struct crowd *crowd,
         assert_true(hit_percent(&day->reads[ALL_THERE]) > HIT_PERCENT);
 }
 
+/* --- Clearing the caches --- */
+
+static int64_t bytes_of_user_data(struct day *day, int bot)
+{
+    return fleet_metric(&day->fleet, bot, "bronxbot_cache_bytes{category=\"user\"}");
+}
+
+/* Asks until the process keeps something. */
+static void warm(struct day *day, int bot)
+{
+    CLEANUP(http_client_release)
+    struct http_client *client = http_client_new(&day->fleet.bots[bot].listen);
+    for (int tries = 0; bytes_of_user_data(day, bot) == 0; tries++) {
+        CLEANUP(http_answer_free) struct http_answer answer = { 0 };
+        const struct envelope envelope = {
+            .id = fleet_interaction_id(&day->fleet, 0) + LAST_SEQUENCE + tries,
+            .application_id = HARNESS_APPLICATION_ID,
+            .person = { .id = PAYMENTS_FIRST_PERSON, .name = "somebody" },
+            .place = { .guild_id = 500, .channel_id = 501, .channel_name = "general" },
+        };
+        CLEANUP(json_release)
+        json_object *interaction = command_interaction(&envelope, 42, "balance", NULL, NULL);
+        (void)fleet_ask(&day->fleet, client, &envelope, interaction, &answer);
+        assert_true(tries < TRIES_MAX);
+    }
+}
+
+/* What is known of people lives for 300 s: longer than this waits, so it does not go by itself. */
+static void clearing_reaches_all(struct day *day)
+{
+    static const char *const arguments[] = { "cache", "clear", "user:*", NULL };
+    CLEANUP(buf_free) struct buf out = { 0 };
+    struct err err = { 0 };
+    await_everywhere(day, "cache", "ok");
+    for (int i = 0; i < BOTS; i++)
+        warm(day, i);
+    int64_t began_ms = crowd_now_ms();
+    if (harness_bot_run(&day->fleet.bots[0], BRONXBOT_BINARY, arguments, NULL, &out, &err) != 0)
+        fail_msg("%.*s %s", STR_ARGS(buf_view(&out)), err.message);
+    int64_t returned_ms = crowd_now_ms();
+    for (int i = 0; i < BOTS; i++)
+        while (bytes_of_user_data(day, i) > 0)
+            if (crowd_now_ms() - began_ms > FLEET_PATIENCE_MS)
+                fail_msg("bot %d has heard nothing", i);
+    print_message("`cache clear` took %lld ms, and %lld ms after it the three caches were seen "
+                  "empty; %.*s",
+                  (long long)(returned_ms - began_ms), (long long)(crowd_now_ms() - returned_ms),
+                  STR_ARGS(buf_view(&out)));
+}
+
 /* --- Tests --- */
 
 static int day_seconds(void)
@@ -433,6 +485,7 @@ static void nobody_notices_what_goes_wrong_in_a_fleet(void **state)
     fleet_launch_all(&day.fleet);
     await_everywhere(&day, "cache", "ok");
     struct crowd *crowd = live_through_the_day(&day, &newcomers);
+    clearing_reaches_all(&day);
     judge_day(&day, crowd, &newcomers);
     crowd_free(crowd);
 }
