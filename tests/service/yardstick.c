@@ -92,6 +92,8 @@ void yardstick_stop(struct yardstick *yardstick)
 
 void yardstick_free(struct yardstick *yardstick)
 {
+    if (!yardstick)
+        return;
     pthread_mutex_destroy(&yardstick->lock);
     free(yardstick->busy);
     free(yardstick);

@@ -14,6 +14,6 @@ struct yardstick *yardstick_start(const struct harness_front *front);
 bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms);
 
 void yardstick_stop(struct yardstick *yardstick); /* ends its thread; it may still be asked */
-void yardstick_free(struct yardstick *yardstick);
+void yardstick_free(struct yardstick *yardstick); /* NULL is fine */
 
 #endif
