@@ -1,4 +1,5 @@
 /* The program: sub-commands as a table. Settings are read here, once, and passed down. */
+#include "cache_cli.h"
 #include "commands.h"
 #include "core/config.h"
 #include "core/system_clock.h"
@@ -276,6 +277,20 @@ static int run_outbox(int argument_count, char **arguments)
     return result == 0 ? EXIT_CLEAN : complain(&err);
 }
 
+static int run_cache(int argument_count, char **arguments)
+{
+    struct cache_cli_options options;
+    struct config config;
+    struct err err = { 0 };
+    if (cache_cli_parse(argument_count, arguments, &options) != 0)
+        return EXIT_USAGE;
+    int result = load_config(&config, false, NULL, &err);
+    if (result == 0)
+        result = cache_cli_run(&config, &options, &err);
+    sodium_memzero(&config, sizeof(config));
+    return result == 0 ? EXIT_CLEAN : complain(&err);
+}
+
 static int run_version(int argument_count, char **arguments)
 {
     (void)argument_count;
@@ -296,6 +311,8 @@ static const struct sub_command sub_commands[] = {
       "bring the commands Discord has to those of this program" },
     { "outbox", run_outbox, "list [--state STATE] [--json] | retry ID | drop ID",
       "what is still to be sent, and what was given up" },
+    { "cache", run_cache, "stats [--json] | clear [PATTERN]",
+      "what a running bot's cache holds; drop it on all instances" },
     { "version", run_version, "", "print the version" },
 };
 

@@ -155,16 +155,6 @@ static int use_database(struct db *db, const struct outbox_cli_options *options,
 
 /* --- Over ADMIN_LISTEN --- */
 
-/* The reason in {"error":"..."}; `code` for whatever else came. */
-static int refusal(const struct fetch_answer *answer, int code, struct err *err)
-{
-    struct json_object *root = json_tokener_parse(answer->body.data ? answer->body.data : "");
-    const char *reason = text_of(root, "error");
-    err_set(err, code, "the bot on ADMIN_LISTEN: %d %s", answer->status, reason);
-    json_object_put(root);
-    return code;
-}
-
 static int code_of(int status)
 {
     switch (status) {
@@ -203,7 +193,7 @@ static int ask_process(const struct config *config, const struct outbox_cli_opti
                        "ask: %s",
                        answer.reason);
     if (answer.status != 200)
-        return refusal(&answer, code_of(answer.status), err);
+        return fetch_refusal(&answer, code_of(answer.status), err);
     if (is_list)
         return print_list(&answer.body, options, now_ms, err);
     print_done(options);

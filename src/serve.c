@@ -6,6 +6,7 @@
 #include "bronx/services.h"
 
 #include "cache/cache.h"
+#include "cache/cache_admin.h"
 #include "commands.h"
 #include "core/checker.h"
 #include "core/executor.h"
@@ -254,6 +255,28 @@ static int drop_job(void *context, int64_t id, struct err *err)
     return result;
 }
 
+/* --- What /cache does --- */
+
+static int list_cache(void *context, struct buf *json, struct err *err)
+{
+    struct bot *bot = context;
+    if (!begin_admin(bot, err))
+        return ERR_UNAVAILABLE;
+    int result = cache_admin_list(bot->cache, json, err);
+    end_probe(bot);
+    return result;
+}
+
+static int clear_cache(void *context, struct str_view pattern, struct buf *json, struct err *err)
+{
+    struct bot *bot = context;
+    if (!begin_admin(bot, err))
+        return ERR_UNAVAILABLE;
+    int result = cache_admin_clear(bot->cache, pattern, json, err);
+    end_probe(bot);
+    return result;
+}
+
 /* --- The parts --- */
 
 /* First, so that whoever watches sees "starting" while migrations run. */
@@ -272,6 +295,7 @@ static int start_admin(struct bot *bot, struct err *err)
     bot->admin.metrics = bot->metrics;
     bot->admin.probe = &bot->probe;
     bot->admin.outbox = (struct admin_outbox){ list_jobs, retry_job, drop_job, bot };
+    bot->admin.cache = (struct admin_cache){ list_cache, clear_cache, bot };
     bot->admin.clock = &bot->clock.clock;
     admin_routes(&bot->admin, bot->admin_routes);
     int result =

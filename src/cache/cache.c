@@ -92,7 +92,7 @@ enum cache_state cache_state(const struct cache *cache)
 {
     if (!cache->redis)
         return CACHE_MEMORY_ONLY;
-    return redis_is_up(cache->redis) ? CACHE_OK : CACHE_DEGRADED;
+    return redis_is_trusted(cache->redis) ? CACHE_OK : CACHE_DEGRADED;
 }
 
 const char *cache_state_word(enum cache_state state)
@@ -116,7 +116,7 @@ size_t cache_memory_for(int64_t guild_count)
 static bool may_serve(const struct cache *cache, enum cache_category category)
 {
     return cache->is_only_process || cache_category_info(category)->is_safe_alone ||
-           (cache->redis && redis_is_up(cache->redis));
+           (cache->redis && redis_is_trusted(cache->redis));
 }
 
 static bool is_cacheable(struct str_view key)

@@ -102,9 +102,10 @@ void redis_free(struct redis *redis)
     clean_up(redis);
 }
 
-bool redis_is_up(const struct redis *redis)
+bool redis_is_trusted(const struct redis *redis)
 {
-    return atomic_load(&redis->is_up);
+    return atomic_load(&redis->is_up) &&
+           clock_monotonic_us(redis->settings.clock) >= atomic_load(&redis->trusted_at_us);
 }
 
 /* --- keys --- */
@@ -264,7 +265,7 @@ enum redis_fetch redis_fetch(struct redis *redis, const struct cache_name *name,
                              int64_t *ttl_us)
 {
     enum redis_fetch result = REDIS_AWAY;
-    if (redis_is_up(redis) && !fetch(redis, name, ticket, entry, ttl_us, &result))
+    if (redis_is_trusted(redis) && !fetch(redis, name, ticket, entry, ttl_us, &result))
         fetch(redis, name, ticket, entry, ttl_us, &result);
     return result;
 }

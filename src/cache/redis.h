@@ -21,6 +21,7 @@
 #include "cache/memory.h"
 
 #include "core/log_sink.h"
+#include "redis/breaker.h"
 
 #define REDIS_CONNECTIONS    8
 #define REDIS_NAMESPACE_SIZE 64
@@ -45,7 +46,13 @@ int redis_new(struct redis **redis, const struct redis_settings *settings,
               struct err *err) MUST_CHECK;
 void redis_free(struct redis *redis); /* nobody may be inside; NULL is fine */
 
-bool redis_is_up(const struct redis *redis);
+/* After Redis was away, a process that is back early must not trust what it reads: others that are
+ * still on their way back could not yet tell of their changes. All are back after the longest wait
+ * between two trials and the time of one. */
+#define REDIS_REUNION_US (BREAKER_BACKOFF_MAX_US + INT64_C(1000000))
+
+/* Whether values may be served: Redis is there, and so is everybody who could tell of changes. */
+bool redis_is_trusted(const struct redis *redis);
 
 enum redis_fetch {
     REDIS_FOUND, /* `*entry`: the caller releases it; `*ttl_us`: how long it will live */

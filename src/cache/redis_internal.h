@@ -29,6 +29,7 @@ struct redis {
     int wake_fd; /* an eventfd: the keeper looks up */
     atomic_bool is_stopping;
     atomic_bool is_up; /* the breaker is closed; for whom a look without the lock is enough */
+    _Atomic int64_t trusted_at_us; /* see REDIS_REUNION_US; set before `is_up` is */
 
     pthread_mutex_t lock;     /* over all below */
     pthread_cond_t available; /* a connection came back, or the breaker opened */

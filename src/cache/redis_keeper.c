@@ -135,6 +135,8 @@ static bool close_breaker(struct redis *redis, uint64_t lost, int64_t epoch, con
         connection->next = redis->idle;
         redis->idle = connection;
         redis->connection_count++;
+        atomic_store(&redis->trusted_at_us,
+                     redis->was_told_away ? now_us(redis) + REDIS_REUNION_US : 0);
         atomic_store(&redis->is_up, true);
         *is_news = !redis->was_told_up;
         redis->was_told_up = true;

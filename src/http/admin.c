@@ -192,17 +192,33 @@ static void respond_err(struct http_exchange *exchange, int status_when_invalid,
     respond_error(exchange, status, err->message);
 }
 
+/* What was asked for, or why it can't be given; takes the body. */
+static void respond_result(struct http_exchange *exchange, int result, struct buf *body,
+                           const struct err *err)
+{
+    if (result == 0) {
+        respond_or_fail(exchange, 200, HTTP_JSON, body);
+        return;
+    }
+    buf_free(body);
+    respond_err(exchange, 400, err);
+}
+
 static void on_outbox(struct http_exchange *exchange, void *context)
 {
     const struct admin_outbox *outbox = &((const struct admin *)context)->outbox;
     struct buf body = { 0 };
     struct err err = { 0 };
-    if (outbox->list(outbox->context, http_query(exchange, "state"), &body, &err) == 0) {
-        respond_or_fail(exchange, 200, HTTP_JSON, &body);
-        return;
-    }
-    buf_free(&body);
-    respond_err(exchange, 400, &err);
+    int result = outbox->list(outbox->context, http_query(exchange, "state"), &body, &err);
+    respond_result(exchange, result, &body, &err);
+}
+
+static const char no_operator[] = "the header " ADMIN_HEADER ": 1 is missing";
+
+static bool is_operator(struct http_exchange *exchange)
+{
+    bool is_repeated;
+    return str_equal(http_header(exchange, ADMIN_HEADER, &is_repeated), STR("1"));
 }
 
 static const char outbox_path[] = "/outbox/";
@@ -228,15 +244,38 @@ static void on_job(struct http_exchange *exchange, void *context)
         verb = outbox->retry;
     else if (is_job && str_equal(word, STR("drop")))
         verb = outbox->drop;
-    bool is_repeated;
     if (!verb)
         respond_error(exchange, 404, "POST /outbox/ID/retry or /outbox/ID/drop");
-    else if (!str_equal(http_header(exchange, ADMIN_HEADER, &is_repeated), STR("1")))
-        respond_error(exchange, 400, "the header " ADMIN_HEADER ": 1 is missing");
+    else if (!is_operator(exchange))
+        respond_error(exchange, 400, no_operator);
     else if (verb(outbox->context, id, &err) != 0)
         respond_err(exchange, 409, &err);
     else
         http_respond_text(exchange, 200, HTTP_JSON, STR("{}"));
+}
+
+/* --- /cache --- */
+
+static void on_cache(struct http_exchange *exchange, void *context)
+{
+    const struct admin_cache *cache = &((const struct admin *)context)->cache;
+    struct buf body = { 0 };
+    struct err err = { 0 };
+    int result = cache->list(cache->context, &body, &err);
+    respond_result(exchange, result, &body, &err);
+}
+
+static void on_cache_clear(struct http_exchange *exchange, void *context)
+{
+    const struct admin_cache *cache = &((const struct admin *)context)->cache;
+    struct buf body = { 0 };
+    struct err err = { 0 };
+    if (!is_operator(exchange)) {
+        respond_error(exchange, 400, no_operator);
+        return;
+    }
+    int result = cache->clear(cache->context, http_query(exchange, "pattern"), &body, &err);
+    respond_result(exchange, result, &body, &err);
 }
 
 void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
@@ -247,6 +286,8 @@ void admin_routes(struct admin *admin, struct http_route routes[ADMIN_ROUTES])
         { .path = "/metrics", .method = "GET", .handler = on_metrics },
         { .path = "/probe", .method = "GET", .handler = on_probe },
         { .path = "/outbox", .method = "GET", .handler = on_outbox },
+        { .path = "/cache", .method = "GET", .handler = on_cache },
+        { .path = "/cache/clear", .method = "POST", .handler = on_cache_clear },
         { .path = outbox_path, .is_prefix = true, .method = "POST", .handler = on_job },
     };
     for (size_t i = 0; i < ADMIN_ROUTES; i++) {

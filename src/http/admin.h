@@ -1,5 +1,5 @@
-/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz, /metrics, /probe and
- * /outbox; POST /outbox/ID/retry and /outbox/ID/drop. */
+/* What operators and machines ask on ADMIN_LISTEN: GET /healthz, /readyz, /metrics, /probe,
+ * /outbox and /cache; POST /outbox/ID/retry, /outbox/ID/drop and /cache/clear. */
 #ifndef HTTP_ADMIN_H
 #define HTTP_ADMIN_H
 
@@ -31,6 +31,13 @@ struct admin_outbox {
     void *context;
 };
 
+/* What is done to the cache (cache/cache_admin.h); otherwise as admin_outbox. */
+struct admin_cache {
+    int (*list)(void *context, struct buf *json, struct err *err);
+    int (*clear)(void *context, struct str_view pattern, struct buf *json, struct err *err);
+    void *context;
+};
+
 enum readiness { READINESS_STARTING, READINESS_READY, READINESS_DRAINING };
 
 struct admin {
@@ -41,10 +48,11 @@ struct admin {
     const struct metrics *metrics;
     const struct probe *probe; /* signs what GET /probe hands out */
     struct admin_outbox outbox;
+    struct admin_cache cache;
     const struct clock *clock;
 };
 
-#define ADMIN_ROUTES 6
+#define ADMIN_ROUTES 8
 
 /* A POST on ADMIN_LISTEN needs this header, which no web page can make a browser send there. */
 #define ADMIN_HEADER "X-Bronxbot-Admin"

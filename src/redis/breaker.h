@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define BREAKER_BACKOFF_FIRST_US INT64_C(100000)
-#define BREAKER_BACKOFF_MAX_US   INT64_C(5000000)
+#define BREAKER_BACKOFF_MAX_US   INT64_C(1000000)
 #define BREAKER_PROVEN_US        INT64_C(5000000) /* CLOSED for so long: failures are forgotten */
 
 enum breaker_state { BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_CLOSED };

@@ -118,19 +118,35 @@ static int install_server(const struct harness_front *front, const char *source_
     return install(front, source_folder, "bronxbot.conf", "bronxbot.conf", replacements, err);
 }
 
-static int install_upstream(const struct harness_front *front,
-                            const struct harness_front_options *options, struct err *err)
+static int install_one(const struct harness_front *front,
+                       const struct harness_front_options *options, struct err *err)
 {
-    const struct listen_address *second = options->instances[1];
-    char *first = must_copy(str_from(options->instances[0]->text));
-    struct replacement one[] = { { "/run/bronxbot/http.sock", first }, { NULL, NULL } };
-    struct replacement two[] = {
-        { "/run/bronxbot/a.sock", first },
-        { "/run/bronxbot/b.sock", second ? must_copy(str_from(second->text)) : NULL },
+    struct replacement replacements[] = {
+        { "/run/bronxbot/http.sock", must_copy(str_from(options->instances[0]->text)) },
         { NULL, NULL },
     };
-    return install(front, options->nginx_folder, second ? "upstream-two.conf" : "upstream-one.conf",
-                   "upstream.conf", second ? two : one, err);
+    return install(front, options->nginx_folder, "upstream-one.conf", "upstream.conf", replacements,
+                   err);
+}
+
+/* The lines of instances that are not there become comments. */
+static int install_fleet(const struct harness_front *front,
+                         const struct harness_front_options *options, struct err *err)
+{
+    static const char *const lines[HARNESS_FRONT_INSTANCES] = {
+        "server unix:/run/bronxbot/1.sock",
+        "server unix:/run/bronxbot/2.sock",
+        "server unix:/run/bronxbot/3.sock",
+    };
+    struct replacement replacements[HARNESS_FRONT_INSTANCES + 1] = { 0 };
+    for (size_t i = 0; i < HARNESS_FRONT_INSTANCES; i++) {
+        const struct listen_address *instance = options->instances[i];
+        replacements[i].from = lines[i];
+        replacements[i].to =
+            instance ? must_format("server unix:%s", instance->text) : must_copy(STR("#"));
+    }
+    return install(front, options->nginx_folder, "upstream-fleet.conf", "upstream.conf",
+                   replacements, err);
 }
 
 /* What Debian's /etc/nginx/nginx.conf does, in a folder of its own, around `inner`. */
@@ -232,7 +248,8 @@ int harness_front_init(struct harness_front *front, const struct harness_front_o
 {
     int result = make_folder(front, HARNESS_FRONT_HOST, options->nginx_folder, err);
     if (result == 0)
-        result = install_upstream(front, options, err);
+        result = options->instances[1] ? install_fleet(front, options, err)
+                                       : install_one(front, options, err);
     if (result == 0)
         result = install_server(front, options->nginx_folder, err);
     return result == 0 ? write_including_main(front, err) : result;

@@ -10,12 +10,12 @@
 
 #define HARNESS_FRONT_HOST      "bot.example.org" /* as the files in nginx/ say */
 #define HARNESS_FRONT_LOCALHOST "localhost"
-#define HARNESS_FRONT_INSTANCES 2
+#define HARNESS_FRONT_INSTANCES 3
 
 struct harness_front_options {
     const char *nginx_folder; /* the tree's */
-    /* One or two bots on unix sockets, the second NULL with one: upstream-one.conf or
-     * upstream-two.conf. */
+    /* Bots on unix sockets, those that are not there NULL: upstream-one.conf for one,
+     * upstream-fleet.conf for more. */
     const struct listen_address *instances[HARNESS_FRONT_INSTANCES];
 };
 

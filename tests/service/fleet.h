@@ -64,7 +64,7 @@ void fleet_await_part(struct fleet *fleet, int bot, const char *part, const char
 /* The database, at the bots' time; service_fixture_close follows. */
 void fleet_open_database(const struct fleet *fleet, struct service_fixture *fixture);
 
-/* Nobody waits for a cooldown any more: each command may be repeated at once. */
+/* Nobody waits for a cooldown any more but /daily's: other commands may be repeated at once. */
 void fleet_lift_cooldowns(struct service_fixture *fixture);
 
 /* A fresh interaction id; `sequence` tells those of one millisecond apart. */

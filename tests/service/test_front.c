@@ -449,7 +449,7 @@ static int close_door(void **state)
     return result != 0 || exit_code != 0;
 }
 
-static void nginx_accepts_the_configuration_for_two_instances_too(void **state)
+static void nginx_accepts_the_configuration_for_several_instances_too(void **state)
 {
     struct door *door = *state;
     struct harness_front front;
@@ -468,7 +468,7 @@ static void nginx_accepts_the_configuration_for_two_instances_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nginx_accepts_the_configuration_for_two_instances_too),
+        cmocka_unit_test(nginx_accepts_the_configuration_for_several_instances_too),
         cmocka_unit_test(discord_is_served_with_tls_1_2_and_with_1_3_alone_and_never_with_less),
         cmocka_unit_test(http_2_is_spoken),
         cmocka_unit_test(only_the_two_paths_and_only_post_are_passed_on),

@@ -11,7 +11,7 @@ import tempfile
 # On systemd's scale of 0 to 10, times ten as --threshold takes it.
 EXPOSURE_MAX = 12
 SKIPPED = 77
-SERVICES = ("bronxbot.service", "bronxbot-worker.service")
+SERVICES = ("bronxbot.service", "bronxbot@.service", "bronxbot-worker.service")
 
 
 def analyze(*arguments):
@@ -46,13 +46,15 @@ def exposure_is_low(folder, _):
 
 
 def the_socket_outlives_the_process(folder, _):
-    service = (folder / "bronxbot.service").read_text()
-    socket = (folder / "bronxbot.socket").read_text()
-    assert values(service, "Requires") == ["bronxbot.socket"]
-    assert values(service, "RuntimeDirectory") == [], "it would take the socket with it"
-    assert values(socket, "FileDescriptorName") == ["http"]
-    assert values(socket, "ReusePort") == []
-    assert int(values(socket, "Backlog")[0]) >= 1024
+    for name, unit in (("bronxbot", "bronxbot"), ("bronxbot@", "bronxbot@%i")):
+        service = (folder / f"{name}.service").read_text()
+        socket = (folder / f"{name}.socket").read_text()
+        assert values(service, "Requires") == [f"{unit}.socket"]
+        assert values(service, "RuntimeDirectory") == [], "it would take the socket with it"
+        assert values(socket, "Service") == [f"{unit}.service"]
+        assert values(socket, "FileDescriptorName") == ["http"]
+        assert values(socket, "ReusePort") == []
+        assert int(values(socket, "Backlog")[0]) >= 1024
 
 
 def secrets_come_as_credentials_and_stay_out_of_core_dumps(folder, _):
@@ -68,17 +70,28 @@ def confinement(unit):
     return [line for line in unit.split("# --- What it can't do.")[1].split("[Install]")[0].splitlines() if line]
 
 
-def a_worker_can_do_no_more_than_the_bot(folder, _):
-    bot, worker = ((folder / name).read_text() for name in SERVICES)
+def none_can_do_more_than_the_single_bot(folder, _):
+    bot, instance, worker = ((folder / name).read_text() for name in SERVICES)
     assert confinement(worker) == confinement(bot)
+    assert confinement(instance) == confinement(bot)
     assert values(worker, "ExecStart") == ["/usr/local/bin/bronxbot worker"]
-    # Another port than bronxbot.service's, which has the default.
+
+
+def each_has_a_port_of_its_own_for_operators(folder, _):
+    # bronxbot.service's is the default, 9464; instances have 9471 to 9479.
+    bot, instance, worker = ((folder / name).read_text() for name in SERVICES)
+    assert "ADMIN_LISTEN" not in bot
+    assert values(instance, "Environment")[0] == "ADMIN_LISTEN=127.0.0.1:947%i"
     assert values(worker, "Environment")[0] == "ADMIN_LISTEN=127.0.0.1:9466"
 
 
 def nginx_and_systemd_name_the_same_socket(folder, nginx):
     path = values((folder / "bronxbot.socket").read_text(), "ListenStream")[0]
     assert f"server unix:{path};" in (nginx / "upstream-one.conf").read_text()
+    path = values((folder / "bronxbot@.socket").read_text(), "ListenStream")[0]
+    fleet = (nginx / "upstream-fleet.conf").read_text()
+    for instance in "123":
+        assert fleet.count(f"server unix:{path.replace('%i', instance)} ") == 2
 
 
 def main():
@@ -89,7 +102,8 @@ def main():
     for test, argument in ((units_are_accepted, binary), (exposure_is_low, None),
                            (the_socket_outlives_the_process, None),
                            (secrets_come_as_credentials_and_stay_out_of_core_dumps, None),
-                           (a_worker_can_do_no_more_than_the_bot, None),
+                           (none_can_do_more_than_the_single_bot, None),
+                           (each_has_a_port_of_its_own_for_operators, None),
                            (nginx_and_systemd_name_the_same_socket, nginx)):
         test(folder, argument)
         print("ok", test.__name__)

@@ -10,9 +10,12 @@
 
 #include "cache_fixture.h"
 
+#include "cache/redis.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define READERS                       6
 
@@ -355,6 +358,78 @@ static void a_redis_that_comes_back_is_used_without_a_restart(void **state)
     assert_int_equal(count_in(&log, "Redis is used"), 4);
 }
 
+/* A clock that stands still until it is moved, for an instance of its own. */
+struct stopped_clock {
+    struct clock clock;
+    int64_t now_us; /* atomic */
+};
+
+static int64_t stopped_us(const struct clock *clock)
+{
+    return __atomic_load_n(&CONTAINER_OF(clock, const struct stopped_clock, clock)->now_us,
+                           __ATOMIC_RELAXED);
+}
+
+static int64_t stopped_ms(const struct clock *clock)
+{
+    return stopped_us(clock) / 1000;
+}
+
+static void move(struct stopped_clock *clock, int64_t more_us)
+{
+    __atomic_fetch_add(&clock->now_us, more_us, __ATOMIC_RELAXED);
+}
+
+static void await_log(struct cache_fixture *fixture, const char *what, int count)
+{
+    const struct timespec pause = { .tv_nsec = 10000000 };
+    for (int found = 0; found < count;) {
+        CLEANUP(buf_free) struct buf log = { 0 };
+        nanosleep(&pause, NULL);
+        fixture_log(fixture, &log);
+        found = count_in(&log, what);
+    }
+}
+
+/* Of others that changed something while they could not tell Redis, the first to be back knows
+ * nothing. */
+static void who_is_back_first_serves_nothing_until_all_can_be_back(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    struct stopped_clock clock = { { stopped_ms, stopped_us }, INT64_C(1000000000) };
+    struct instance early = { .metrics = metrics_new() };
+    const struct timespec pause = { .tv_nsec = 50000000 };
+    struct err err = { 0 };
+    char url[128];
+    harness_redis_url(&fixture->redis, 0, url, sizeof(url));
+    instance_stop(&fixture->a);
+    instance_stop(&fixture->b);
+    const struct cache_settings settings = { .redis_url = url,
+                                             .name_space = "bronxbot:test",
+                                             .memory_bytes = 1024 * 1024,
+                                             .clock = &clock.clock,
+                                             .metrics = early.metrics,
+                                             .log = fixture->sink };
+    assert_int_equal(cache_new(&early.cache, &settings, &err), 0);
+    instance_await(&early, CACHE_OK);
+    harness_redis_stop(&fixture->redis);
+    instance_await(&early, CACHE_DEGRADED);
+    assert_int_equal(harness_redis_launch(&fixture->redis, &err), 0);
+    while (fixture_command(fixture, "PUBSUB CHANNELS") < 1) {
+        move(&clock, BREAKER_BACKOFF_MAX_US);
+        nanosleep(&pause, NULL);
+    }
+    await_log(fixture, "Redis is used", 4);
+    assert_int_equal(cache_state(early.cache), CACHE_DEGRADED);
+    assert_int_equal(loads_during(fixture, &early, CACHE_USER, "1"), 1);
+    assert_int_equal(loads_during(fixture, &early, CACHE_USER, "1"), 1);
+    move(&clock, REDIS_REUNION_US);
+    assert_int_equal(cache_state(early.cache), CACHE_OK);
+    assert_int_equal(loads_during(fixture, &early, CACHE_USER, "1"), 1);
+    assert_int_equal(loads_during(fixture, &early, CACHE_USER, "1"), 0);
+    instance_stop(&early);
+}
+
 static void a_change_that_redis_did_not_hear_is_made_good(void **state)
 {
     struct cache_fixture *fixture = *state;
@@ -573,6 +648,7 @@ int main(void)
         TEST(patterns_mean_the_same_in_memory_and_in_redis),
         TEST(without_redis_memory_serves_only_what_is_safe_alone),
         TEST(a_redis_that_comes_back_is_used_without_a_restart),
+        TEST(who_is_back_first_serves_nothing_until_all_can_be_back),
         TEST(a_change_that_redis_did_not_hear_is_made_good),
         TEST(a_frozen_redis_costs_one_timeout_not_one_for_each_read),
         TEST(a_silent_subscription_is_noticed_without_any_read),

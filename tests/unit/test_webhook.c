@@ -521,6 +521,63 @@ static void admin_endpoints_change_jobs_for_operators_alone(void **state)
     fixture_stop(&fixture);
 }
 
+static int list_nothing(void *context, struct buf *json, struct err *err)
+{
+    (void)context;
+    (void)err;
+    buf_append(json, STR("{\"state\":\"ok\"}"));
+    return 0;
+}
+
+static int clear_pattern(void *context, struct str_view pattern, struct buf *json, struct err *err)
+{
+    struct jobs *jobs = context;
+    snprintf(jobs->seen, sizeof(jobs->seen), "clear %.*s", STR_ARGS(pattern));
+    buf_append(json, STR("{\"memory\":1}"));
+    return meet_fault(jobs, err);
+}
+
+static void admin_endpoints_clear_the_cache_for_operators_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *header;
+        int code, status;
+        const char *seen, *body;
+    } rows[] = {
+        { "GET /cache", "", 0, 200, "", "{\"state\":\"ok\"}" },
+        { "POST /cache/clear?pattern=temp%3A%2A", ADMIN_HEADER ": 1\r\n", 0, 200, "clear temp:*",
+          "{\"memory\":1}" },
+        { "POST /cache/clear?pattern=x", "", 0, 400, "", NULL },
+        { "GET /cache/clear?pattern=x", ADMIN_HEADER ": 1\r\n", 0, 405, "", NULL },
+        { "POST /cache/clear", ADMIN_HEADER ": 1\r\n", ERR_INVALID, 400, "clear ",
+          "{\"error\":\"why\"}" },
+        { "POST /cache/clear?pattern=x", ADMIN_HEADER ": 1\r\n", ERR_UNAVAILABLE, 503, "clear x",
+          "{\"error\":\"why\"}" },
+    };
+    struct fixture fixture;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    struct jobs jobs = { 0 };
+    struct http_route routes[ADMIN_ROUTES];
+    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
+    struct admin admin = { .cache = { list_nothing, clear_pattern, &jobs },
+                           .clock = &fixture.clock.clock };
+    start_admin(&fixture, &admin, routes);
+    int fd = fixture_connect(&fixture);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char request[160];
+        jobs = (struct jobs){ .fault = { .code = rows[i].code, .message = "why" } };
+        snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].request,
+                 rows[i].header);
+        assert_int_equal(client_ask(fd, request, &body), rows[i].status);
+        assert_string_equal(jobs.seen, rows[i].seen);
+        if (rows[i].body)
+            assert_string_equal(body.data, rows[i].body);
+    }
+    close(fd);
+    fixture_stop(&fixture);
+}
+
 int main(void)
 {
     sem_init(&answers_sent, 0, 0);
@@ -535,6 +592,7 @@ int main(void)
         cmocka_unit_test(interactions_are_still_answered_while_draining),
         cmocka_unit_test(admin_endpoints_say_how_each_part_is_and_sign_probes),
         cmocka_unit_test(admin_endpoints_change_jobs_for_operators_alone),
+        cmocka_unit_test(admin_endpoints_clear_the_cache_for_operators_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

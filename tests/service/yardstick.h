@@ -1,0 +1,19 @@
+/* How well the machine keeps up: a request that nginx answers by itself, over TLS, again and again.
+ * When even that takes a hundred times as long as it should, the time others take says nothing
+ * about them. One thread of its own. */
+#ifndef TESTS_YARDSTICK_H
+#define TESTS_YARDSTICK_H
+
+#include "harness/front.h"
+
+struct yardstick;
+
+struct yardstick *yardstick_start(const struct harness_front *front);
+
+/* Whether there was such a moment between these two (monotonic milliseconds). */
+bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms);
+
+void yardstick_stop(struct yardstick *yardstick); /* ends its thread; it may still be asked */
+void yardstick_free(struct yardstick *yardstick); /* NULL is fine */
+
+#endif
