@@ -72,7 +72,8 @@ COUNTER(METRIC_DB_HEARD, "bronxbot_db_calls_heard_total",
 GAUGE(METRIC_DB_HEARING, "bronxbot_db_hearing",
       "Connections that hear such calls: 1; 0 behind a pooler and with the embedded database.")
 COUNTER_BY(METRIC_CACHE_HITS, "bronxbot_cache_hits_total", "category",
-           "user guild stats economy settings temp cooldown", "Reads answered by this process's memory.")
+           "user guild stats economy settings temp cooldown",
+           "Reads answered by this process's memory.")
 COUNTER_BY(METRIC_CACHE_SHARED_HITS, "bronxbot_cache_shared_hits_total", "category",
            "user guild stats economy settings temp cooldown", "Reads answered by Redis.")
 COUNTER_BY(METRIC_CACHE_MISSES, "bronxbot_cache_misses_total", "category",
@@ -82,11 +83,14 @@ COUNTER_BY(METRIC_CACHE_LOADS, "bronxbot_cache_loads_total", "category",
            "user guild stats economy settings temp cooldown",
            "Loads from the database, failed ones included.")
 COUNTER_BY(METRIC_CACHE_NEGATIVE, "bronxbot_cache_negative_hits_total", "category",
-           "user guild stats economy settings temp cooldown", "Hits that said: there is no such row.")
+           "user guild stats economy settings temp cooldown",
+           "Hits that said: there is no such row.")
 COUNTER_BY(METRIC_CACHE_EVICTIONS, "bronxbot_cache_evictions_total", "category",
-           "user guild stats economy settings temp cooldown", "Entries that left memory for want of room.")
+           "user guild stats economy settings temp cooldown",
+           "Entries that left memory for want of room.")
 GAUGE_BY(METRIC_CACHE_BYTES, "bronxbot_cache_bytes", "category",
-         "user guild stats economy settings temp cooldown", "Memory the cache holds in this process.")
+         "user guild stats economy settings temp cooldown",
+         "Memory the cache holds in this process.")
 COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
         "Times Redis was given up until it answers again.")
 COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
