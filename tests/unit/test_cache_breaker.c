@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "redis/breaker.h"
 #include "cache/cache.h"
 #include "redis/address.h"
+#include "redis/breaker.h"
 
 #include <string.h>
 
