@@ -16,9 +16,14 @@
 #include <string.h>
 #include <time.h>
 
-#define LOOK_MS  20
+#define LOOK_MS       20
+/* On the way of a private reply to a public deferral, and where nobody knows whether it came. */
+#define NOTICE_WORDS  "Only the person who asked can see"
+#define APOLOGY_WORDS "Only the person who asked could see"
 /* Longer than fleet_ask takes to say what came of an interaction. */
-#define CLOSE_MS (HTTP_CLIENT_TIMEOUT_MS + FLEET_DEADLINE_MS)
+#define CLOSE_MS      (HTTP_CLIENT_TIMEOUT_MS + FLEET_DEADLINE_MS)
+
+static const struct timespec look_pause = { .tv_nsec = LOOK_MS * 1000000L };
 
 /* All sign with one key: to Discord they are one application. */
 static const unsigned char key_seed[HARNESS_SEED_BYTES] = { 2, 7, 1, 8 };
@@ -163,15 +168,32 @@ static bool is_part(struct fleet *fleet, int bot, const char *part, const char *
 
 void fleet_await_part(struct fleet *fleet, int bot, const char *part, const char *state)
 {
-    const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
     for (int waited = 0; !is_part(fleet, bot, part, state); waited += LOOK_MS) {
         if (waited >= FLEET_PATIENCE_MS)
             fail_msg("/readyz never said that %s is %s", part, state);
-        nanosleep(&pause, NULL);
+        nanosleep(&look_pause, NULL);
     }
 }
 
 /* --- The database --- */
+
+enum fleet_reply fleet_await_reply(struct fleet *fleet, int64_t interaction_id, struct buf *text)
+{
+    for (int waited = 0; waited < FLEET_PATIENCE_MS; waited += LOOK_MS) {
+        buf_clear(text);
+        if (rest_server_follow_ups(fleet->discord, interaction_id) > 0)
+            return FLEET_REPLY_PRIVATE;
+        if (rest_server_edits(fleet->discord, interaction_id) > 0 &&
+            rest_server_original(fleet->discord, interaction_id, text)) {
+            if (strstr(text->data, APOLOGY_WORDS))
+                return FLEET_REPLY_PRIVATE;
+            if (!strstr(text->data, NOTICE_WORDS))
+                return FLEET_REPLY_SHOWN;
+        }
+        nanosleep(&look_pause, NULL);
+    }
+    return FLEET_REPLY_MISSING;
+}
 
 void fleet_open_database(const struct fleet *fleet, struct service_fixture *fixture)
 {

@@ -61,6 +61,15 @@ int64_t fleet_metric(struct fleet *fleet, int bot, const char *name);
 /* Waits until /readyz shows `part` of a bot in this state: "ok", "degraded" or "down". */
 void fleet_await_part(struct fleet *fleet, int bot, const char *part, const char *state);
 
+enum fleet_reply {
+    FLEET_REPLY_SHOWN,   /* by the message that was promised: `*text` is its JSON */
+    FLEET_REPLY_PRIVATE, /* to the asker alone, or it may not have come and an apology says so */
+    FLEET_REPLY_MISSING, /* not within FLEET_PATIENCE_MS */
+};
+
+/* Waits for the reply to an interaction that was answered "deferred". */
+enum fleet_reply fleet_await_reply(struct fleet *fleet, int64_t interaction_id, struct buf *text);
+
 /* The database, at the bots' time; service_fixture_close follows. */
 void fleet_open_database(const struct fleet *fleet, struct service_fixture *fixture);
 

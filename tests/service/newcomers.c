@@ -70,20 +70,12 @@ static void note_failure(struct newcomers *newcomers, const char *what)
  * of the promised one, which is not looked at, or nothing at all. */
 static bool hear(struct newcomers *newcomers, int64_t interaction_id, struct buf *text)
 {
-    struct rest_server *discord = newcomers->options.fleet->discord;
     if (!str_starts_with(buf_view(text), STR("{\"type\":5")))
         return true;
-    buf_clear(text);
-    for (int waited = 0; rest_server_edits(discord, interaction_id) == 0; waited += AGAIN_MS) {
-        if (rest_server_follow_ups(discord, interaction_id) > 0)
-            return false;
-        if (waited >= FLEET_PATIENCE_MS) {
-            note_failure(newcomers, "an edit is missing");
-            return false;
-        }
-        pause_ms(AGAIN_MS);
-    }
-    return rest_server_original(discord, interaction_id, text);
+    enum fleet_reply reply = fleet_await_reply(newcomers->options.fleet, interaction_id, text);
+    if (reply == FLEET_REPLY_MISSING)
+        note_failure(newcomers, "an edit is missing");
+    return reply == FLEET_REPLY_SHOWN;
 }
 
 enum progress { NOT_YET, DONE, FAILED };

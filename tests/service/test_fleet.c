@@ -213,23 +213,15 @@ static bool may_edit_be_polite(const struct day *day, const struct crowd_ask *as
            ask->ended_ms >= day->postgres_gone_ms - FLEET_DEADLINE_MS;
 }
 
-/* What was promised, once it is there: on its message or, where only one person may see what all
- * were promised, instead of it. */
+/* What was promised, once it is there. */
 static enum crowd_result await_edit(struct day *day, const struct crowd_ask *ask)
 {
-    struct rest_server *discord = day->fleet.discord;
     CLEANUP(buf_free) struct buf text = { 0 };
-    for (int waited = 0; rest_server_edits(discord, ask->id) == 0; waited += LOOK_MS) {
-        if (rest_server_follow_ups(discord, ask->id) > 0)
-            return CROWD_TRY_AGAIN;
-        if (waited >= FLEET_PATIENCE_MS)
-            return CROWD_UNANSWERED;
-        sleep_ms(LOOK_MS);
-    }
-    day->edits++;
-    if (!rest_server_original(discord, ask->id, &text))
-        return CROWD_TRY_AGAIN;
-    return crowd_judge(ask->command, text.data);
+    enum fleet_reply reply = fleet_await_reply(&day->fleet, ask->id, &text);
+    day->edits += reply == FLEET_REPLY_SHOWN;
+    if (reply == FLEET_REPLY_SHOWN)
+        return crowd_judge(ask->command, text.data);
+    return reply == FLEET_REPLY_PRIVATE ? CROWD_TRY_AGAIN : CROWD_UNANSWERED;
 }
 
 static void explain(const struct day *day, const struct crowd_ask *ask, const char *what)
