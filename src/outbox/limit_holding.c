@@ -122,7 +122,7 @@ static int64_t own_share_us(const struct limit_holding *holding, int kind)
 {
     const struct limit_rules *rules = holding->rules;
     int64_t forgotten_us = holding->attempted_us + LIMIT_LATE_MS * MS_US + 2 * rules->grant_us +
-                           2 * REDIS_TIMEOUT_MS * MS_US + rules->of[kind].window_us;
+                           2 * (int64_t)REDIS_TIMEOUT_MS * MS_US + rules->of[kind].window_us;
     int64_t since_us = holding->of[kind].settled_us;
     return since_us > forgotten_us ? since_us : forgotten_us;
 }

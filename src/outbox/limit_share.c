@@ -388,7 +388,7 @@ static void end_use(struct limit_share *share, const struct err *why)
     breaker_open(&share->breaker, now_us(share));
     if (!share->was_told_away)
         log_warning(&share->log,
-                    "Redis is away: rate limits are divided by the number of processes",
+                    "rate limits are divided by the number of processes: Redis does not answer",
                     LOG_TEXT("reason", str_from(why->message)));
     share->was_told_away = true;
     share->was_told_up = false;

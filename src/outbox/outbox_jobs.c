@@ -230,7 +230,9 @@ void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us)
         return;
     }
     job->again_us = due_us;
-    job->change.available_ms = jobs_now_ms(outbox) + (due_us - jobs_now_us(outbox) + 999) / 1000;
+    /* The wall clock's milliseconds have begun: never early for whoever takes the job over. */
+    job->change.available_ms =
+        jobs_now_ms(outbox) + 1 + (due_us - jobs_now_us(outbox) + 999) / 1000;
     job_transition(job, JOB_NOTING);
     outbox_submit(outbox, job, JOURNAL_NOT_STARTED);
 }

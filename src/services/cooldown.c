@@ -130,7 +130,7 @@ static bool may_be_replay(const struct call *call, const struct hint *hint)
 int cooldown_ready_at(struct call *call, int64_t *ready_at_ms, struct err *err)
 {
     char name[CACHE_KEY_SIZE];
-    struct str_view key = cooldown_key(call), value;
+    struct str_view key = cooldown_key(call), value = STR_NONE;
     struct hint hint;
     *ready_at_ms = 0;
     if (!key.data)

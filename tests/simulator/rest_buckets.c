@@ -18,8 +18,9 @@
 #define NOTICE_US     INT64_C(50000)
 /* ... and more requests are when it is about all of them. */
 #define ALL_NOTICE_US INT64_C(250000)
-/* In which a bot has written down how long a job is to wait, so that its successor knows. */
-#define WRITING_US    INT64_C(250000)
+/* In which a bot has written down how long a job is to wait, so that its successor knows, however
+ * busy the machine. */
+#define WRITING_US    INT64_C(2000000)
 
 /* --- Finding --- */
 
