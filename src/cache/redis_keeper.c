@@ -12,6 +12,8 @@
  *     e epoch            the epoch was advanced */
 #include "cache/redis_internal.h"
 
+#include "redis/subscription.h"
+
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -19,11 +21,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-/* A subscription that died silently is noticed within the sum. */
-#define PING_EVERY_US  INT64_C(1000000)
-#define PONG_WITHIN_US INT64_C(1000000)
-#define IDLE_WAIT_MS   60000
-#define LEAD_LENGTH    (REDIS_INSTANCE_SIZE + 2) /* "instance d " */
+#define IDLE_WAIT_MS 60000
+#define LEAD_LENGTH  (REDIS_INSTANCE_SIZE + 2) /* "instance d " */
 
 static int64_t now_us(const struct redis *redis)
 {
@@ -177,10 +176,10 @@ static int heal(struct redis *redis, const char *run_id, struct redis_connection
     return result;
 }
 
-static int try_redis(struct redis *redis, redisContext **subscription, struct err *err)
+static int try_redis(struct redis *redis, struct redis_subscription *subscription, struct err *err)
 {
     struct redis_address resolved;
-    char run_id[REDIS_RUN_ID_SIZE], subscribed_to[REDIS_RUN_ID_SIZE];
+    char run_id[REDIS_RUN_ID_SIZE];
     int result = redis_resolve(&redis->address, &resolved, err);
     if (result != 0)
         return result;
@@ -190,13 +189,8 @@ static int try_redis(struct redis *redis, redisContext **subscription, struct er
     struct redis_connection *connection = calloc(1, sizeof(*connection));
     if (!connection)
         return err_set(err, ERR_MEMORY, "a connection to Redis");
-    result = redis_connect(&resolved, subscription, subscribed_to, err);
-    if (result == 0)
-        result = redis_subscribe(*subscription, str_from(redis->channel), err);
-    if (result == 0)
-        result = redis_connect(&resolved, &connection->context, run_id, err);
-    if (result == 0 && strcmp(run_id, subscribed_to) != 0)
-        result = err_set(err, ERR_UNAVAILABLE, "two Redis servers answer in turn");
+    result = redis_subscription_open(subscription, &resolved, str_from(redis->channel),
+                                     redis->settings.clock, &connection->context, run_id, err);
     if (result == 0) {
         changed_all(redis);
         result = heal(redis, run_id, connection, err);
@@ -215,38 +209,13 @@ static void forget_wake(const struct redis *redis)
 }
 
 /* Until the subscription breaks, the breaker opens, or the end. */
-static int listen_to(struct redis *redis, redisContext *context, struct err *err)
+static int listen_to(struct redis *redis, struct redis_subscription *subscription, struct err *err)
 {
-    int64_t ping_at_us = now_us(redis) + PING_EVERY_US;
-    bool awaits_pong = false;
-    while (atomic_load(&redis->is_up) && !atomic_load(&redis->is_stopping)) {
-        int64_t wait_us = ping_at_us - now_us(redis);
-        /* a subscription that succeeded */ // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-        struct pollfd polled[] = { { .fd = context->fd, .events = POLLIN },
-                                   { .fd = redis->wake_fd, .events = POLLIN } };
-        poll(polled, ARRAY_LENGTH(polled), wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0);
-        if (polled[1].revents)
-            forget_wake(redis);
-        if (polled[0].revents) {
-            bool has_pong = false;
-            int result = redis_read_messages(context, hear, redis, &has_pong, err);
-            if (result != 0)
-                return result;
-            if (has_pong) {
-                awaits_pong = false;
-                ping_at_us = now_us(redis) + PING_EVERY_US;
-            }
-        } else if (now_us(redis) >= ping_at_us) {
-            if (awaits_pong)
-                return err_set(err, ERR_BUSY, "the subscription is silent");
-            int result = redis_send_ping(context, err);
-            if (result != 0)
-                return result;
-            awaits_pong = true;
-            ping_at_us = now_us(redis) + PONG_WITHIN_US;
-        }
-    }
-    return 0;
+    int result = 0;
+    while (result == 0 && atomic_load(&redis->is_up) && !atomic_load(&redis->is_stopping))
+        result = redis_subscription_wait(subscription, redis->settings.clock, redis->wake_fd, hear,
+                                         redis, err);
+    return result;
 }
 
 /* Waits for the time of the next trial; false at the end. */
@@ -271,15 +240,15 @@ void *redis_keep(void *argument)
 {
     struct redis *redis = argument;
     while (wait_for_turn(redis)) {
-        redisContext *subscription = NULL;
+        struct redis_subscription subscription = { 0 };
         struct err err = { 0 };
         int result = try_redis(redis, &subscription, &err);
         if (result == 0)
-            result = listen_to(redis, subscription, &err);
+            result = listen_to(redis, &subscription, &err);
         if (result != 0)
             redis_give_up(redis, &err);
-        if (subscription)
-            redisFree(subscription);
+        if (subscription.context)
+            redisFree(subscription.context);
         redis_close_idle(redis);
     }
     return NULL;

@@ -8,6 +8,7 @@
 #include "core/thread.h"
 #include "outbox/limit_script.h"
 #include "redis/breaker.h"
+#include "redis/subscription.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -19,9 +20,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A subscription that died silently is noticed within the sum. */
-#define PING_EVERY_US  INT64_C(1000000)
-#define PONG_WITHIN_US INT64_C(1000000)
 #define IDLE_WAIT_MS   60000
 #define THREAD_STACK   ((size_t)256 * 1024)
 #define NAME_SPACE_MAX 40
@@ -53,7 +51,7 @@ struct limit_share {
     struct redis_address address;
     struct breaker breaker;
     struct limit_server server;
-    redisContext *subscription;
+    struct redis_subscription subscription;
     bool was_told_away, was_told_up;
 };
 
@@ -294,27 +292,23 @@ static void forget_wake(const struct limit_share *share)
 
 static void disconnect(struct limit_share *share)
 {
-    if (share->subscription)
-        redisFree(share->subscription);
+    if (share->subscription.context)
+        redisFree(share->subscription.context);
     if (share->server.context)
         redisFree(share->server.context);
-    share->subscription = share->server.context = NULL;
+    share->subscription.context = share->server.context = NULL;
 }
 
 static int connect_both(struct limit_share *share, struct err *err)
 {
     struct redis_address resolved;
-    char run_id[REDIS_RUN_ID_SIZE], subscribed_to[REDIS_RUN_ID_SIZE];
+    char run_id[REDIS_RUN_ID_SIZE];
     share->server = (struct limit_server){ .member = share->member, .channel = share->channel };
     int result = redis_resolve(&share->address, &resolved, err);
     if (result == 0)
-        result = redis_connect(&resolved, &share->subscription, subscribed_to, err);
-    if (result == 0)
-        result = redis_subscribe(share->subscription, str_from(share->channel), err);
-    if (result == 0)
-        result = redis_connect(&resolved, &share->server.context, run_id, err);
-    if (result == 0 && strcmp(run_id, subscribed_to) != 0)
-        result = err_set(err, ERR_UNAVAILABLE, "two Redis servers answer in turn");
+        result =
+            redis_subscription_open(&share->subscription, &resolved, str_from(share->channel),
+                                    share->settings.clock, &share->server.context, run_id, err);
     if (result == 0)
         result = limit_server_meet(&share->server, share->name_space, run_id, now_us(share), err);
     if (result == 0)
@@ -326,27 +320,10 @@ static int connect_both(struct limit_share *share, struct err *err)
 /* Writes what is to be said, and hears what is said; until trouble or the end. */
 static int serve(struct limit_share *share, struct err *err)
 {
-    int64_t ping_at_us = now_us(share) + PING_EVERY_US;
-    bool awaits_pong = false;
     int result = 0;
     while (result == 0 && !atomic_load(&share->is_stopping)) {
-        int64_t wait_us = ping_at_us - now_us(share);
-        struct pollfd polled[] = { { .fd = share->subscription->fd, .events = POLLIN },
-                                   { .fd = share->wake_fd, .events = POLLIN } };
-        bool has_pong = false;
-        poll(polled, ARRAY_LENGTH(polled), wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0);
-        forget_wake(share);
-        if (polled[0].revents)
-            result = redis_read_messages(share->subscription, hear_message, share, &has_pong, err);
-        if (has_pong || (!awaits_pong && polled[0].revents)) {
-            awaits_pong = false;
-            ping_at_us = now_us(share) + PING_EVERY_US;
-        } else if (result == 0 && now_us(share) >= ping_at_us) {
-            result = awaits_pong ? err_set(err, ERR_BUSY, "the subscription is silent")
-                                 : redis_send_ping(share->subscription, err);
-            awaits_pong = true;
-            ping_at_us = now_us(share) + PONG_WITHIN_US;
-        }
+        result = redis_subscription_wait(&share->subscription, share->settings.clock,
+                                         share->wake_fd, hear_message, share, err);
         if (result == 0)
             result = pass_on_lessons(share, err);
         if (result == 0)
