@@ -4,8 +4,7 @@
 
 #include "bronx/cache.h"
 
-#include "doctor/fetch.h"
-#include "http/admin.h"
+#include "admin_cli.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -51,21 +50,18 @@ static int ask(const struct config *config, const struct cache_cli_options *opti
                struct fetch_answer *answer, struct err *err)
 {
     CLEANUP(buf_free) struct buf path = { 0 };
-    struct fetch_request request = { .method = options->clears ? "POST" : "GET" };
     buf_append(&path, STR("/cache"));
     if (options->clears) {
         buf_append(&path, STR("/clear?pattern="));
         append_encoded(&path, options->pattern);
-        request.headers[0] = ADMIN_HEADER ": 1";
-        request.body = STR("");
     }
     if (path.has_failed)
         return err_set(err, ERR_MEMORY, "a pattern");
-    fetch_at(&config->admin_listen, path.data, &request, answer);
+    admin_ask(config, path.data, options->clears, answer);
     if (answer->result != FETCH_ANSWERED)
         return err_set(err, ERR_UNAVAILABLE, "on ADMIN_LISTEN there is no bot to ask: %s",
                        answer->reason);
-    return answer->status == 200 ? 0 : fetch_refusal(answer, ERR_UNAVAILABLE, err);
+    return answer->status == 200 ? 0 : admin_refusal(answer, ERR_UNAVAILABLE, err);
 }
 
 /* --- Printing --- */

@@ -2,9 +2,8 @@
  * the main thread. */
 #include "outbox_cli.h"
 
+#include "admin_cli.h"
 #include "db/migrate.h"
-#include "doctor/fetch.h"
-#include "http/admin.h"
 #include "outbox/outbox_admin.h"
 
 #include <errno.h>
@@ -174,7 +173,6 @@ static int ask_process(const struct config *config, const struct outbox_cli_opti
     CLEANUP(fetch_free) struct fetch_answer answer = { 0 };
     char path[64];
     bool is_list = options->verb == OUTBOX_VERB_LIST;
-    struct fetch_request request = { .method = is_list ? "GET" : "POST" };
     if (!is_list)
         snprintf(path, sizeof(path), "/outbox/%" PRId64 "/%s", options->id,
                  verbs[options->verb].word);
@@ -182,18 +180,14 @@ static int ask_process(const struct config *config, const struct outbox_cli_opti
         snprintf(path, sizeof(path), "/outbox?state=%s", options->state);
     else
         snprintf(path, sizeof(path), "/outbox");
-    if (!is_list) {
-        request.headers[0] = ADMIN_HEADER ": 1";
-        request.body = STR("");
-    }
-    fetch_at(&config->admin_listen, path, &request, &answer);
+    admin_ask(config, path, !is_list, &answer);
     if (answer.result != FETCH_ANSWERED)
         return err_set(err, ERR_UNAVAILABLE,
                        "another process has the database, and on ADMIN_LISTEN there is no bot to "
                        "ask: %s",
                        answer.reason);
     if (answer.status != 200)
-        return fetch_refusal(&answer, code_of(answer.status), err);
+        return admin_refusal(&answer, code_of(answer.status), err);
     if (is_list)
         return print_list(&answer.body, options, now_ms, err);
     print_done(options);

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,17 +157,6 @@ void fetch_at(const struct listen_address *address, const char *path,
     whole.unix_path = address->is_unix ? address->text : NULL;
     whole.is_local = true;
     fetch(&whole, answer);
-}
-
-int fetch_refusal(const struct fetch_answer *answer, int code, struct err *err)
-{
-    struct json_object *root = json_tokener_parse(answer->body.data ? answer->body.data : "");
-    struct json_object *reason = NULL;
-    json_object_object_get_ex(root, "error", &reason);
-    err_set(err, code, "the bot on ADMIN_LISTEN: %d %s", answer->status,
-            reason ? json_object_get_string(reason) : "");
-    json_object_put(root);
-    return code;
 }
 
 void fetch_free(struct fetch_answer *answer)

@@ -54,9 +54,6 @@ void fetch(const struct fetch_request *request, struct fetch_answer *answer);
 void fetch_at(const struct listen_address *address, const char *path,
               const struct fetch_request *request, struct fetch_answer *answer);
 
-/* Why an admin endpoint refused, from its {"error":"..."}, as `err`; returns `code`. */
-int fetch_refusal(const struct fetch_answer *answer, int code, struct err *err);
-
 void fetch_free(struct fetch_answer *answer); /* fit for CLEANUP */
 
 #endif
