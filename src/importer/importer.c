@@ -11,7 +11,7 @@
 #include "db/engine.h"
 #include "db/migrate.h"
 #include "importer/destination.h"
-#include "services/ledger_invariants.h"
+#include "services/ledger_audit.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,8 +53,6 @@ int import_options_parse(int argument_count, char **arguments, struct import_opt
 
 /* --- The books --- */
 
-typedef int ask_number(void *side, const char *sql, int64_t *number, struct err *err);
-
 static int ask_source(void *side, const char *sql, int64_t *number, struct err *err)
 {
     return import_source_number(side, sql, number, err);
@@ -65,20 +63,11 @@ static int ask_destination(void *side, const char *sql, int64_t *number, struct 
     return import_destination_number(side, sql, number, err);
 }
 
-/* The invariants of all money, and how much there is. */
-static int audit(ask_number *ask, void *side, int64_t *coins, struct err *err)
+/* That the books are in order, and how much money there is. */
+static int audit(ledger_ask *ask, void *side, int64_t *coins, struct err *err)
 {
-    for (const struct ledger_invariant *invariant = ledger_invariants; invariant->rule;
-         invariant++) {
-        int64_t broken = 0;
-        int result = ask(side, invariant->sql, &broken, err);
-        if (result == 0 && broken != 0)
-            result = err_set(err, ERR_INTERNAL, "the ledger breaks \"%s\" (%" PRId64 ")",
-                             invariant->rule, broken);
-        if (result != 0)
-            return result;
-    }
-    return ask(side, sql_coins, coins, err);
+    int result = ledger_audit(ask, side, err);
+    return result == 0 ? ask(side, sql_coins, coins, err) : result;
 }
 
 /* --- The two ends --- */
