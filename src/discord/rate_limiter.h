@@ -26,6 +26,12 @@
 #define LIMITER_SHARE_KEY_BYTES   32
 #define LIMITER_LESSONS_MAX       128 /* kept until they are taken; more of buckets are dropped */
 
+/* From so many invalid requests on, of at most `max`, the brake is on. */
+static inline int limiter_brake(int max)
+{
+    return (int)((int64_t)max * LIMITER_BRAKE_PERCENT / 100);
+}
+
 struct limiter;
 
 /* What a request counts against. Texts are borrowed for the call only. */

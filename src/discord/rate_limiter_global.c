@@ -21,13 +21,8 @@ static_assert(INVALID_SLICE_US * (INVALID_SLICES - 1) == LIMITER_INVALID_WINDOW_
 void invalid_budget_init(struct invalid_budget *budget, int max)
 {
     *budget = (struct invalid_budget){
-        .max = max, .brake = invalid_budget_brake(max), .pause_us = SECOND_US, .taken_us = INT64_MIN
+        .max = max, .brake = limiter_brake(max), .pause_us = SECOND_US, .taken_us = INT64_MIN
     };
-}
-
-int invalid_budget_brake(int max)
-{
-    return (int)((int64_t)max * LIMITER_BRAKE_PERCENT / 100);
 }
 
 static void advance(struct invalid_budget *budget, int64_t now_us)

@@ -32,8 +32,6 @@ struct global_limit {
 };
 
 void invalid_budget_init(struct invalid_budget *budget, int max);
-/* Where the brake begins, of so many, when nobody says otherwise. */
-int invalid_budget_brake(int max);
 void invalid_budget_take(struct invalid_budget *budget, int64_t now_us);
 void invalid_budget_add(struct invalid_budget *budget, int64_t now_us);
 int invalid_budget_count(const struct invalid_budget *budget, int64_t now_us);

@@ -180,11 +180,6 @@ void limit_holding_answered(struct limit_holding *holding, const struct limit_an
 
 /* --- For the limiter --- */
 
-static int brake_of(int count)
-{
-    return (int)((int64_t)count * LIMITER_BRAKE_PERCENT / 100);
-}
-
 void limit_holding_part(struct limit_holding *holding, int64_t now_us, struct limiter_part *part)
 {
     bool is_shared = limit_holding_is_shared(holding, now_us);
@@ -192,13 +187,13 @@ void limit_holding_part(struct limit_holding *holding, int64_t now_us, struct li
         keep_to_share(holding, kind, now_us);
     const struct limit_rule *invalid = &holding->rules->of[LIMIT_INVALID];
     int max = larger(holding->of[LIMIT_INVALID].part, invalid->least);
-    bool are_many = holding->invalid >= brake_of(invalid->total);
+    bool are_many = holding->invalid >= limiter_brake(invalid->total);
     int others = is_shared ? holding->members : holding->instances;
     *part = (struct limiter_part){
         .global_per_second =
             larger(holding->of[LIMIT_GLOBAL].part, holding->rules->of[LIMIT_GLOBAL].least),
         .invalid_max = max,
-        .invalid_brake = brake_of(max),
+        .invalid_brake = limiter_brake(max),
         .brake_us = others * SECOND_US,
     };
     if (is_shared)
