@@ -26,7 +26,6 @@
 #define CHANNEL      INT64_C(501)
 #define FIRST_SERVER INT64_C(500)
 #define SCATTER      2654435761U /* all kinds, in no order, the same every time */
-#define POLITE_WORDS "Please try again in a moment."
 
 struct crowd {
     struct crowd_options options;
@@ -119,7 +118,7 @@ enum crowd_result crowd_judge(const char *command, const char *text)
     const struct kind *kind = kinds;
     while (strcmp(kind->command, command) != 0)
         kind++;
-    if (strstr(text, POLITE_WORDS))
+    if (strstr(text, FLEET_POLITE_WORDS))
         return CROWD_TRY_AGAIN;
     for (size_t i = 0; i < ARRAY_LENGTH(kind->words); i++)
         if (kind->words[i] && strstr(text, kind->words[i]))

@@ -12,6 +12,7 @@
 #include "harness/interaction_json.h"
 #include "harness/lookup.h"
 #include "harness/memory.h"
+#include "harness/metric.h"
 
 #include "core/thread.h"
 
@@ -284,14 +285,9 @@ int64_t stage_metric(struct stage *stage, const char *name)
 {
     CLEANUP(http_answer_free) struct http_answer answer = { 0 };
     int64_t value = -1;
-    char *line = must_format("\n%s ", name);
     look(stage, "/metrics", &answer);
-    const char *found = strstr(answer.body.data, line);
-    if (!found)
+    if (!metric_find(answer.body.data, name, &value))
         fail_msg("there is no metric %s", name);
-    else
-        value = strtoll(found + strlen(line), NULL, 10);
-    free(line);
     return value;
 }
 
@@ -530,20 +526,6 @@ static bool is_confirmed(struct stage *stage, const struct question *question)
            has(buf_view(&edit), "receipt");
 }
 
-static void read_payments(struct service_fixture *fixture, struct lookup *paid)
-{
-    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    struct db_statement statement = {
-        .sql = "SELECT interaction_id FROM ledger_transfer WHERE operation = 'pay'",
-    };
-    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
-    for (int i = 0; i < db_rows_count(rows); i++) {
-        uint64_t id = (uint64_t)db_rows_int(rows, i, 0);
-        assert_null(lookup_find(paid, id)); /* once at most */
-        lookup_add(paid, id, paid);
-    }
-}
-
 static int assert_no_coin_was_lost(struct stage *stage)
 {
     struct service_fixture fixture;
@@ -554,7 +536,7 @@ static int assert_no_coin_was_lost(struct stage *stage)
     assert_books_balance(&fixture, people_of(stage));
     assert_int_equal(
         service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state <> 'done'"), 0);
-    read_payments(&fixture, &paid);
+    payments_read(&fixture, &paid);
     for (int i = 0; i < DEGRADATION_QUESTIONS; i++) {
         if (!is_confirmed(stage, &stage->questions[i]))
             continue;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "harness/memory.h"
+#include "harness/metric.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -148,12 +149,8 @@ int64_t fleet_metric(struct fleet *fleet, int bot, const char *name)
 {
     CLEANUP(buf_free) struct buf body = { 0 };
     assert_int_equal(fleet_get(fleet, bot, "/metrics", &body), 200);
-    size_t length = strlen(name);
-    char *rest = body.data;
-    for (const char *line; (line = strsep(&rest, "\n"));)
-        if (strncmp(line, name, length) == 0 && line[length] == ' ')
-            return strtoll(line + length, NULL, 10);
-    return 0;
+    int64_t value;
+    return metric_find(body.data, name, &value) ? value : 0;
 }
 
 static bool is_part(struct fleet *fleet, int bot, const char *part, const char *state)

@@ -15,10 +15,12 @@
 
 #include "service_fixture.h"
 
-#define FLEET_BOTS_MAX    3
-#define FLEET_LINES_MAX   16
-#define FLEET_DEADLINE_MS 3000   /* Discord's, for an answer */
-#define FLEET_PATIENCE_MS 120000 /* far longer than it takes: nothing is asserted on time */
+#define FLEET_BOTS_MAX     3
+#define FLEET_LINES_MAX    16
+#define FLEET_DEADLINE_MS  3000   /* Discord's, for an answer */
+#define FLEET_PATIENCE_MS  120000 /* far longer than it takes: nothing is asserted on time */
+/* In what people read who are to try again. */
+#define FLEET_POLITE_WORDS "Please try again in a moment."
 
 struct fleet_options {
     const char *binary; /* path of bronxbot */

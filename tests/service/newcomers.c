@@ -8,13 +8,12 @@
 #include <string.h>
 #include <time.h>
 
-#define COMMAND_ID   42
-#define CHANNEL      INT64_C(501)
-#define CHECKBOXES   22
-#define AGAIN_MS     50 /* a person tries again */
-#define POLITE_WORDS "Please try again in a moment."
+#define COMMAND_ID 42
+#define CHANNEL    INT64_C(501)
+#define CHECKBOXES 22
+#define AGAIN_MS   50 /* a person tries again */
 /* In the interaction ids, apart from the crowd's. */
-#define SEQUENCE     4000000U
+#define SEQUENCE   4000000U
 
 struct newcomers {
     struct newcomers_options options;
@@ -85,7 +84,7 @@ static enum progress judge(struct newcomers *newcomers, enum step step, const ch
     for (size_t i = 0; i < ARRAY_LENGTH(steps[step].words); i++)
         if (steps[step].words[i] && strstr(text, steps[step].words[i]))
             return DONE;
-    if (strstr(text, POLITE_WORDS)) {
+    if (strstr(text, FLEET_POLITE_WORDS)) {
         newcomers->result.refused++;
         return NOT_YET;
     }

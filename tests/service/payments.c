@@ -53,6 +53,21 @@ void payments_prepare(struct service_fixture *fixture, int people)
     }
 }
 
+void payments_read(struct service_fixture *fixture, struct lookup *paid)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    const struct db_statement statement = {
+        .sql = "SELECT interaction_id, COUNT(*), SUM(amount) FROM ledger_transfer "
+               "WHERE operation = 'pay' GROUP BY interaction_id",
+    };
+    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
+    for (int i = 0; i < db_rows_count(rows); i++) {
+        assert_int_equal(db_rows_int(rows, i, 1), 1);
+        assert_int_equal(db_rows_int(rows, i, 2), 1);
+        lookup_add(paid, (uint64_t)db_rows_int(rows, i, 0), paid);
+    }
+}
+
 void assert_books_balance(struct service_fixture *fixture, int people)
 {
     struct err err = { 0 };

@@ -5,6 +5,8 @@
 
 #include "service_fixture.h"
 
+#include "harness/lookup.h"
+
 #include <json-c/json.h>
 
 #define PAYMENTS_FIRST_PERSON INT64_C(7000000000000000001)
@@ -16,6 +18,9 @@ json_object *payment(int64_t number, int64_t id, int people, int64_t guild_id);
 
 /* Everybody has accepted the terms and is rich. */
 void payments_prepare(struct service_fixture *fixture, int people);
+
+/* Adds the interactions that have paid: each once, and one coin. */
+void payments_read(struct service_fixture *fixture, struct lookup *paid);
 
 /* No coin was lost, none was made. */
 void assert_books_balance(struct service_fixture *fixture, int people);

@@ -228,33 +228,20 @@ static void assert_no_rule_was_broken(struct chaos *chaos)
     assert_true(statistics.limited * 100 < statistics.requests);
 }
 
-/* Which interactions have paid. */
-static struct lookup *read_payments(struct service_fixture *fixture)
-{
-    struct lookup *paid = must_allocate(1, sizeof(*paid));
-    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    struct db_statement statement = {
-        .sql = "SELECT interaction_id FROM ledger_transfer WHERE operation = 'pay'",
-    };
-    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
-    for (int i = 0; i < db_rows_count(rows); i++)
-        lookup_add(paid, (uint64_t)db_rows_int(rows, i, 0), paid);
-    return paid;
-}
-
 /* Of those who were told to wait, everybody's says what the ledger says. */
 static int assert_edits_say_what_the_ledger_says(struct chaos *chaos,
                                                  struct service_fixture *fixture)
 {
-    struct lookup *paid = read_payments(fixture);
+    struct lookup paid = { 0 };
     int receipts = 0;
+    payments_read(fixture, &paid);
     for (int i = 0; i < COMMANDS; i++) {
         CLEANUP(buf_free) struct buf edit = { 0 };
         if (!chaos->is_told[i])
             continue;
         assert_true(rest_server_original(chaos->discord, chaos->ids[i], &edit));
         bool has_receipt = strstr(edit.data, "receipt") != NULL;
-        bool is_paid = lookup_find(paid, (uint64_t)chaos->ids[i]) != NULL;
+        bool is_paid = lookup_find(&paid, (uint64_t)chaos->ids[i]) != NULL;
         if (has_receipt != is_paid)
             fail_msg("the ledger %s a payment, but the edit says: %s",
                      is_paid ? "has" : "does not have", edit.data);
@@ -262,8 +249,7 @@ static int assert_edits_say_what_the_ledger_says(struct chaos *chaos,
             fail_msg("nobody is refused today, but the edit says: %s", edit.data);
         receipts++;
     }
-    lookup_free(paid);
-    free(paid);
+    lookup_free(&paid);
     return receipts;
 }
 

@@ -271,26 +271,10 @@ static void judge_ask(struct day *day, const struct crowd_ask *ask)
 
 /* --- The books --- */
 
-/* Which interactions have paid: each once, and one coin. */
-static void read_payments(struct service_fixture *database, struct lookup *paid)
-{
-    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    const struct db_statement statement = {
-        .sql = "SELECT interaction_id, COUNT(*), SUM(amount) FROM ledger_transfer "
-               "WHERE operation = 'pay' GROUP BY interaction_id",
-    };
-    assert_int_equal(db_query(database->db, &statement, &rows, NULL), 0);
-    for (int i = 0; i < db_rows_count(rows); i++) {
-        assert_int_equal(db_rows_int(rows, i, 1), 1);
-        assert_int_equal(db_rows_int(rows, i, 2), 1);
-        lookup_add(paid, (uint64_t)db_rows_int(rows, i, 0), paid);
-    }
-}
-
 static void assert_receipts_are_true(const struct day *day, struct service_fixture *database)
 {
     CLEANUP(lookup_free) struct lookup paid = { 0 };
-    read_payments(database, &paid);
+    payments_read(database, &paid);
     for (size_t i = 0; i < day->receipt_count; i++)
         if (!lookup_find(&paid, (uint64_t)day->receipts[i]))
             fail_msg("the ledger does not have what receipt %lld says",

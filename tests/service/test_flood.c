@@ -12,6 +12,7 @@
 #include "harness/http_client.h"
 #include "harness/interaction_json.h"
 #include "harness/memory.h"
+#include "harness/metric.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -210,11 +211,11 @@ static int64_t metric(const struct harness_bot *bot, const char *name)
     CLEANUP(http_answer_free) struct http_answer answer = { 0 };
     const struct http_request request = { .method = "GET", .path = "/metrics" };
     assert_int_equal(http_client_send(client, &request, &answer, NULL), 0);
-    const char *line = strstr(answer.body.data, name);
-    return line ? atoll(line + strlen(name)) : -1;
+    int64_t value;
+    return metric_find(answer.body.data, name, &value) ? value : -1;
 }
 
-#define LIMITED "\nbronxbot_refused_requests_total{reason=\"peer_limited\"} "
+#define LIMITED "bronxbot_refused_requests_total{reason=\"peer_limited\"}"
 
 /* How many of the flood's requests were refused unverified. */
 static int64_t weather(struct harness_bot *bot, const char *name, disguise_function *disguise)
@@ -250,7 +251,7 @@ static void no_genuine_command_is_lost_in_a_flood(void **state)
     struct harness_bot *bot = *state;
     weather(bot, "calm", NULL);
     assert_true(weather(bot, "forgers, a few", as_a_few_peers) > 0);
-    assert_true(metric(bot, "\nbronxbot_peers_limited_total ") > 0);
+    assert_true(metric(bot, "bronxbot_peers_limited_total") > 0);
     weather(bot, "forgers, a million", as_a_million_peers);
     assert_true(weather(bot, "forgers without a name", as_nobody) == 0);
     assert_true(weather(bot, "forgers at our address", as_discord) == 0);

@@ -38,6 +38,12 @@ static void alive(struct db_fixture *fixture, int64_t id, int64_t until_ms)
     assert_int_equal(db_query(fixture->db, &beat, NULL, NULL), 0);
 }
 
+static void both_alive(struct db_fixture *fixture)
+{
+    alive(fixture, ME, NOW + 9999);
+    alive(fixture, OTHER, NOW + 9999);
+}
+
 static struct duty duty_of(int64_t instance_id)
 {
     return (struct duty){ .name = "sweep", .instance_id = instance_id };
@@ -77,8 +83,7 @@ static int64_t work_done(struct db_fixture *fixture)
 static void who_holds_a_duty_keeps_it_from_others(void **state)
 {
     struct duty mine = duty_of(ME), others = duty_of(OTHER);
-    alive(*state, ME, NOW + 9999);
-    alive(*state, OTHER, NOW + 9999);
+    both_alive(*state);
     assert_int_equal(hold(*state, &mine, NOW), 1);
     assert_int_equal(hold(*state, &others, NOW), 0);
     assert_false(duty_is_held(&others));
@@ -91,8 +96,7 @@ static void who_holds_a_duty_keeps_it_from_others(void **state)
 static void a_duty_that_is_not_renewed_is_anybodys(void **state)
 {
     struct duty mine = duty_of(ME), others = duty_of(OTHER);
-    alive(*state, ME, NOW + 9999);
-    alive(*state, OTHER, NOW + 9999);
+    both_alive(*state);
     assert_int_equal(hold(*state, &mine, NOW), 1);
     assert_int_equal(hold(*state, &others, NOW + HOLD_MS - 1), 0);
     assert_int_equal(hold(*state, &others, NOW + HOLD_MS), 2);
@@ -117,8 +121,7 @@ static void a_duty_that_is_given_up_is_taken_at_once(void **state)
 {
     struct db_fixture *fixture = *state;
     struct duty mine = duty_of(ME), others = duty_of(OTHER);
-    alive(fixture, ME, NOW + 9999);
-    alive(fixture, OTHER, NOW + 9999);
+    both_alive(fixture);
     assert_int_equal(hold(fixture, &mine, NOW), 1);
     struct db_statement release = duty_release(&mine), no_more = duty_release(&mine);
     assert_int_equal(db_query(fixture->db, &release, NULL, NULL), 0);
@@ -131,8 +134,7 @@ static void who_stood_still_and_comes_back_changes_nothing(void **state)
 {
     struct db_fixture *fixture = *state;
     struct duty mine = duty_of(ME), others = duty_of(OTHER);
-    alive(fixture, ME, NOW + 9999);
-    alive(fixture, OTHER, NOW + 9999);
+    both_alive(fixture);
     assert_int_equal(hold(fixture, &mine, NOW), 1);
     assert_int_equal(hold(fixture, &others, NOW + HOLD_MS), 2);
     assert_true(duty_is_held(&mine)); /* as far as it knows */
@@ -287,8 +289,7 @@ static void a_stopped_process_that_goes_on_changes_nothing(void **state)
     int status = 0;
     if (!test_engine_is_postgres())
         skip(); /* a second process can't have the file */
-    alive(fixture, ME, NOW + 9999);
-    alive(fixture, OTHER, NOW + 9999);
+    both_alive(fixture);
     pid_t stopped = start_and_wait_for_its_stop(fixture->database.url);
     assert_int_equal(hold(fixture, &others, NOW), 0);
     assert_int_equal(hold(fixture, &others, NOW + HOLD_MS), 2);

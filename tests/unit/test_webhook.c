@@ -467,15 +467,42 @@ static int drop_job(void *context, int64_t id, struct err *err)
     return meet_fault(jobs, err);
 }
 
+struct admin_row {
+    const char *request, *header;
+    int code; /* of the fault met */
+    int status;
+    const char *seen, *body;
+};
+
+/* `admin` has what acts on `jobs`. */
+static void ask_admin(struct admin *admin, struct jobs *jobs, const struct admin_row *rows,
+                      size_t count)
+{
+    struct fixture fixture;
+    CLEANUP(buf_free) struct buf body = { 0 };
+    struct http_route routes[ADMIN_ROUTES];
+    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
+    admin->clock = &fixture.clock.clock;
+    start_admin(&fixture, admin, routes);
+    int fd = fixture_connect(&fixture);
+    for (size_t i = 0; i < count; i++) {
+        char request[160];
+        *jobs = (struct jobs){ .fault = { .code = rows[i].code, .message = "why" } };
+        snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].request,
+                 rows[i].header);
+        assert_int_equal(client_ask(fd, request, &body), rows[i].status);
+        assert_string_equal(jobs->seen, rows[i].seen);
+        if (rows[i].body)
+            assert_string_equal(body.data, rows[i].body);
+    }
+    close(fd);
+    fixture_stop(&fixture);
+}
+
 static void admin_endpoints_change_jobs_for_operators_alone(void **state)
 {
     (void)state;
-    static const struct {
-        const char *request, *header;
-        int code; /* of the fault met */
-        int status;
-        const char *seen, *body;
-    } rows[] = {
+    static const struct admin_row rows[] = {
         { "GET /outbox", "", 0, 200, "list ", "{\"jobs\":[]}" },
         { "GET /outbox?state=dead", "", 0, 200, "list dead", "{\"jobs\":[]}" },
         { "GET /outbox?state=x", "", ERR_INVALID, 400, "list x", "{\"error\":\"why\"}" },
@@ -498,27 +525,9 @@ static void admin_endpoints_change_jobs_for_operators_alone(void **state)
         { "POST /outbox/-17/drop", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
         { "POST /outboxes/17/drop", ADMIN_HEADER ": 1\r\n", 0, 404, "", NULL },
     };
-    struct fixture fixture;
-    CLEANUP(buf_free) struct buf body = { 0 };
     struct jobs jobs = { 0 };
-    struct http_route routes[ADMIN_ROUTES];
-    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
-    struct admin admin = { .outbox = { list_jobs, retry_job, drop_job, &jobs },
-                           .clock = &fixture.clock.clock };
-    start_admin(&fixture, &admin, routes);
-    int fd = fixture_connect(&fixture);
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        char request[160];
-        jobs = (struct jobs){ .fault = { .code = rows[i].code, .message = "why" } };
-        snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].request,
-                 rows[i].header);
-        assert_int_equal(client_ask(fd, request, &body), rows[i].status);
-        assert_string_equal(jobs.seen, rows[i].seen);
-        if (rows[i].body)
-            assert_string_equal(body.data, rows[i].body);
-    }
-    close(fd);
-    fixture_stop(&fixture);
+    struct admin admin = { .outbox = { list_jobs, retry_job, drop_job, &jobs } };
+    ask_admin(&admin, &jobs, rows, ARRAY_LENGTH(rows));
 }
 
 static int list_nothing(void *context, struct buf *json, struct err *err)
@@ -540,11 +549,7 @@ static int clear_pattern(void *context, struct str_view pattern, struct buf *jso
 static void admin_endpoints_clear_the_cache_for_operators_alone(void **state)
 {
     (void)state;
-    static const struct {
-        const char *request, *header;
-        int code, status;
-        const char *seen, *body;
-    } rows[] = {
+    static const struct admin_row rows[] = {
         { "GET /cache", "", 0, 200, "", "{\"state\":\"ok\"}" },
         { "POST /cache/clear?pattern=temp%3A%2A", ADMIN_HEADER ": 1\r\n", 0, 200, "clear temp:*",
           "{\"memory\":1}" },
@@ -555,27 +560,9 @@ static void admin_endpoints_clear_the_cache_for_operators_alone(void **state)
         { "POST /cache/clear?pattern=x", ADMIN_HEADER ": 1\r\n", ERR_UNAVAILABLE, 503, "clear x",
           "{\"error\":\"why\"}" },
     };
-    struct fixture fixture;
-    CLEANUP(buf_free) struct buf body = { 0 };
     struct jobs jobs = { 0 };
-    struct http_route routes[ADMIN_ROUTES];
-    fixture_start(&fixture, "127.0.0.1:0", 1, NULL);
-    struct admin admin = { .cache = { list_nothing, clear_pattern, &jobs },
-                           .clock = &fixture.clock.clock };
-    start_admin(&fixture, &admin, routes);
-    int fd = fixture_connect(&fixture);
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        char request[160];
-        jobs = (struct jobs){ .fault = { .code = rows[i].code, .message = "why" } };
-        snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].request,
-                 rows[i].header);
-        assert_int_equal(client_ask(fd, request, &body), rows[i].status);
-        assert_string_equal(jobs.seen, rows[i].seen);
-        if (rows[i].body)
-            assert_string_equal(body.data, rows[i].body);
-    }
-    close(fd);
-    fixture_stop(&fixture);
+    struct admin admin = { .cache = { list_nothing, clear_pattern, &jobs } };
+    ask_admin(&admin, &jobs, rows, ARRAY_LENGTH(rows));
 }
 
 int main(void)
