@@ -14,8 +14,11 @@
 #include "bronx/reply.h"
 
 struct command;
+struct language;
 struct router;
+struct server_settings;
 struct services;
+struct user_settings;
 
 /* What came of a call; counted per command. */
 enum outcome {
@@ -39,7 +42,10 @@ struct call {
     const struct services *services;
     struct router *router; /* whose call this is */
     struct log log;
-    int64_t now_ms;    /* wall clock when the call began */
+    const struct language *language;      /* of the person who reads the answer */
+    const struct server_settings *server; /* settings_load: never NULL, the defaults before it */
+    const struct user_settings *person;   /* the same */
+    int64_t now_ms;                       /* wall clock when the call began */
     int64_t effect_id; /* what this call's effects are keyed by: the interaction's id, or that of
                           the blocked command which runs after the terms were accepted */
     enum outcome outcome;
@@ -100,12 +106,14 @@ struct option {
     handler *autocomplete;
     int64_t cooldown_ms;
     bool has_deferral;
+    uint64_t needed_permissions; /* checked here alone: Discord knows those of whole commands */
 };
 
 enum command_category {
     CATEGORY_START,
     CATEGORY_ECONOMY,
     CATEGORY_GAMES,
+    CATEGORY_SHOP,
     CATEGORY_VOTING,
     CATEGORY_SETTINGS,
     CATEGORY_OWNER,
@@ -154,6 +162,9 @@ int64_t call_integer(const struct call *call, const char *name, int64_t fallback
 const struct resolved_user *call_user(const struct call *call, const char *name);
 /* AUTOCOMPLETE: the name of the option being typed into, and what was typed so far. */
 struct str_view call_focused(const struct call *call, struct str_view *typed);
+
+/* Whether this person has all of PERMISSION_* here; nobody has any in a direct message. */
+bool call_has_permissions(const struct call *call, uint64_t permissions);
 
 /* A custom_id for this command's own buttons and modals; copied into the call's arena. `row_id` is
  * the database row the click is about, or 0. */

@@ -13,8 +13,9 @@ const char *command_category_name(enum command_category category)
 {
     static const char *const names[] = {
         [CATEGORY_START] = "Getting started", [CATEGORY_ECONOMY] = "Economy",
-        [CATEGORY_GAMES] = "Games",           [CATEGORY_VOTING] = "Voting",
-        [CATEGORY_SETTINGS] = "Settings",     [CATEGORY_OWNER] = "Owner",
+        [CATEGORY_GAMES] = "Games",           [CATEGORY_SHOP] = "Shop",
+        [CATEGORY_VOTING] = "Voting",         [CATEGORY_SETTINGS] = "Settings",
+        [CATEGORY_OWNER] = "Owner",
     };
     bool is_known = category >= CATEGORY_START && category <= CATEGORY_OWNER;
     return is_known ? names[category] : "Other";

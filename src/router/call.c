@@ -82,6 +82,13 @@ struct str_view call_focused(const struct call *call, struct str_view *typed)
     return STR_NONE;
 }
 
+bool call_has_permissions(const struct call *call, uint64_t permissions)
+{
+    const struct member *member = call->interaction->member;
+    return member && ((member->permissions & PERMISSION_ADMINISTRATOR) ||
+                      (member->permissions & permissions) == permissions);
+}
+
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument)
 {
     const struct custom_id id = {

@@ -1,6 +1,8 @@
 /* What a dispatch is made of, and its last reference. Any thread. */
 #include "router/dispatch.h"
 
+#include "bronx/language.h"
+
 #include "discord/interaction_parse.h"
 
 #include <stdlib.h>
@@ -22,6 +24,7 @@ struct call call_of(struct dispatch *dispatch, struct arena *arena)
         .services = settings->services,
         .router = dispatch->router,
         .log = log_of_dispatch(dispatch),
+        .language = language_of(dispatch->interaction->locale),
         .now_ms = clock_wall_ms(settings->services->clock),
         .effect_id = dispatch->interaction->id,
         .outcome = OUTCOME_OK,

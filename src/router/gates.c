@@ -49,9 +49,9 @@ static int gate_permission(const struct router_settings *settings, struct call *
     (void)settings;
     (void)err;
     uint64_t needed = call->command->default_member_permissions;
-    const struct member *member = call->interaction->member;
-    if (needed == 0 || !member || (member->permissions & PERMISSION_ADMINISTRATOR) ||
-        (member->permissions & needed) == needed)
+    if (call->sub_command)
+        needed |= call->sub_command->needed_permissions;
+    if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
     call_refuse(call, "You don't have the permission that `/%s` needs in this server.",
                 call->command->name);
