@@ -27,6 +27,14 @@ static inline int64_t snowflake_created_ms(int64_t id)
     return (id >> 22) + DISCORD_EPOCH_MS;
 }
 
+/* The first id of that millisecond; 0 for a time before all ids, INT64_MAX for one behind them. */
+static inline int64_t snowflake_first_of(int64_t ms)
+{
+    if (ms <= DISCORD_EPOCH_MS)
+        return 0;
+    return ms - DISCORD_EPOCH_MS > INT64_MAX >> 22 ? INT64_MAX : (ms - DISCORD_EPOCH_MS) << 22;
+}
+
 enum interaction_type {
     INTERACTION_PING = 1,
     INTERACTION_COMMAND = 2,
