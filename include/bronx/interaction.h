@@ -143,6 +143,7 @@ struct message {
     int64_t channel_id;
     int64_t author_id;
     struct str_view content;
+    struct str_view last_text; /* of the texts at its top, with Components V2; absent when none */
     uint64_t flags;
     /* Who ran the command (or pressed the button) this message answered; 0 when it answers none.
      * message.interaction_metadata.user.id */
