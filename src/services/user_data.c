@@ -149,6 +149,14 @@ static const char sql_erase_entries[] =
     "JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
+/* Rows whose key is the interaction that made them, if it was before the person took the
+ * application away, and they have not given it back since. What they began afterwards stays,
+ * however late the event comes and however often. */
+#define FORGET_EARLIER(table, key)                                                                 \
+    "DELETE FROM " table " WHERE user_id = $1 AND " key " < $2 AND EXISTS ("                       \
+    "SELECT 1 FROM known_user WHERE known_user.user_id = $1 "                                      \
+    "AND deauthorized_at >= COALESCE(authorized_at, 0))"
+
 /* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
 const struct user_data_table user_data_tables[] = {
     { .name = "tos_decision",
@@ -166,7 +174,8 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_tos_blocked,
       /* Also those of others that name this person. */
       .erase = "DELETE FROM tos_blocked WHERE user_id = $1 "
-               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'" },
+               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'",
+      .forget = FORGET_EARLIER("tos_blocked", "interaction_id") },
     { .name = "cooldown",
       .purpose = TR("When you may use a command again."),
       .retention = UNTIL_DELETED,
@@ -286,7 +295,21 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
     return 0;
 }
 
-/* --- Erasing --- */
+/* --- Forgetting and erasing --- */
+
+int user_data_forget(int64_t user_id, int64_t gone_at_ms,
+                     struct db_statement statements[USER_DATA_TABLES_MAX])
+{
+    int count = 0;
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (table->forget)
+            statements[count++] = (struct db_statement){
+                .sql = table->forget,
+                .parameters = { DB_INT(user_id), DB_INT(snowflake_first_of(gone_at_ms)) },
+                .parameter_count = 2,
+            };
+    return count;
+}
 
 int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
 {
