@@ -1,16 +1,26 @@
-/* What the economy's commands share: how coins are shown, how a refused posting is worded. */
+/* What the economy's commands share: how a refused amount or posting is worded, who is
+ * pinged. */
 #ifndef HANDLERS_ECONOMY_H
 #define HANDLERS_ECONOMY_H
 
+#include "bronx/amount.h"
+#include "bronx/currency.h"
 #include "bronx/ledger.h"
 
 #define COLOUR_GOLD  0xf1c40f
 #define COLOUR_GREEN 0x2ecc71
 
-/* "1,234 coins", "1 coin"; in the call's arena. */
-struct str_view coins(const struct call *call, int64_t amount);
-
 /* The answer to a posting that was refused for a reason any command can meet. */
 int refuse_posting(struct call *call, enum ledger_refusal refusal, struct err *err);
+
+/* The answer to an amount that can't be. */
+int refuse_amount(struct call *call, enum amount_refusal refusal);
+
+/* How much it matters to somebody that they learn of it. */
+enum importance { ORDINARY, IMPORTANT, NEVER };
+
+/* Lets the reply ping a user, whom its text mentions, unless they don't want to be pinged about
+ * what matters no more than this, or nobody knows: what was done before is told all the same. */
+void mention_if_wanted(struct call *call, int64_t user_id, enum importance importance);
 
 #endif
