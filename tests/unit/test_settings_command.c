@@ -1,5 +1,5 @@
-/* /settings where a scene can't go: somebody saves between a form's opening and its end, permissions
- * go away between two clicks, values are as long as they may be. */
+/* /settings where a scene can't go: somebody saves between a form's opening and its end,
+ * permissions go away between two clicks, values are as long as they may be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -116,10 +116,11 @@ static const char *submit_as(struct router_fixture *fixture, const char *custom_
                              uint64_t permissions, const char *key, const char *typed)
 {
     char data[2048];
-    snprintf(data, sizeof(data),
-             "{\"custom_id\":\"%s\",\"components\":[{\"type\":18,\"id\":1,\"component\":{\"type\":4,"
-             "\"id\":2,\"custom_id\":\"%s\",\"value\":\"%s\"}}]}",
-             custom_id, key, typed);
+    snprintf(
+        data, sizeof(data),
+        "{\"custom_id\":\"%s\",\"components\":[{\"type\":18,\"id\":1,\"component\":{\"type\":4,"
+        "\"id\":2,\"custom_id\":\"%s\",\"value\":\"%s\"}}]}",
+        custom_id, key, typed);
     return ask(fixture, (struct ask){ .type = INTERACTION_MODAL_SUBMIT,
                                       .guild_id = FIXTURE_GUILD,
                                       .permissions = permissions,
@@ -258,8 +259,8 @@ static void what_was_typed_comes_back_whole_into_the_form(void **state)
     assert_shows(body, "settings:1:0:retry.server.max_bet");
     const char *begin = strstr(body, "\"> ") + 1;
     snprintf(last_text, sizeof(last_text), "%.*s", (int)(strstr(begin, "\"}") - begin), begin);
-    body = click_as(fixture, "settings:1:0:retry.server.max_bet", PERMISSION_MANAGE_GUILD,
-                    last_text);
+    body =
+        click_as(fixture, "settings:1:0:retry.server.max_bet", PERMISSION_MANAGE_GUILD, last_text);
     assert_shows(body, typed);
     assert_shows(body, "\"custom_id\":\"settings:1:0:edit.server.max_bet\"");
 }
@@ -267,8 +268,12 @@ static void what_was_typed_comes_back_whole_into_the_form(void **state)
 static void settings_that_are_gone_are_said_to_be_gone(void **state)
 {
     static const char *const custom_ids[] = {
-        "settings:1:0:edit.server.colour", "settings:1:0:edit.server", "settings:1:0:edit",
-        "settings:1:0:paint.server.max_bet", "settings:1:0:", "settings:1:0:view.us",
+        "settings:1:0:edit.server.colour",
+        "settings:1:0:edit.server",
+        "settings:1:0:edit",
+        "settings:1:0:paint.server.max_bet",
+        "settings:1:0:",
+        "settings:1:0:view.us",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(custom_ids); i++) {
         assert_shows(click(*state, custom_ids[i]), "no longer there");
