@@ -31,16 +31,12 @@ int refuse_amount(struct call *call, enum amount_refusal refusal)
     }
 }
 
-void mention_if_wanted(struct call *call, int64_t user_id, enum importance importance)
+int is_ping_wanted(struct call *call, int64_t user_id, enum importance importance, struct err *err)
 {
     static const enum importance least[] = {
         [NOTIFY_ALL] = ORDINARY, [NOTIFY_IMPORTANT] = IMPORTANT, [NOTIFY_NONE] = NEVER
     };
     const struct user_settings *settings;
-    struct err err = { 0 };
-    if (settings_of_user(call, user_id, &settings, &err) != 0)
-        log_warning(&call->log, "nobody is pinged: settings can't be read",
-                    LOG_TEXT("reason", str_from(err.message)));
-    else if (importance >= least[settings->notifications])
-        reply_mention_user(call->reply, user_id);
+    int result = settings_of_user(call, user_id, &settings, err);
+    return result != 0 ? result : importance >= least[settings->notifications];
 }

@@ -19,8 +19,10 @@ int refuse_amount(struct call *call, enum amount_refusal refusal);
 /* How much it matters to somebody that they learn of it. */
 enum importance { ORDINARY, IMPORTANT, NEVER };
 
-/* Lets the reply ping a user, whom its text mentions, unless they don't want to be pinged about
- * what matters no more than this, or nobody knows: what was done before is told all the same. */
-void mention_if_wanted(struct call *call, int64_t user_id, enum importance importance);
+/* 1 when a message that mentions this user may ping them (reply_mention_user), 0 when they don't
+ * want to be pinged about what matters no more than this. Asked before anything is done, for it may
+ * fail. */
+int is_ping_wanted(struct call *call, int64_t user_id, enum importance importance,
+                   struct err *err) MUST_CHECK;
 
 #endif

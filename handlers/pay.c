@@ -12,7 +12,7 @@
 #define NOTE_MAX  200
 
 /* From the receipt and the options alone, so that a replay shows the same. */
-static int show(struct call *call, const struct ledger_receipt *receipt)
+static int show(struct call *call, const struct ledger_receipt *receipt, bool is_pinged)
 {
     int64_t payee_id = call_user(call, "user")->user.id;
     struct str_view note = receipt->detail;
@@ -26,7 +26,8 @@ static int show(struct call *call, const struct ledger_receipt *receipt)
                call->interaction->user.id,
                STR_ARGS(currency_show(call, receipt->transfers[0].from_balance)), call->effect_id);
     reply_container_end(call->reply);
-    mention_if_wanted(call, payee_id, ORDINARY);
+    if (is_pinged)
+        reply_mention_user(call->reply, payee_id);
     return 0;
 }
 
@@ -77,12 +78,15 @@ static int post(struct call *call, int64_t amount, struct ledger_receipt *receip
 
 static int run(struct call *call, struct err *err)
 {
+    const struct user *payee = &call_user(call, "user")->user;
+    int is_pinged = is_ping_wanted(call, payee->id, ORDINARY, err);
+    if (is_pinged < 0)
+        return is_pinged;
     struct ledger_receipt receipt;
     int result = ledger_find(call, OPERATION, &receipt, err);
     if (result != 0)
-        return result < 0 ? result : show(call, &receipt);
+        return result < 0 ? result : show(call, &receipt, is_pinged);
 
-    const struct user *payee = &call_user(call, "user")->user;
     if (payee->id == call->interaction->user.id)
         return call_refuse(call, tr(call, "You can't pay yourself."));
     if (payee->is_bot)
@@ -103,7 +107,7 @@ static int run(struct call *call, struct err *err)
 
     result = post(call, amount, &receipt, err);
     if (result == LEDGER_DONE)
-        return show(call, &receipt);
+        return show(call, &receipt, is_pinged);
     if (result == LEDGER_ALSO_REFUSED)
         return refuse_cap(call);
     return result < 0 ? result : refuse_posting(call, (enum ledger_refusal)result, err);

@@ -128,7 +128,7 @@ static const struct consumer consumers[] = {
     { SETTINGS_OF_USER, "privacy", "private", BALANCE_OF_OTHER, "Balance of", "balance private",
       .set_by = OTHER },
     { SETTINGS_OF_USER, "notifications", "important", PAY_OTHER, "\"users\":[\"22\"]",
-      "\"allowed_mentions\":{\"parse\":[]}", .set_by = OTHER },
+      "\"users\":[],", .set_by = OTHER },
     { SETTINGS_OF_USER, "max_bet", "50", BET("51"), "lost 51", "Your own limit for a bet is 50" },
     { SETTINGS_OF_USER, "loss_limit", "60", BET("50"), "lost 50", "lose more today than the 60" },
     { SETTINGS_OF_USER, "cool_off", "break", BET("1"), "lost 1", "taking a break from games" },
