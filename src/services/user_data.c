@@ -7,6 +7,7 @@
 #include "bronx/user_data.h"
 
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 #include "bronx/services.h"
 #include "bronx/tos.h"
 
@@ -130,8 +131,9 @@ static const struct user_data_export export_ledger = {
                 { "created_at", USER_DATA_TIME } },
 };
 
-#define UNTIL_DELETED    "until you delete your data"
-#define FOR_EVER_NOBODYS "for ever; after you delete your data under an alias that nobody can trace"
+#define UNTIL_DELETED TR("until you delete your data")
+#define FOR_EVER_NOBODYS                                                                           \
+    TR("for ever; after you delete your data under an alias that nobody can trace")
 
 /* Also what was written beside the user's movements: a note says who somebody is. Goes by accounts,
  * so it runs before they lose their owner. */
@@ -147,61 +149,71 @@ static const char sql_erase_entries[] =
     "JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
+/* Rows whose key is the interaction that made them, if it was before the person took the
+ * application away, and they have not given it back since. What they began afterwards stays,
+ * however late the event comes and however often. */
+#define FORGET_EARLIER(table, key)                                                                 \
+    "DELETE FROM " table " WHERE user_id = $1 AND " key " < $2 AND EXISTS ("                       \
+    "SELECT 1 FROM known_user WHERE known_user.user_id = $1 "                                      \
+    "AND deauthorized_at >= COALESCE(authorized_at, 0))"
+
 /* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
 const struct user_data_table user_data_tables[] = {
     { .name = "tos_decision",
-      .purpose = "Proof of when you accepted or declined which Terms of Service.",
+      .purpose = TR("Proof of when you accepted or declined which Terms of Service."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "interaction_id version text_sha256 decision decided_at guild_id locale",
       .export = &export_tos_decision,
       .erase = "DELETE FROM tos_decision WHERE user_id = $1" },
     { .name = "tos_blocked",
-      .purpose = "The commands the Terms of Service stopped, to run them once you accept.",
-      .retention = "7 days, and then until the terms next stop somebody",
+      .purpose = TR("The commands the Terms of Service stopped, to run them once you accept."),
+      .retention = TR("7 days, and then until the terms next stop somebody"),
       .owner = "user_id",
       .personal = "interaction_id data expires_at",
       .export = &export_tos_blocked,
       /* Also those of others that name this person. */
       .erase = "DELETE FROM tos_blocked WHERE user_id = $1 "
-               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'" },
+               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'",
+      .forget = FORGET_EARLIER("tos_blocked", "interaction_id") },
     { .name = "cooldown",
-      .purpose = "When you may use a command again.",
+      .purpose = TR("When you may use a command again."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "command ready_at interaction_id",
       .export = &export_cooldown,
       .erase = "DELETE FROM cooldown WHERE user_id = $1" },
     { .name = "daily_streak",
-      .purpose = "On how many days in a row you took the daily reward: it sets the bonus.",
+      .purpose = TR("On how many days in a row you took the daily reward: it sets the bonus."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "days claimed_at",
       .export = &export_daily_streak,
       .erase = "DELETE FROM daily_streak WHERE user_id = $1" },
     { .name = "pay_day",
-      .purpose = "What you paid to others on a day in a server: it keeps the server's daily limit.",
+      .purpose =
+          TR("What you paid to others on a day in a server: it keeps the server's daily limit."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
     { .name = "known_user",
-      .purpose = "When you authorised this application, as Discord told.",
+      .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "authorized_at integration_type scopes deauthorized_at",
       .export = &export_known_user,
       .erase = "DELETE FROM known_user WHERE user_id = $1" },
     { .name = "known_guild",
-      .purpose = "The servers you added this application to, as Discord told.",
-      .retention = "for ever; your id in it until you delete your data",
+      .purpose = TR("The servers you added this application to, as Discord told."),
+      .retention = TR("for ever; your id in it until you delete your data"),
       .owner = "authorized_by",
       .personal = "guild_id authorized_at scopes",
       .export = &export_known_guild,
       .erase = "UPDATE known_guild SET authorized_by = 0 WHERE authorized_by = $1" },
     { .name = "ledger_entry",
-      .purpose = "What moved coins, and the rewards that are given once only.",
+      .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "grant_owner_id",
       .personal = "interaction_id operation guild_id grant_name detail created_at",
@@ -209,7 +221,7 @@ const struct user_data_table user_data_tables[] = {
       .erase = sql_erase_entries,
       .is_aliased = true },
     { .name = "account",
-      .purpose = "Your wallet and your bank account.",
+      .purpose = TR("Your wallet and your bank account."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "owner_id",
       .personal = "id kind balance balance_limit",
@@ -217,14 +229,14 @@ const struct user_data_table user_data_tables[] = {
       .erase = "UPDATE account SET owner_id = $2 WHERE owner_id = $1 AND kind <> 'house'",
       .is_aliased = true },
     { .name = "ledger_transfer",
-      .purpose = "Every movement of your coins, with the balance it led to.",
+      .purpose = TR("Every movement of your coins, with the balance it led to."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "from_account to_account",
       .personal = "interaction_id operation position amount from_balance to_balance",
       .export = &export_ledger },
     { .name = "outbox",
-      .purpose = "Answers that are still to be sent to Discord.",
-      .retention = "15 minutes, and then until the next clean-up",
+      .purpose = TR("Answers that are still to be sent to Discord."),
+      .retention = TR("15 minutes, and then until the next clean-up"),
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at",
@@ -283,7 +295,21 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
     return 0;
 }
 
-/* --- Erasing --- */
+/* --- Forgetting and erasing --- */
+
+int user_data_forget(int64_t user_id, int64_t gone_at_ms,
+                     struct db_statement statements[USER_DATA_TABLES_MAX])
+{
+    int count = 0;
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (table->forget)
+            statements[count++] = (struct db_statement){
+                .sql = table->forget,
+                .parameters = { DB_INT(user_id), DB_INT(snowflake_first_of(gone_at_ms)) },
+                .parameter_count = 2,
+            };
+    return count;
+}
 
 int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
 {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "bronx/installations.h"
 #include "bronx/tos.h"
 #include "bronx/user_data.h"
 
@@ -426,6 +427,29 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
 
+/* What serves the person in servers, too, stays; what only waits for them goes. */
+static void whoever_takes_the_application_away_is_forgotten_where_the_register_says_so(void **state)
+{
+    struct test *test = *state;
+    struct user_data_counts before, after, of_bob_before, of_bob_after;
+    const struct installation_change gone = { .user_id = ALICE,
+                                              .occurred_at_ms = INT64_C(1790000000001) };
+    live(test, ALICE, BOB);
+    live(test, BOB, ALICE);
+    assert_int_equal(user_data_count(test->fixture.db, ALICE, &before, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_before, NULL), 0);
+    assert_int_equal(installations_record(test->fixture.db, &gone, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, ALICE, &after, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_after, NULL), 0);
+    for (const struct user_data_table *table = user_data_tables; table->name; table++) {
+        ptrdiff_t place = table - user_data_tables;
+        if (after.rows[place] != (table->forget ? 0 : before.rows[place]))
+            fail_msg("%s: %" PRId64 " rows", table->name, after.rows[place]);
+    }
+    assert_memory_equal(&of_bob_before, &of_bob_after, sizeof(of_bob_before));
+    assert_int_equal(ledger_verify(test->fixture.db, NULL), 0);
+}
+
 static void accounts_of_two_erased_people_stay_apart(void **state)
 {
     struct test *test = *state;
@@ -484,6 +508,7 @@ int main(void)
         TEST(a_file_that_lacks_more_than_ledger_names_no_next),
         TEST(erasing_leaves_no_trace_and_the_books_balance),
         TEST(a_blocked_command_of_others_that_names_the_erased_is_erased),
+        TEST(whoever_takes_the_application_away_is_forgotten_where_the_register_says_so),
         TEST(accounts_of_two_erased_people_stay_apart),
         TEST(the_page_for_operators_says_what_the_register_says),
     };
