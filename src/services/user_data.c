@@ -9,6 +9,7 @@
 #include "bronx/cooldown.h"
 #include "bronx/language.h"
 #include "bronx/services.h"
+#include "bronx/settings.h"
 #include "bronx/tos.h"
 
 #include <assert.h>
@@ -95,6 +96,42 @@ static const struct user_data_export export_known_guild = {
     .fields = { { "guild_id", USER_DATA_ID },
                 { "authorized_at", USER_DATA_TIME },
                 { "scopes", USER_DATA_TEXT } },
+};
+
+static const struct user_data_export export_user_settings = {
+    .sql = "SELECT revision, content FROM user_settings WHERE user_id = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "revision", USER_DATA_INTEGER }, { "content", USER_DATA_TEXT } },
+};
+
+static const struct user_data_export export_user_settings_change = {
+    .sql = "SELECT revision, key, old_value, new_value, changed_at, interaction_id "
+           "FROM user_settings_change WHERE user_id = $1 AND (revision, key) > ($3, $4) "
+           "ORDER BY revision, key LIMIT $2",
+    .key_columns = 2,
+    .page_rows = 10000,
+    .fields = { { "revision", USER_DATA_INTEGER },
+                { "key", USER_DATA_TEXT },
+                { "old_value", USER_DATA_TEXT },
+                { "new_value", USER_DATA_TEXT },
+                { "changed_at", USER_DATA_TIME },
+                { "interaction_id", USER_DATA_ID } },
+};
+
+static const struct user_data_export export_server_settings_change = {
+    .sql = "SELECT guild_id, revision, key, old_value, new_value, changed_at, interaction_id "
+           "FROM server_settings_change "
+           "WHERE changed_by = $1 AND (guild_id, revision, key) > ($3, $4, $5) "
+           "ORDER BY guild_id, revision, key LIMIT $2",
+    .key_columns = 3,
+    .page_rows = 10000,
+    .fields = { { "guild_id", USER_DATA_ID },
+                { "revision", USER_DATA_INTEGER },
+                { "key", USER_DATA_TEXT },
+                { "old_value", USER_DATA_TEXT },
+                { "new_value", USER_DATA_TEXT },
+                { "changed_at", USER_DATA_TIME },
+                { "interaction_id", USER_DATA_ID } },
 };
 
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
@@ -212,6 +249,28 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id authorized_at scopes",
       .export = &export_known_guild,
       .erase = "UPDATE known_guild SET authorized_by = 0 WHERE authorized_by = $1" },
+    { .name = "user_settings",
+      .purpose = "What you have set: time zone, privacy, notifications, limits of your own.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "revision content",
+      .export = &export_user_settings,
+      .erase = "DELETE FROM user_settings WHERE user_id = $1" },
+    { .name = "user_settings_change",
+      .purpose = "What you changed in your settings, and when: /settings history shows it.",
+      .retention = "your newest 500 changes, until you delete your data",
+      .owner = "user_id",
+      .personal = "revision key old_value new_value changed_at interaction_id",
+      .export = &export_user_settings_change,
+      .erase = "DELETE FROM user_settings_change WHERE user_id = $1" },
+    { .name = "server_settings_change",
+      .purpose = "What you changed in a server's settings: its admins see who changed what.",
+      .retention = "the server's newest 500 changes; your id in them until you delete your data",
+      .owner = "changed_by",
+      .personal = "guild_id revision key old_value new_value changed_at interaction_id",
+      .export = &export_server_settings_change,
+      .erase = "UPDATE server_settings_change SET changed_by = NULL WHERE changed_by = $1" },
+    { .name = "server_settings", .impersonal = "guild_id revision content" },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -269,6 +328,11 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
+    "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "
+    "UNION ALL SELECT 'user_settings_change', COUNT(*) FROM user_settings_change "
+    "WHERE user_id = $1 "
+    "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
+    "WHERE changed_by = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "
@@ -329,5 +393,6 @@ int user_data_erase(const struct services *services, int64_t user_id, struct err
     /* After a failure, too: the commit may have happened and its answer been lost. */
     tos_forget(services, user_id);
     cooldown_forget(services, user_id);
+    settings_forget(services, (struct settings_owner){ SETTINGS_OF_USER, user_id });
     return result == 0 ? 0 : err_wrap(err, "erasing somebody");
 }

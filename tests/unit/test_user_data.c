@@ -201,6 +201,15 @@ static void live(struct test *test, int64_t user_id, int64_t friend_id)
     run_sql(test, "INSERT INTO pay_day VALUES ($2, $1, 20000, 100)", user_id);
     run_sql(test, "INSERT INTO known_user VALUES ($2, 1790000000000, 1, 'email', $1)", user_id);
     run_sql(test, "INSERT INTO known_guild VALUES ($1, 1790000000000, $2, 'bot')", user_id);
+    run_sql(test, "INSERT INTO user_settings VALUES ($2, $1, 'privacy=private')", user_id);
+    run_sql(test,
+            "INSERT INTO user_settings_change VALUES "
+            "($2, 1, 'privacy', NULL, 'private', 1790000000000, $1)",
+            user_id);
+    run_sql(test,
+            "INSERT INTO server_settings_change VALUES "
+            "($1, 1, 'games', NULL, 'off', 1790000000000, $2, $1)",
+            user_id);
 }
 
 static json_object *export(struct test *test, struct user_data_request request,
