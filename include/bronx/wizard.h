@@ -15,6 +15,7 @@
 #ifndef BRONX_WIZARD_H
 #define BRONX_WIZARD_H
 
+#include "bronx/clock.h"
 #include "bronx/field.h"
 
 #define WIZARD_EXPIRY_MS  (300 * MS_PER_SECOND)
@@ -36,9 +37,10 @@ struct wizard {
     uint64_t needed_permissions;     /* PERMISSION_*, checked at every click; 0: none */
     bool is_reviewed_at_once;        /* opens on the review: its answers are a proposal */
     const char *done;                /* TR: what is said after saving */
-    /* What is in force, with the revision that `save` compares. */
+    /* What is in force, valid, with the revision that `save` compares. */
     int (*load)(struct call *call, int64_t *revision, struct field_values *values, struct err *err);
-    /* An enum wizard_saving, or a negative code. */
+    /* An enum wizard_saving, or a negative code. Keyed by call->effect_id, which is the draft's: it
+     * may run twice, by two clicks, and saves once. */
     int (*save)(struct call *call, int64_t revision, const struct field_values *values,
                 struct err *err);
     /* The sentence after WIZARD_CONFLICT: who saved, and when. */

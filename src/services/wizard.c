@@ -18,7 +18,7 @@
 #include <string.h>
 
 /* Each try lost is a click won by somebody; a person does not click so often in a moment. */
-#define TRIES_MAX  10
+#define TRIES_MAX 10
 
 /* What a custom_id says: WIZARD:VERSION:ACTION, of forms with :PAGE. */
 struct click {
@@ -34,7 +34,7 @@ typedef int action_function(struct call *call, struct wizard_draft *draft,
 
 struct action {
     const char *word;
-    unsigned states; /* IN(...): when it can be done */
+    unsigned states;        /* IN(...): when it can be done */
     action_function *apply; /* NULL: it opens the form */
     const char *notice;     /* TR: said on the page it leads to */
 };
@@ -182,12 +182,12 @@ static bool read_click(const struct call *call, const struct wizard *const *wiza
 /* Saves what was claimed, whoever claimed it. ERR_EXPECTATION when somebody else has noted it. */
 static int finish_saving(struct call *call, struct wizard_draft *draft, struct err *err)
 {
+    int64_t click_id = call->effect_id;
     struct field_values values;
-    struct call saving = *call;
-    saving.effect_id = draft->id;
     draft_values(draft, &values);
-    int result = draft->wizard->save(&saving, draft->revision, &values, err);
-    call->has_messages = call->has_messages || saving.has_messages;
+    call->effect_id = draft->id;
+    int result = draft->wizard->save(call, draft->revision, &values, err);
+    call->effect_id = click_id;
     if (result < 0)
         return err_wrap(err, "saving a draft");
     if (!draft_move(call, draft, result == WIZARD_CONFLICT ? DRAFT_CONFLICT : DRAFT_SAVED))
@@ -228,8 +228,8 @@ static int answer_click(struct call *call, struct wizard_draft *draft, const str
     if (is_replay || !(action->states & IN(draft->state)))
         return wizard_show(call, draft, is_replay ? action->notice : NULL, err);
     if (click->version != draft->version && !is_form)
-        return wizard_show(call, draft, TR("Something was clicked here before: this is how it is now."),
-                           err);
+        return wizard_show(call, draft,
+                           TR("Something was clicked here before: this is how it is now."), err);
     if (action->apply)
         return change(call, draft, click, err);
     return draft->page < draft_review_page(draft->wizard) ? show_form(call, draft, err)
@@ -238,14 +238,15 @@ static int answer_click(struct call *call, struct wizard_draft *draft, const str
 
 static bool may(const struct call *call, const struct wizard *wizard)
 {
-    return wizard->needed_permissions == 0 || call_has_permissions(call, wizard->needed_permissions);
+    return wizard->needed_permissions == 0 ||
+           call_has_permissions(call, wizard->needed_permissions);
 }
 
 static int refuse_permission(struct call *call, const struct wizard *wizard)
 {
-    return call_refuse(call,
-                       tr(call, "You don't have the permission that `/%s %s` needs in this server."),
-                       call->command->name, wizard->name);
+    return call_refuse(
+        call, tr(call, "You don't have the permission that `/%s %s` needs in this server."),
+        call->command->name, wizard->name);
 }
 
 static int try_click(struct call *call, const struct click *click, struct err *err)

@@ -55,19 +55,12 @@ static void drop_if_unchanged(struct wizard_draft *draft, int place)
         *answer = STR_NONE;
 }
 
-/* A stored value that its field allows no more is the default to everybody, and so it is here. */
 int draft_load_base(struct call *call, struct wizard_draft *draft, struct err *err)
 {
-    const struct field *fields = draft->wizard->fields;
     int result = draft->wizard->load(call, &draft->revision, &draft->base, err);
-    if (result != 0)
-        return result;
-    for (int i = 0; fields[i].key; i++) {
-        if (draft->base.values[i].data && !field_is_valid(&fields[i], call, draft->base.values[i]))
-            draft->base.values[i] = STR_NONE;
+    for (int i = 0; result == 0 && draft->wizard->fields[i].key; i++)
         drop_if_unchanged(draft, i);
-    }
-    return 0;
+    return result;
 }
 
 int draft_answer(const struct call *call, struct wizard_draft *draft, int place,

@@ -1,8 +1,8 @@
 /* Drawing a wizard: pages, review, conflict and ends, always in the one message of the draft.
  *
  * Everything shown is derived from the draft and the reader's language, so that a replayed click is
- * answered the same. Values may be long: what does not fit a message with all of them is drawn again
- * with values cut shorter, until it fits. The whole value is in the form.
+ * answered the same. Values may be long: what does not fit a message with all of them is drawn
+ * again with values cut shorter, until it fits. The whole value is in the form.
  *
  * Discord allows 4000 characters and 40 components, and fails on messages of about 10 KB. */
 #include "services/wizard_page.h"
@@ -12,10 +12,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define COLOUR_PAGE  0x5865f2
-#define COLOUR_DONE  0x2ecc71
-#define COLOUR_ENDED 0x95a5a6
-#define COLOUR_WRONG 0xe67e22
+#define COLOUR_PAGE    0x5865f2
+#define COLOUR_DONE    0x2ecc71
+#define COLOUR_ENDED   0x95a5a6
+#define COLOUR_WRONG   0xe67e22
 
 /* What the body may take, beside 600 characters of heading and five buttons. */
 #define BODY_UNITS_MAX 3200
