@@ -4,90 +4,54 @@
  * settings service. Everybody may set up themself; a server needs Manage Server, asked for anew at
  * every click. */
 #include "commands.h"
-
-#include "bronx/settings.h"
-#include "bronx/wizard.h"
-
-#include <inttypes.h>
+#include "settings.h"
 
 /* --- From and to the settings --- */
 
-static struct settings_owner server_of(const struct call *call)
-{
-    return (struct settings_owner){ SETTINGS_OF_SERVER, call->interaction->guild_id };
-}
-
-static struct settings_owner person_of(const struct call *call)
-{
-    return (struct settings_owner){ SETTINGS_OF_USER, call->interaction->user.id };
-}
-
-static int save(struct call *call, struct settings_owner owner, int64_t revision,
+static int save(struct call *call, enum settings_scope scope, int64_t revision,
                 const struct field_values *values, struct err *err)
 {
     static const int words[] = { [SETTINGS_SAVED] = WIZARD_SAVED,
                                  [SETTINGS_UNCHANGED] = WIZARD_UNCHANGED,
                                  [SETTINGS_CONFLICT] = WIZARD_CONFLICT };
-    int result = settings_save(call, owner, revision, values, err);
+    int result = settings_save(call, settings_owner_of(call, scope), revision, values, err);
     return result < 0 ? result : words[result];
-}
-
-static int explain_conflict(struct call *call, struct settings_owner owner,
-                            struct str_view *sentence, struct err *err)
-{
-    struct settings_change change;
-    int found = settings_last_change(call, owner, &change, err);
-    if (found < 0)
-        return found;
-    *sentence = tr_view(call, "These settings were changed while you were editing them.");
-    if (found == 0)
-        return 0;
-    int64_t seconds = change.changed_at_ms / MS_PER_SECOND;
-    if (change.changed_by == call->interaction->user.id)
-        *sentence = arena_format(call->arena,
-                                 tr(call, "You changed these settings elsewhere <t:%" PRId64
-                                          ":R>, while you were editing them here."),
-                                 seconds);
-    else if (change.changed_by != 0)
-        *sentence = arena_format(call->arena,
-                                 tr(call, "<@%" PRId64 "> changed these settings <t:%" PRId64
-                                          ":R>, while you were editing them."),
-                                 change.changed_by, seconds);
-    return sentence->data ? 0 : err_set(err, ERR_MEMORY, "who changed settings");
 }
 
 static int load_server(struct call *call, int64_t *revision, struct field_values *values,
                        struct err *err)
 {
-    return settings_read(call, server_of(call), revision, values, err);
+    return settings_read(call, settings_owner_of(call, SETTINGS_OF_SERVER), revision, values, err);
 }
 
 static int save_server(struct call *call, int64_t revision, const struct field_values *values,
                        struct err *err)
 {
-    return save(call, server_of(call), revision, values, err);
+    return save(call, SETTINGS_OF_SERVER, revision, values, err);
 }
 
 static int explain_server(struct call *call, struct str_view *sentence, struct err *err)
 {
-    return explain_conflict(call, server_of(call), sentence, err);
+    return settings_explain_conflict(call, settings_owner_of(call, SETTINGS_OF_SERVER), sentence,
+                                     err);
 }
 
 static int load_person(struct call *call, int64_t *revision, struct field_values *values,
                        struct err *err)
 {
-    return settings_read(call, person_of(call), revision, values, err);
+    return settings_read(call, settings_owner_of(call, SETTINGS_OF_USER), revision, values, err);
 }
 
 static int save_person(struct call *call, int64_t revision, const struct field_values *values,
                        struct err *err)
 {
-    return save(call, person_of(call), revision, values, err);
+    return save(call, SETTINGS_OF_USER, revision, values, err);
 }
 
 static int explain_person(struct call *call, struct str_view *sentence, struct err *err)
 {
-    return explain_conflict(call, person_of(call), sentence, err);
+    return settings_explain_conflict(call, settings_owner_of(call, SETTINGS_OF_USER), sentence,
+                                     err);
 }
 
 /* --- The wizards --- */
@@ -103,6 +67,18 @@ static const struct wizard_step server_steps[] = {
                          TR("Members can vote to time out somebody who misbehaves.") },
     { NULL, NULL },
 };
+
+static const struct wizard_step user_steps[] = {
+    [USER_ABOUT] = { TR("About you"), TR("These hold in every server.") },
+    [USER_LIMITS] = { TR("Your own limits"),
+                      TR("For games, and beside those of a server: the stricter one counts.") },
+    { NULL, NULL },
+};
+
+const struct wizard_step *settings_steps(enum settings_scope scope)
+{
+    return scope == SETTINGS_OF_SERVER ? server_steps : user_steps;
+}
 
 static const struct wizard server_wizard = {
     .name = "server",
@@ -127,13 +103,6 @@ static const struct wizard quick_wizard = {
     .load = load_server,
     .save = save_server,
     .explain_conflict = explain_server,
-};
-
-static const struct wizard_step user_steps[] = {
-    [USER_ABOUT] = { TR("About you"), TR("These hold in every server.") },
-    [USER_LIMITS] = { TR("Your own limits"),
-                      TR("For games, and beside those of a server: the stricter one counts.") },
-    { NULL, NULL },
 };
 
 static const struct wizard user_wizard = {

@@ -270,8 +270,7 @@ static int show_conflict(struct drawing *drawing, struct err *err)
     reply_container_begin(call->reply, COLOUR_WRONG);
     add_heading(drawing, NULL);
     reply_text_view(call->reply, sentence);
-    reply_text(call->reply, "%s",
-               tr(call, "Nothing of yours was saved yet, and your answers are kept."));
+    reply_text(call->reply, "%s", tr(call, "Your answers are kept."));
     reply_row_begin(call->reply);
     add_button(drawing, BUTTON_PRIMARY, TR("See what is there now"), ACTION_REBASE, false);
     add_cancel_button(drawing);
