@@ -3,6 +3,7 @@
 #include "economy.h"
 
 #include "bronx/clock.h"
+#include "bronx/language.h"
 #include "bronx/services.h"
 
 #include <inttypes.h>
@@ -52,9 +53,10 @@ static int list_category(struct call *call, enum command_category category, stru
         struct str_view name = has_sub_commands(command)
                                    ? str_from(command->name)
                                    : usage(call, "", command->name, command->options);
-        buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), command->description);
+        buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), tr(call, command->description));
     }
-    struct str_view title = arena_format(call->arena, "**%s**\n", command_category_name(category));
+    struct str_view title =
+        arena_format(call->arena, "**%s**\n", tr(call, command_category_name(category)));
     return title.data ? show_lines(call, title.data, &lines, err)
                       : err_set(err, ERR_MEMORY, "lines of /help");
 }
@@ -70,14 +72,14 @@ static void show_select(struct call *call)
         options[count++] = (struct reply_select_option){
             .label = arena_format(call->arena, "/%s", (*list)->name),
             .value = str_from((*list)->name),
-            .description = str_from((*list)->description),
+            .description = tr_view(call, (*list)->description),
         };
     }
     reply_row_begin(call->reply);
     reply_select(call->reply,
                  &(struct reply_select){ .type = COMPONENT_STRING_SELECT,
                                          .custom_id = call_custom_id(call, 0, SELECT_COMMAND),
-                                         .placeholder = STR("More about a command…"),
+                                         .placeholder = tr_view(call, "More about a command…"),
                                          .options = options,
                                          .option_count = count,
                                          .min_values = 1,
@@ -89,7 +91,7 @@ static int show_list(struct call *call, struct err *err)
 {
     int result = 0;
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "## What I can do");
+    reply_text(call->reply, tr(call, "## What I can do"));
     for (enum command_category category = CATEGORY_START; category < CATEGORY_OWNER && result == 0;
          category++)
         result = list_category(call, category, err);
@@ -102,43 +104,40 @@ static int show_options(struct call *call, const struct option *options, struct 
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (const struct option *option = options; option && option->name; option++)
-        buf_append_format(&lines, "`%s` %s%s\n", option->name, option->description,
-                          option->is_required ? "" : " (optional)");
+        buf_append_format(&lines, "`%s` %s%s\n", option->name, tr(call, option->description),
+                          option->is_required ? "" : tr(call, " (optional)"));
     return show_lines(call, "", &lines, err);
 }
 
 static struct str_view duration(struct call *call, int64_t milliseconds)
 {
-    static const struct {
-        int64_t length;
-        const char *one, *many;
-    } units[] = {
-        { MS_PER_HOUR, "hour", "hours" },
-        { MS_PER_MINUTE, "minute", "minutes" },
-        { MS_PER_SECOND, "second", "seconds" },
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        int64_t count = milliseconds / units[i].length;
-        if (milliseconds % units[i].length == 0 && count > 0)
-            return arena_format(call->arena, "%" PRId64 " %s", count,
-                                count == 1 ? units[i].one : units[i].many);
-    }
-    return arena_format(call->arena, "%" PRId64 " ms", milliseconds);
+    int64_t hours = milliseconds / MS_PER_HOUR, minutes = milliseconds / MS_PER_MINUTE,
+            seconds = (milliseconds + MS_PER_SECOND - 1) / MS_PER_SECOND;
+    if (milliseconds % MS_PER_HOUR == 0)
+        return arena_format(call->arena,
+                            tr_plural(call, "%" PRId64 " hour", "%" PRId64 " hours", hours), hours);
+    if (milliseconds % MS_PER_MINUTE == 0)
+        return arena_format(call->arena,
+                            tr_plural(call, "%" PRId64 " minute", "%" PRId64 " minutes", minutes),
+                            minutes);
+    return arena_format(call->arena,
+                        tr_plural(call, "%" PRId64 " second", "%" PRId64 " seconds", seconds),
+                        seconds);
 }
 
 static int show_command(struct call *call, const struct command *command, struct err *err)
 {
     reply_container_begin(call->reply, COLOUR_GOLD);
     struct str_view line = usage(call, "/", command->name, command->options);
-    reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), command->description);
+    reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), tr(call, command->description));
     if (command->details)
-        reply_text(call->reply, "%s", command->details);
+        reply_text(call->reply, "%s", tr(call, command->details));
     int result = show_options(call, command->options, err);
     if (command->cooldown_ms > 0)
-        reply_text(call->reply, "-# Once every %.*s.",
+        reply_text(call->reply, tr(call, "-# Once every %.*s."),
                    STR_ARGS(duration(call, command->cooldown_ms)));
     if (command->needs_tos)
-        reply_text(call->reply, "-# Needs the Terms of Service to be accepted: `/tos`.");
+        reply_text(call->reply, tr(call, "-# Needs the Terms of Service to be accepted: `/tos`."));
     show_select(call);
     reply_container_end(call->reply);
     return result;
@@ -148,7 +147,8 @@ static int show(struct call *call, struct str_view name, struct err *err)
 {
     const struct command *command = command_find(call->services->commands, name);
     if (!command || !is_shown(command))
-        return call_refuse(call, "There is no command of that name. `/help` lists all of them.");
+        return call_refuse(
+            call, tr(call, "There is no command of that name. `/help` lists all of them."));
     return show_command(call, command, err);
 }
 
@@ -168,7 +168,7 @@ static int component(struct call *call, struct err *err)
 {
     const struct field_value *field = &call->interaction->fields[0];
     if (field->value_count != 1)
-        return call_refuse(call, "Choose one command from the list.");
+        return call_refuse(call, tr(call, "Choose one command from the list."));
     reply_update(call->reply);
     return show(call, field->values[0], err);
 }
@@ -198,14 +198,14 @@ static int autocomplete(struct call *call, struct err *err)
 
 const struct command help_command = {
     .name = "help",
-    .description = "What I can do, and how",
+    .description = TR("What I can do, and how"),
     .category = CATEGORY_START,
     .contexts = IN_ALL,
     .is_ephemeral = true,
     .options =
         (const struct option[]){
             { .name = "command",
-              .description = "The command you want to know about",
+              .description = TR("The command you want to know about"),
               .type = OPTION_STRING,
               .has_autocomplete = true,
               .has_max = true,

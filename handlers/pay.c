@@ -4,6 +4,7 @@
 
 #include "bronx/amount.h"
 #include "bronx/clock.h"
+#include "bronx/language.h"
 
 #include <inttypes.h>
 
@@ -18,12 +19,12 @@ static int show(struct call *call, const struct ledger_receipt *receipt)
     int64_t payee_id = call_user(call, "user")->user.id;
     struct str_view note = receipt->detail;
     reply_container_begin(call->reply, COLOUR_GREEN);
-    reply_text(call->reply, "### <@%" PRId64 "> paid <@%" PRId64 "> %.*s",
+    reply_text(call->reply, tr(call, "### <@%" PRId64 "> paid <@%" PRId64 "> %.*s"),
                call->interaction->user.id, payee_id,
                STR_ARGS(coins(call, receipt->transfers[0].amount)));
     if (note.length > 0)
         reply_text(call->reply, "> %.*s", STR_ARGS(note));
-    reply_text(call->reply, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64,
+    reply_text(call->reply, tr(call, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64),
                call->interaction->user.id,
                STR_ARGS(coins(call, receipt->transfers[0].from_balance)), call->effect_id);
     reply_container_end(call->reply);
@@ -50,18 +51,20 @@ static int refuse_amount(struct call *call, enum amount_refusal refusal)
 {
     switch (refusal) {
     case AMOUNT_NOT_POSITIVE:
-        return call_refuse(call, "The amount must be at least 1 coin.");
+        return call_refuse(call, tr(call, "The amount must be at least 1 coin."));
     case AMOUNT_TOO_LARGE:
-        return call_refuse(call, "That is more than all the coins there are.");
+        return call_refuse(call, tr(call, "That is more than all the coins there are."));
     default:
-        return call_refuse(call, "I don't understand that amount. Try `250`, `1k`, `2.5m`, `10%%`, "
-                                 "`half` or `all`.");
+        return call_refuse(
+            call, tr(call, "I don't understand that amount. Try `250`, `1k`, `2.5m`, `10%%`, "
+                           "`half` or `all`."));
     }
 }
 
 static int refuse_cap(struct call *call)
 {
-    return call_refuse(call, "You can pay others %.*s a day here, and this would be more.",
+    return call_refuse(call,
+                       tr(call, "You can pay others %.*s a day here, and this would be more."),
                        STR_ARGS(coins(call, PAY_DAILY_CAP)));
 }
 
@@ -89,9 +92,9 @@ static int run(struct call *call, struct err *err)
 
     const struct user *payee = &call_user(call, "user")->user;
     if (payee->id == call->interaction->user.id)
-        return call_refuse(call, "You can't pay yourself.");
+        return call_refuse(call, tr(call, "You can't pay yourself."));
     if (payee->is_bot)
-        return call_refuse(call, "Bots have no use for coins.");
+        return call_refuse(call, tr(call, "Bots have no use for coins."));
     struct balances balances;
     result = ledger_balances(call, call->interaction->user.id, &balances, err);
     if (result != 0)
@@ -101,7 +104,7 @@ static int run(struct call *call, struct err *err)
     if (refusal != AMOUNT_OK)
         return refuse_amount(call, refusal);
     if (amount > balances.wallet)
-        return call_refuse(call, "You have %.*s in your wallet.",
+        return call_refuse(call, tr(call, "You have %.*s in your wallet."),
                            STR_ARGS(coins(call, balances.wallet)));
     if (amount > PAY_DAILY_CAP)
         return refuse_cap(call);
@@ -116,21 +119,21 @@ static int run(struct call *call, struct err *err)
 
 const struct command pay_command = {
     .name = "pay",
-    .description = "Give coins from your wallet to somebody",
+    .description = TR("Give coins from your wallet to somebody"),
     .details =
-        "Amounts can be typed as `250`, `1k`, `2.5m`, `10%`, `half` or `all` of your wallet. "
-        "At most 50,000 coins a day in one server. Payments are final.",
+        TR("Amounts can be typed as `250`, `1k`, `2.5m`, `10%`, `half` or `all` of your wallet. "
+           "At most 50,000 coins a day in one server. Payments are final."),
     .category = CATEGORY_ECONOMY,
     .needs_tos = true,
     .cooldown_ms = 3 * MS_PER_SECOND,
     .options =
         (const struct option[]){
             { .name = "user",
-              .description = "Who gets the coins",
+              .description = TR("Who gets the coins"),
               .type = OPTION_USER,
               .is_required = true },
             { .name = "amount",
-              .description = "How many: 250, 1k, 2.5m, 10%, half or all",
+              .description = TR("How many: 250, 1k, 2.5m, 10%, half or all"),
               .type = OPTION_STRING,
               .is_required = true,
               .has_min = true,
@@ -138,7 +141,7 @@ const struct command pay_command = {
               .has_max = true,
               .max = 32 },
             { .name = "note",
-              .description = "A line for the receipt",
+              .description = TR("A line for the receipt"),
               .type = OPTION_STRING,
               .has_min = true,
               .min = 1,

@@ -36,18 +36,6 @@ int settings_refuse_change(struct call *call, enum settings_scope scope)
                                       "that. Your own settings are yours: `/setup user`."));
 }
 
-const struct wizard_step *settings_steps(enum settings_scope scope)
-{
-    static const struct wizard_step server_steps[] = {
-        { .title = TR("Look") },   { .title = TR("Switches") }, { .title = TR("Limits") },
-        { .title = TR("Places") }, { .title = TR("Vote-ban") }, { .title = NULL },
-    };
-    static const struct wizard_step user_steps[] = { { .title = TR("About you") },
-                                                     { .title = TR("Limits") },
-                                                     { .title = NULL } };
-    return scope == SETTINGS_OF_SERVER ? server_steps : user_steps;
-}
-
 /* --- Names of settings --- */
 
 struct str_view settings_custom_id(const struct call *call, int64_t number, const char *verb,

@@ -4,6 +4,7 @@
 
 #include "bronx/clock.h"
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 
 #include "discord/interaction_parse.h"
 #include "router/route.h"
@@ -40,7 +41,8 @@ int call_refuse_cooldown(struct call *call, struct err *err)
     if (result != 0)
         return result;
     /* Discord shows whole seconds: round up, so that "now" is never too early. */
-    call_refuse(call, "You can use `/%.*s` again <t:%lld:R>.", STR_ARGS(cooldown_key(call)),
+    call_refuse(call, tr(call, "You can use `/%.*s` again <t:%lld:R>."),
+                STR_ARGS(cooldown_key(call)),
                 (long long)((ready_at_ms + MS_PER_SECOND - 1) / MS_PER_SECOND));
     call->outcome = OUTCOME_COOLDOWN;
     return 0;

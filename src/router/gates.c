@@ -3,6 +3,7 @@
 #include "router/gates.h"
 
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 #include "bronx/tos.h"
 
 enum verdict { STOP = 0, PASS = 1 };
@@ -25,8 +26,8 @@ static int gate_context(const struct router_settings *settings, struct call *cal
     if (allowed & (1U << (unsigned)context))
         return PASS;
     call_refuse(call,
-                allowed & IN_GUILD ? "`/%s` works in servers only."
-                                   : "`/%s` works in direct messages only.",
+                allowed & IN_GUILD ? tr(call, "`/%s` works in servers only.")
+                                   : tr(call, "`/%s` works in direct messages only."),
                 call->command->name);
     return stop(call);
 }
@@ -39,7 +40,7 @@ static int gate_owner(const struct router_settings *settings, struct call *call,
     for (int i = 0; i < settings->owners->count; i++)
         if (settings->owners->ids[i] == call->interaction->user.id)
             return PASS;
-    call_refuse(call, "`/%s` is for the people who run this bot.", call->command->name);
+    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."), call->command->name);
     return stop(call);
 }
 
@@ -53,7 +54,7 @@ static int gate_permission(const struct router_settings *settings, struct call *
         needed |= call->sub_command->needed_permissions;
     if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
-    call_refuse(call, "You don't have the permission that `/%s` needs in this server.",
+    call_refuse(call, tr(call, "You don't have the permission that `/%s` needs in this server."),
                 call->command->name);
     return stop(call);
 }
