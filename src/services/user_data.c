@@ -141,6 +141,22 @@ static const struct user_data_export export_server_settings_change = {
                 { "interaction_id", USER_DATA_ID } },
 };
 
+static const struct user_data_export export_wizard_draft = {
+    .sql = "SELECT id, wizard, guild_id, state, base, answers, mistakes, interaction_id, "
+           "expires_at FROM wizard_draft WHERE user_id = $1 AND id > $3 ORDER BY id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 1000, /* of up to 100 KiB */
+    .fields = { { "id", USER_DATA_ID },
+                { "wizard", USER_DATA_TEXT },
+                { "guild_id", USER_DATA_ID },
+                { "state", USER_DATA_TEXT },
+                { "base", USER_DATA_TEXT },
+                { "answers", USER_DATA_TEXT },
+                { "mistakes", USER_DATA_TEXT },
+                { "interaction_id", USER_DATA_ID },
+                { "expires_at", USER_DATA_TIME } },
+};
+
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
  * whole; this goes by the indexes of both ends. */
 #define LEDGER_LEG(is_incoming, mine, sign, other)                                                 \
@@ -285,6 +301,15 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_server_settings_change,
       .erase = "UPDATE server_settings_change SET changed_by = NULL WHERE changed_by = $1" },
     { .name = "server_settings", .impersonal = "guild_id revision content" },
+    { .name = "wizard_draft",
+      .purpose = TR("What you have answered in /setup."),
+      .retention = TR("5 minutes, and then until somebody next uses /setup"),
+      .owner = "user_id",
+      .personal = "id wizard guild_id state base answers mistakes interaction_id expires_at",
+      .impersonal = "page version base_revision",
+      .export = &export_wizard_draft,
+      .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
+      .forget = FORGET_EARLIER("wizard_draft", "id") },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -348,6 +373,7 @@ static const char sql_counts[] =
     "WHERE user_id = $1 "
     "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
     "WHERE changed_by = $1 "
+    "UNION ALL SELECT 'wizard_draft', COUNT(*) FROM wizard_draft WHERE user_id = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "

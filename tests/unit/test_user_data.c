@@ -211,6 +211,10 @@ static void live(struct test *test, int64_t user_id, int64_t friend_id)
             "INSERT INTO server_settings_change VALUES "
             "($1, 1, 'games', NULL, 'off', 1790000000000, $2, $1)",
             user_id);
+    run_sql(test,
+            "INSERT INTO wizard_draft VALUES ($1, 'user', $2, 0, 'open', 0, 1, $1, 0, "
+            "'time_zone=Europe/Madrid', 'privacy=private', 'max_bet=lots', 1790000000000)",
+            user_id);
 }
 
 static json_object *export(struct test *test, struct user_data_request request,
