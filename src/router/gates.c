@@ -28,7 +28,7 @@ static int gate_context(const struct router_settings *settings, struct call *cal
     call_refuse(call,
                 allowed & IN_GUILD ? tr(call, "`/%s` works in servers only.")
                                    : tr(call, "`/%s` works in direct messages only."),
-                call->command->name);
+                tr_name(call, call->command->name));
     return stop(call);
 }
 
@@ -40,7 +40,8 @@ static int gate_owner(const struct router_settings *settings, struct call *call,
     for (int i = 0; i < settings->owners->count; i++)
         if (settings->owners->ids[i] == call->interaction->user.id)
             return PASS;
-    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."), call->command->name);
+    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."),
+                tr_name(call, call->command->name));
     return stop(call);
 }
 
@@ -55,7 +56,7 @@ static int gate_permission(const struct router_settings *settings, struct call *
     if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
     call_refuse(call, tr(call, "You don't have the permission that `/%s` needs in this server."),
-                call->command->name);
+                tr_name(call, call->command->name));
     return stop(call);
 }
 
