@@ -61,7 +61,7 @@ int ask_for_terms(struct call *call, struct err *err)
         tr(call,
            "Before you use `/%s`, please read and accept the Terms of Service, version %s. It "
            "takes a minute, and **%.*s** are waiting for you as a welcome."),
-        call->command->name, tos_current()->version,
+        tr_name(call, call->command->name), tos_current()->version,
         STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
     show_buttons(call, blocked_id);
     reply_container_end(call->reply);

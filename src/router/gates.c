@@ -29,7 +29,7 @@ static int gate_context(const struct router_settings *settings, struct call *cal
     call_refuse(call,
                 allowed & IN_GUILD ? tr(call, "`/%s` works in servers only.")
                                    : tr(call, "`/%s` works in direct messages only."),
-                call->command->name);
+                tr_name(call, call->command->name));
     return gate_stop(call);
 }
 
@@ -41,7 +41,8 @@ static int gate_owner(const struct router_settings *settings, struct call *call,
     for (int i = 0; i < settings->owners->count; i++)
         if (settings->owners->ids[i] == call->interaction->user.id)
             return PASS;
-    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."), call->command->name);
+    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."),
+                tr_name(call, call->command->name));
     return gate_stop(call);
 }
 
@@ -53,15 +54,15 @@ static int gate_permission(const struct router_settings *settings, struct call *
     uint64_t of_command = call->command->default_member_permissions;
     uint64_t of_sub_command = call->sub_command ? call->sub_command->needed_permissions : 0;
     if (of_sub_command != 0 && !call->interaction->member) {
-        call_refuse(call, tr(call, "`/%s %s` works in servers only."), call->command->name,
-                    call->sub_command->name);
+        call_refuse(call, tr(call, "`/%s %s` works in servers only."),
+                    tr_name(call, call->command->name), tr_name(call, call->sub_command->name));
         return gate_stop(call);
     }
     uint64_t needed = of_command | of_sub_command;
     if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
     call_refuse(call, tr(call, "You don't have the permission that `/%s` needs in this server."),
-                call->command->name);
+                tr_name(call, call->command->name));
     return gate_stop(call);
 }
 

@@ -105,7 +105,7 @@ int gate_channel(const struct router_settings *settings, struct call *call, stru
     for (int i = 0; i < channels->count; i++)
         buf_append_format(&list, "%s<#%" PRId64 ">", i > 0 ? ", " : "", channels->ids[i]);
     call_refuse(call, tr(call, "In this server `/%s` works in these channels only: %.*s"),
-                call->command->name, STR_ARGS(buf_view(&list)));
+                tr_name(call, call->command->name), STR_ARGS(buf_view(&list)));
     buf_free(&list);
     return gate_stop(call);
 }
@@ -121,7 +121,8 @@ int gate_account_age(const struct router_settings *settings, struct call *call, 
     call_refuse(call,
                 tr(call, "Your Discord account is too young for `/%s` in this server. It works for "
                          "you <t:%" PRId64 ":R>."),
-                call->command->name, (old_enough_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
+                tr_name(call, call->command->name),
+                (old_enough_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
     return gate_stop(call);
 }
 
