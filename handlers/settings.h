@@ -14,7 +14,7 @@ struct setting {
 /* A click on a button about a setting. Whether the person may change it was asked before. */
 typedef int settings_click(struct call *call, const struct setting *setting, struct err *err);
 
-/* The wizard's pages, by which settings are grouped; ended by a title of NULL. */
+/* The pages of /setup, by which settings are grouped; ended by a title of NULL. setup.c */
 const struct wizard_step *settings_steps(enum settings_scope scope);
 
 /* --- settings_show.c --- */

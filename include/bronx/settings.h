@@ -108,8 +108,8 @@ int settings_last_change(struct call *call, struct settings_owner owner,
 int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
                      struct settings_change **changes, int *count, struct err *err) MUST_CHECK;
 
-/* What this call (its effect_id) has saved, in the table's order; none: nothing. Answers are made
- * of it, so that a replay gives the same. */
+/* What this call (its effect_id) has saved; none: nothing. Answers are made of it, so that a replay
+ * gives the same. */
 int settings_saved(struct call *call, struct settings_owner owner, struct settings_change **changes,
                    int *count, struct err *err) MUST_CHECK;
 

@@ -78,6 +78,13 @@ static const struct user_data_export export_pay_day = {
                 { "sent", USER_DATA_INTEGER } },
 };
 
+static const struct user_data_export export_game_day = {
+    .sql = "SELECT day, lost FROM game_day WHERE user_id = $1 AND day > $3 ORDER BY day LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "day", USER_DATA_DAY }, { "lost", USER_DATA_INTEGER } },
+};
+
 static const struct user_data_export export_known_user = {
     .sql = "SELECT authorized_at, integration_type, scopes, deauthorized_at FROM known_user "
            "WHERE user_id = $1 LIMIT $2",
@@ -132,6 +139,22 @@ static const struct user_data_export export_server_settings_change = {
                 { "new_value", USER_DATA_TEXT },
                 { "changed_at", USER_DATA_TIME },
                 { "interaction_id", USER_DATA_ID } },
+};
+
+static const struct user_data_export export_wizard_draft = {
+    .sql = "SELECT id, wizard, guild_id, state, base, answers, mistakes, interaction_id, "
+           "expires_at FROM wizard_draft WHERE user_id = $1 AND id > $3 ORDER BY id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 1000, /* of up to 100 KiB */
+    .fields = { { "id", USER_DATA_ID },
+                { "wizard", USER_DATA_TEXT },
+                { "guild_id", USER_DATA_ID },
+                { "state", USER_DATA_TEXT },
+                { "base", USER_DATA_TEXT },
+                { "answers", USER_DATA_TEXT },
+                { "mistakes", USER_DATA_TEXT },
+                { "interaction_id", USER_DATA_ID },
+                { "expires_at", USER_DATA_TIME } },
 };
 
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
@@ -235,6 +258,13 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
+    { .name = "game_day",
+      .purpose = TR("What you lost in games on a day: it keeps your own daily limit."),
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "day lost",
+      .export = &export_game_day,
+      .erase = "DELETE FROM game_day WHERE user_id = $1" },
     { .name = "known_user",
       .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
@@ -271,6 +301,15 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_server_settings_change,
       .erase = "UPDATE server_settings_change SET changed_by = NULL WHERE changed_by = $1" },
     { .name = "server_settings", .impersonal = "guild_id revision content" },
+    { .name = "wizard_draft",
+      .purpose = TR("What you have answered in /setup."),
+      .retention = TR("5 minutes, and then until somebody next uses /setup"),
+      .owner = "user_id",
+      .personal = "id wizard guild_id state base answers mistakes interaction_id expires_at",
+      .impersonal = "page version base_revision",
+      .export = &export_wizard_draft,
+      .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
+      .forget = FORGET_EARLIER("wizard_draft", "id") },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -326,6 +365,7 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
     "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'game_day', COUNT(*) FROM game_day WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
     "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "
@@ -333,6 +373,7 @@ static const char sql_counts[] =
     "WHERE user_id = $1 "
     "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
     "WHERE changed_by = $1 "
+    "UNION ALL SELECT 'wizard_draft', COUNT(*) FROM wizard_draft WHERE user_id = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "
