@@ -145,22 +145,23 @@ struct db_statement outbox_store_edit(const struct outbox_record *record, struct
     };
 }
 
-static const char sql_follow_up[] =
+static const char sql_post[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
-    "created_at, changed_at) VALUES ($1, 'follow_up', $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, "
+    "created_at, changed_at) VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, "
     "$7, $8, $9, $8, $8)";
 
-struct db_statement outbox_store_follow_up(const struct outbox_record *record,
-                                           struct str_view sealed, int64_t owner, int64_t now_ms)
+struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
+                                      int64_t owner, int64_t now_ms)
 {
     return (struct db_statement){
-        .sql = sql_follow_up,
+        .sql = sql_post,
         .parameters = { DB_INT(record->id), DB_INT(record->interaction_id),
                         DB_INT(record->application_id), DB_INT(record->guild_id),
                         DB_TEXT(str_from(record->request_id)), DB_BLOB(sealed), DB_INT(owner),
-                        DB_INT(now_ms), DB_INT(record->expires_at_ms) },
-        .parameter_count = 9,
+                        DB_INT(now_ms), DB_INT(record->expires_at_ms),
+                        DB_TEXT(str_from(outbox_kind_word(record->kind))) },
+        .parameter_count = 10,
     };
 }
 
@@ -170,14 +171,16 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
     "(available_at <= $2 AND (state = 'queued' OR (state = 'leased' AND owner NOT IN" ALIVE "$2))" \
     "))"
 
-/* Of an interaction only the oldest: the others follow when that is over. MATERIALIZED: the rows
- * are looked for, and locked, once. */
+/* Of an interaction only the oldest: the others follow when that is over. Messages to channels do
+ * not use its token; they wait for nobody, and nobody for them. MATERIALIZED: the rows are looked
+ * for, and locked, once. */
 #define CLAIM(lock)                                                                                \
     "WITH picked AS MATERIALIZED (SELECT id FROM outbox WHERE state IN ('queued', 'leased') "      \
-    "AND expires_at > $2 AND " CLAIMABLE " AND NOT EXISTS (SELECT 1 FROM outbox AS older "         \
-    "WHERE older.interaction_id = outbox.interaction_id "                                          \
-    "AND older.state IN ('queued', 'leased') AND (older.created_at < outbox.created_at "           \
-    "OR (older.created_at = outbox.created_at AND older.id < outbox.id))) "                        \
+    "AND expires_at > $2 AND " CLAIMABLE " AND (kind = 'channel_message' OR NOT EXISTS ("          \
+    "SELECT 1 FROM outbox AS older WHERE older.interaction_id = outbox.interaction_id "            \
+    "AND older.kind <> 'channel_message' AND older.state IN ('queued', 'leased') "                 \
+    "AND (older.created_at < outbox.created_at "                                                   \
+    "OR (older.created_at = outbox.created_at AND older.id < outbox.id)))) "                       \
     "ORDER BY expires_at LIMIT $3" lock ") "                                                       \
     "UPDATE outbox SET state = 'leased', owner = $1, changed_at = $2 "                             \
     "WHERE id IN (SELECT id FROM picked) RETURNING " ROW
@@ -238,7 +241,7 @@ struct db_statement outbox_store_reload(int64_t owner, int64_t id)
 static enum outbox_kind kind_of(struct str_view word)
 {
     enum outbox_kind kind = OUTBOX_KIND_RUN;
-    while (kind < OUTBOX_KIND_FOLLOW_UP && !str_equal(word, str_from(outbox_kind_word(kind))))
+    while (kind < OUTBOX_KIND_CHANNEL_MESSAGE && !str_equal(word, str_from(outbox_kind_word(kind))))
         kind++;
     return kind;
 }

@@ -285,7 +285,7 @@ int act(struct sender_fixture *fixture, int token, enum author_action action, co
 int64_t sent(const struct sender_fixture *fixture)
 {
     int64_t total = 0;
-    for (int method = 0; method <= OUTBOX_DELETE; method++)
+    for (int method = 0; method <= OUTBOX_CHANNEL_MESSAGE; method++)
         total += metrics_read(fixture->base.metrics, METRIC_OUTBOX_SENT, method);
     return total;
 }

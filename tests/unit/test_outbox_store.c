@@ -126,8 +126,8 @@ static void what_is_held_is_read_in_order_and_piece_by_piece(void **state)
         struct outbox_record record =
             outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
-        assert_int_equal(run(fixture, outbox_store_follow_up(&record, buf_view(&sealed),
-                                                             i == 2 ? OTHER : ME, NOW + i / 2)),
+        assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed),
+                                                        i == 2 ? OTHER : ME, NOW + i / 2)),
                          1);
     }
     const int64_t expected[] = { 20, 21, 23, 24 };
@@ -257,8 +257,8 @@ static void of_an_interaction_the_oldest_is_claimed(void **state)
             outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
         record.expires_at_ms = NOW + 60000;
-        assert_int_equal(
-            run(fixture, outbox_store_follow_up(&record, buf_view(&sealed), ME, NOW + i)), 1);
+        assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed), ME, NOW + i)),
+                         1);
     }
     assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 1);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT id FROM outbox WHERE owner = 200"), 20);
@@ -492,7 +492,7 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
     const struct outbox_content whole = { .token = STR("t"),
                                           .json = STR("{\"x\":\"y\"}"),
                                           .method = OUTBOX_DELETE,
-                                          .message_id = INT64_MAX,
+                                          .place_id = INT64_MAX,
                                           .files = files,
                                           .file_count = 2 };
     CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&whole);
@@ -502,7 +502,7 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
     assert_true(str_equal(record->content.json, whole.json));
     assert_true(str_equal(record->content.token, whole.token));
     assert_int_equal(record->content.method, OUTBOX_DELETE);
-    assert_true(record->content.message_id == INT64_MAX);
+    assert_true(record->content.place_id == INT64_MAX);
     assert_int_equal(record->content.file_count, 2);
     assert_true(str_equal(record->content.files[0].filename, STR("a.json")));
     assert_true(str_equal(record->content.files[0].bytes, STR("{}")));
