@@ -1,5 +1,5 @@
--- A fourth kind of job: a message the bot sends to a channel by its own token. Its time is a day, and no message waits
--- for another that has the same interaction. A constraint can only change with its table, which is made anew.
+-- A fourth kind of job: a message the bot sends to a channel by its own token. Its time is a day; it waits for those
+-- to the same channel, and not for what else its interaction caused. A constraint can only change with its table, which is made anew.
 CREATE TABLE outbox_new (
     id             BIGINT  NOT NULL PRIMARY KEY, -- random
     kind           TEXT    NOT NULL,
@@ -22,9 +22,11 @@ CREATE TABLE outbox_new (
     created_at     BIGINT  NOT NULL,
     changed_at     BIGINT  NOT NULL, -- when its state changed last
     sent_at        BIGINT,           -- edit: when Discord last took one of its states
+    channel_id     BIGINT,           -- channel message: where it goes; else NULL
     CONSTRAINT outbox_once UNIQUE (kind, subject),
     CONSTRAINT outbox_kind CHECK (kind IN ('run', 'edit', 'follow_up', 'channel_message')),
     CONSTRAINT outbox_subject CHECK ((kind IN ('follow_up', 'channel_message')) = (subject IS NULL)),
+    CONSTRAINT outbox_channel CHECK ((kind = 'channel_message') = (channel_id IS NOT NULL)),
     CONSTRAINT outbox_state CHECK (state IN ('queued', 'leased', 'done', 'expired', 'dead')),
     CONSTRAINT outbox_leased_by_someone CHECK ((state = 'leased') = (owner IS NOT NULL)),
     CONSTRAINT outbox_dead_for_a_reason CHECK ((state = 'dead') = (reason IS NOT NULL)),
@@ -33,10 +35,12 @@ CREATE TABLE outbox_new (
 );
 
 INSERT INTO outbox_new SELECT id, kind, subject, interaction_id, application_id, guild_id, request_id, version, is_final,
-    is_reposted, is_started, content, state, reason, tries, owner, available_at, expires_at, created_at, changed_at, sent_at
-    FROM outbox;
+    is_reposted, is_started, content, state, reason, tries, owner, available_at, expires_at, created_at, changed_at,
+    sent_at, NULL FROM outbox;
 DROP TABLE outbox;
 ALTER TABLE outbox_new RENAME TO outbox;
 
 CREATE INDEX outbox_waiting ON outbox (expires_at) WHERE state IN ('queued', 'leased');
 CREATE INDEX outbox_interaction ON outbox (interaction_id);
+CREATE INDEX outbox_channel_waiting ON outbox (channel_id)
+    WHERE channel_id IS NOT NULL AND state IN ('queued', 'leased');

@@ -125,6 +125,7 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
         .interaction_id = target->interaction_id,
         .application_id = target->application_id,
         .guild_id = target->guild_id,
+        .channel_id = request->channel_id,
         .version = random_version(),
         .is_final = request->is_final,
         .is_reposted = target->is_reposted && request->method == OUTBOX_EDIT,
@@ -148,18 +149,6 @@ static int write_message(enum outbox_method method, const struct reply *reply, s
                                       : reply_serialize_edit(reply, json, err);
 }
 
-static int64_t place_of(const struct request *request, const struct outbox_target *target)
-{
-    switch (request->method) {
-    case OUTBOX_FOLLOW_UP:
-        return 0;
-    case OUTBOX_CHANNEL_MESSAGE:
-        return request->channel_id;
-    default:
-        return target->message_id;
-    }
-}
-
 static int seal_message(const struct outbox *outbox, const struct request *request,
                         const struct outbox_target *target, const struct reply *reply,
                         struct buf *sealed, struct err *err)
@@ -172,7 +161,7 @@ static int seal_message(const struct outbox *outbox, const struct request *reque
         .token = request->method == OUTBOX_CHANNEL_MESSAGE ? STR_NONE : target->token,
         .json = buf_view(&json),
         .method = request->method,
-        .place_id = place_of(request, target),
+        .message_id = request->kind == OUTBOX_KIND_EDIT ? target->message_id : 0,
     };
     if (reply)
         content.files = reply_files(reply, &content.file_count);

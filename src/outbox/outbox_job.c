@@ -99,7 +99,7 @@ bool job_needs_token(const struct job *job)
 
 int64_t job_sequence(const struct job *job)
 {
-    return job_needs_token(job) ? job->record->interaction_id : job->record->content.place_id;
+    return job_needs_token(job) ? job->record->interaction_id : job->record->channel_id;
 }
 
 int64_t job_floor_key(const struct job *job)
@@ -183,7 +183,7 @@ struct limiter_route job_route(const struct job *job, char major[JOB_MAJOR_SIZE]
     bool is_as_bot = method == OUTBOX_CHANNEL_MESSAGE;
     int length =
         is_as_bot
-            ? snprintf(major, JOB_MAJOR_SIZE, "%lld", (long long)job->record->content.place_id)
+            ? snprintf(major, JOB_MAJOR_SIZE, "%lld", (long long)job->record->channel_id)
             : snprintf(major, JOB_MAJOR_SIZE, "%lld/%.*s", (long long)job->record->application_id,
                        STR_ARGS(job->record->content.token));
     if (length >= JOB_MAJOR_SIZE)
@@ -198,7 +198,7 @@ static void append_path(struct buf *path, const struct job *job,
 {
     if (content->method == OUTBOX_CHANNEL_MESSAGE) {
         buf_append(path, STR("/channels"));
-        rest_append_id(path, content->place_id);
+        rest_append_id(path, job->record->channel_id);
         buf_append(path, STR("/messages"));
         return;
     }
@@ -208,8 +208,8 @@ static void append_path(struct buf *path, const struct job *job,
     if (content->method == OUTBOX_FOLLOW_UP)
         return;
     buf_append(path, STR("/messages"));
-    if (content->place_id != 0)
-        rest_append_id(path, content->place_id);
+    if (content->message_id != 0)
+        rest_append_id(path, content->message_id);
     else
         buf_append(path, STR("/@original"));
 }

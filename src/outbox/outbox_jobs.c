@@ -76,11 +76,10 @@ void jobs_report_loss(struct outbox *outbox, const struct job *job, enum outbox_
     /* That people delete a message before its edit comes, or close a channel, is nobody's fault. */
     bool is_peoples = loss == OUTBOX_LOSS_MESSAGE_GONE || loss == OUTBOX_LOSS_CHANNEL_CLOSED;
     enum log_level level = is_peoples ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
-    int64_t channel_id = job_needs_token(job) ? 0 : job->record->content.place_id;
     log_write(&log, level, "message given up",
               LOG_FIELDS_(LOG_TEXT("reason", str_from(outbox_loss_word(loss))),
                           LOG_INT("interaction", job->record->interaction_id),
-                          LOG_INT("channel", channel_id),
+                          LOG_INT("channel", job->record->channel_id),
                           LOG_INT("status", error ? response->status : 0),
                           LOG_INT("code", error ? error->code : 0),
                           LOG_TEXT("said", str_from(!error             ? ""

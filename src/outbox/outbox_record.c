@@ -1,5 +1,5 @@
 /* Sealing and opening. A sealed content is a nonce and a secretbox; inside are, each text after its
- * length: a version byte, method, message or channel, token, JSON, and the files. No locks: a
+ * length: a version byte, method, message id, token, JSON, and the files. No locks: a
  * record has one owner at a time. */
 #include "outbox/outbox_record.h"
 
@@ -53,7 +53,7 @@ static bool add_text_size(size_t *total, struct str_view text)
 /* Everything a plain content takes; ERR_LIMIT above what any message needs. */
 static int plain_size(const struct outbox_content *content, size_t *size, struct err *err)
 {
-    size_t total = 1 + 1 + sizeof(int64_t) + 1; /* version, method, place, file count */
+    size_t total = 1 + 1 + sizeof(int64_t) + 1; /* version, method, message id, file count */
     bool is_too_large = content->file_count < 0 || content->file_count > FILES_MAX ||
                         add_text_size(&total, content->token) ||
                         add_text_size(&total, content->json);
@@ -82,7 +82,7 @@ static void write_plain(char *place, const struct outbox_content *content)
 {
     *place++ = CONTENT_VERSION;
     *place++ = (char)content->method;
-    place = write_bytes(place, &content->place_id, sizeof(content->place_id));
+    place = write_bytes(place, &content->message_id, sizeof(content->message_id));
     *place++ = (char)content->file_count;
     place = write_text(place, content->token);
     place = write_text(place, content->json);
@@ -132,7 +132,7 @@ static int read_plain(struct str_view plain, struct outbox_content *content,
     unsigned char head[2], file_count;
     *content = (struct outbox_content){ .files = files };
     read_bytes(&reader, head, sizeof(head));
-    read_bytes(&reader, &content->place_id, sizeof(content->place_id));
+    read_bytes(&reader, &content->message_id, sizeof(content->message_id));
     read_bytes(&reader, &file_count, 1);
     if (reader.is_short || head[0] != CONTENT_VERSION || head[1] > OUTBOX_CHANNEL_MESSAGE ||
         file_count > FILES_MAX)

@@ -1,9 +1,8 @@
 /* A job as its row says, and its content: what is sealed in there.
  *
  * The content of a row is one secretbox (random nonce, then the box) over a version byte, the
- * token, and either the message (method, message or channel, JSON, files) or the interaction's JSON
- * (runs). Sizes are checked before memory is asked for; what can't be opened is
- * ERR_INVALID. */
+ * token, and either the message (method, message id, JSON, files) or the interaction's JSON
+ * (runs). Sizes are checked before memory is asked for; what can't be opened is ERR_INVALID. */
 #ifndef OUTBOX_OUTBOX_RECORD_H
 #define OUTBOX_OUTBOX_RECORD_H
 
@@ -22,7 +21,7 @@ struct outbox_content {
     struct str_view token;     /* absent: the bot's */
     struct str_view json;      /* the message, or the interaction of a run */
     enum outbox_method method; /* edit rows: OUTBOX_EDIT or OUTBOX_DELETE */
-    int64_t place_id;          /* the message's, 0: @original; CHANNEL_MESSAGE: the channel's */
+    int64_t message_id;        /* 0: @original */
     const struct reply_attachment *files;
     int file_count;
 };
@@ -32,6 +31,7 @@ struct outbox_record {
     enum outbox_kind kind;
     int64_t subject; /* 0 for new messages */
     int64_t interaction_id, application_id, guild_id;
+    int64_t channel_id; /* CHANNEL_MESSAGE: where it goes; else 0 */
     char request_id[REQUEST_ID_SIZE];
     int64_t version;
     bool is_final, is_reposted;

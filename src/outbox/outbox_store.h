@@ -61,9 +61,9 @@ struct db_statement outbox_store_post(const struct outbox_record *record, struct
 
 /* --- Reading. Rows have the columns of outbox_store_read_row, in its order. --- */
 
-/* Waiting jobs for `owner`, at most `limit`, earliest token first: those queued and available, and
- * those whose owner is not alive. Of those with an interaction's token only the oldest. In the
- * words of `db`'s engine: of processes that claim at the same time none waits for another. */
+/* Waiting jobs for `owner`, at most `limit`, earliest end first: those queued and available, and
+ * those whose owner is not alive. Only the oldest of a token, and of a channel. In the words of
+ * `db`'s engine: of processes that claim at the same time none waits for another. */
 struct db_statement outbox_store_claim(const struct db *db, int64_t owner, int limit,
                                        int64_t now_ms);
 /* What `owner` holds of an interaction, oldest first. */

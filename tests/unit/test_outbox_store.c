@@ -492,7 +492,7 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
     const struct outbox_content whole = { .token = STR("t"),
                                           .json = STR("{\"x\":\"y\"}"),
                                           .method = OUTBOX_DELETE,
-                                          .place_id = INT64_MAX,
+                                          .message_id = INT64_MAX,
                                           .files = files,
                                           .file_count = 2 };
     CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&whole);
@@ -502,7 +502,7 @@ static void a_sealed_content_opens_to_what_it_was(void **state)
     assert_true(str_equal(record->content.json, whole.json));
     assert_true(str_equal(record->content.token, whole.token));
     assert_int_equal(record->content.method, OUTBOX_DELETE);
-    assert_true(record->content.place_id == INT64_MAX);
+    assert_true(record->content.message_id == INT64_MAX);
     assert_int_equal(record->content.file_count, 2);
     assert_true(str_equal(record->content.files[0].filename, STR("a.json")));
     assert_true(str_equal(record->content.files[0].bytes, STR("{}")));
