@@ -16,13 +16,12 @@ static bool is_shown(const struct command *command)
     return !command->is_owner_only;
 }
 
-static struct str_view usage(struct call *call, const char *prefix, const char *name,
-                             const struct option *options)
+static struct str_view usage(struct call *call, const char *name, const struct option *options)
 {
-    struct str_view text = arena_format(call->arena, "%s%s", prefix, name);
+    struct str_view text = str_from(tr_name(call, name));
     for (const struct option *option = options; option && option->name; option++)
         text = arena_format(call->arena, option->is_required ? "%.*s <%s>" : "%.*s [%s]",
-                            STR_ARGS(text), option->name);
+                            STR_ARGS(text), tr_name(call, option->name));
     return text;
 }
 
@@ -51,8 +50,8 @@ static int list_category(struct call *call, enum command_category category, stru
         if (command->category != category || !is_shown(command))
             continue;
         struct str_view name = has_sub_commands(command)
-                                   ? str_from(command->name)
-                                   : usage(call, "", command->name, command->options);
+                                   ? str_from(tr_name(call, command->name))
+                                   : usage(call, command->name, command->options);
         buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), tr(call, command->description));
     }
     struct str_view title =
@@ -70,7 +69,7 @@ static void show_select(struct call *call)
         if (!is_shown(*list))
             continue;
         options[count++] = (struct reply_select_option){
-            .label = arena_format(call->arena, "/%s", (*list)->name),
+            .label = arena_format(call->arena, "/%s", tr_name(call, (*list)->name)),
             .value = str_from((*list)->name),
             .description = tr_view(call, (*list)->description),
         };
@@ -104,7 +103,8 @@ static int show_options(struct call *call, const struct option *options, struct 
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (const struct option *option = options; option && option->name; option++)
-        buf_append_format(&lines, "`%s` %s%s\n", option->name, tr(call, option->description),
+        buf_append_format(&lines, "`%s` %s%s\n", tr_name(call, option->name),
+                          tr(call, option->description),
                           option->is_required ? "" : tr(call, " (optional)"));
     return show_lines(call, "", &lines, err);
 }
@@ -128,8 +128,8 @@ static struct str_view duration(struct call *call, int64_t milliseconds)
 static int show_command(struct call *call, const struct command *command, struct err *err)
 {
     reply_container_begin(call->reply, COLOUR_GOLD);
-    struct str_view line = usage(call, "/", command->name, command->options);
-    reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), tr(call, command->description));
+    struct str_view line = usage(call, command->name, command->options);
+    reply_text(call->reply, "## `/%.*s`\n%s", STR_ARGS(line), tr(call, command->description));
     if (command->details)
         reply_text(call->reply, "%s", tr(call, command->details));
     int result = show_options(call, command->options, err);
@@ -143,9 +143,18 @@ static int show_command(struct call *call, const struct command *command, struct
     return result;
 }
 
+/* By the name that this person's Discord shows, or by the one in the tables. */
+static const struct command *find(const struct call *call, struct str_view name)
+{
+    for (const struct command *const *list = call->services->commands; *list; list++)
+        if (str_equal(name, str_from(tr_name(call, (*list)->name))))
+            return *list;
+    return command_find(call->services->commands, name);
+}
+
 static int show(struct call *call, struct str_view name, struct err *err)
 {
-    const struct command *command = command_find(call->services->commands, name);
+    const struct command *command = find(call, name);
     if (!command || !is_shown(command))
         return call_refuse(
             call, tr(call, "There is no command of that name. `/help` lists all of them."));
@@ -173,6 +182,12 @@ static int component(struct call *call, struct err *err)
     return show(call, field->values[0], err);
 }
 
+static bool begins_with(struct str_view name, struct str_view typed)
+{
+    return typed.length <= name.length &&
+           str_equal_ignoring_case((struct str_view){ name.data, typed.length }, typed);
+}
+
 static int autocomplete(struct call *call, struct err *err)
 {
     (void)err;
@@ -185,12 +200,10 @@ static int autocomplete(struct call *call, struct err *err)
     for (const struct command *const *list = call->services->commands; *list && count < SELECT_MAX;
          list++) {
         struct str_view name = str_from((*list)->name);
-        struct str_view prefix = { name.data,
-                                   typed.length < name.length ? typed.length : name.length };
-        if (!is_shown(*list) || typed.length > name.length ||
-            !str_equal_ignoring_case(prefix, typed))
+        struct str_view shown = str_from(tr_name(call, (*list)->name));
+        if (!is_shown(*list) || !(begins_with(shown, typed) || begins_with(name, typed)))
             continue;
-        reply_suggest(call->reply, arena_format(call->arena, "/%s", (*list)->name), name);
+        reply_suggest(call->reply, arena_format(call->arena, "/%.*s", STR_ARGS(shown)), name);
         count++;
     }
     return 0;

@@ -50,8 +50,9 @@ static int run_view(struct call *call, struct err *err)
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
         return settings_refuse_change(call, scope);
+    int result = settings_load(call, err);
     reply_ephemeral(call->reply);
-    return settings_show_view(call, scope, err);
+    return result != 0 ? result : settings_show_view(call, scope, err);
 }
 
 static int run_history(struct call *call, struct err *err)
@@ -59,8 +60,9 @@ static int run_history(struct call *call, struct err *err)
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
         return settings_refuse_change(call, scope);
+    int result = settings_load(call, err);
     reply_ephemeral(call->reply);
-    return settings_show_history(call, scope, 0, err);
+    return result != 0 ? result : settings_show_history(call, scope, 0, err);
 }
 
 /* --- Buttons and forms --- */
@@ -115,7 +117,8 @@ static int run_verb(struct call *call, bool is_form, struct err *err)
             continue;
         if (!verb->is_only_read && !settings_may_change(call, setting.owner.scope))
             return settings_refuse_change(call, setting.owner.scope);
-        return verb->run(call, &setting, err);
+        int result = settings_load(call, err);
+        return result != 0 ? result : verb->run(call, &setting, err);
     }
     return call_refuse(call, tr(call, "That setting is no longer there. `/settings view` shows "
                                       "those there are."));

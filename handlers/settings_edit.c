@@ -154,7 +154,9 @@ int settings_run_edit(struct call *call, struct err *err)
                                           "list that opens as you type."));
     if (!settings_may_change(call, setting.owner.scope))
         return settings_refuse_change(call, setting.owner.scope);
-    int result = settings_answer_saved(call, setting.owner, err);
+    int result = settings_load(call, err);
+    if (result == 0)
+        result = settings_answer_saved(call, setting.owner, err);
     if (result != 0)
         return result < 0 ? result : 0;
     result = settings_read(call, setting.owner, &revision, &values, err);

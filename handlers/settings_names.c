@@ -93,23 +93,6 @@ bool settings_find(const struct call *call, struct str_view text, struct setting
 
 /* --- Suggestions --- */
 
-static char lower(char character)
-{
-    return (char)(character >= 'A' && character <= 'Z' ? character + ('a' - 'A') : character);
-}
-
-static bool contains(struct str_view text, struct str_view part)
-{
-    for (size_t at = 0; at + part.length <= text.length; at++) {
-        size_t same = 0;
-        while (same < part.length && lower(text.data[at + same]) == lower(part.data[same]))
-            same++;
-        if (same == part.length)
-            return true;
-    }
-    return false;
-}
-
 struct suggestions {
     struct call *call;
     struct str_view typed;
@@ -119,7 +102,7 @@ struct suggestions {
 
 static void suggest(struct suggestions *suggestions, struct str_view name, struct str_view value)
 {
-    if (suggestions->count == CHOICES_MAX || !contains(name, suggestions->typed))
+    if (suggestions->count == CHOICES_MAX || !str_contains_ignoring_case(name, suggestions->typed))
         return;
     reply_suggest(suggestions->call->reply, name, value);
     suggestions->count++;

@@ -67,7 +67,9 @@ int settings_run_reset(struct call *call, struct err *err)
                                           "list that opens as you type."));
     if (!settings_may_change(call, setting.owner.scope))
         return settings_refuse_change(call, setting.owner.scope);
-    int result = settings_read(call, setting.owner, &revision, &values, err);
+    int result = settings_load(call, err);
+    if (result == 0)
+        result = settings_read(call, setting.owner, &revision, &values, err);
     if (result != 0)
         return result;
     struct field_values after = values;

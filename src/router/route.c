@@ -174,8 +174,8 @@ int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data
     route(call->router, &blocked);
     /* A modal can't answer a modal: such a command is to be run by hand. */
     if (reply_callback_type(call->reply) == CALLBACK_MODAL)
-        call_refuse(&blocked, tr(call, "Now run `/%.*s` again."),
-                    STR_ARGS(interaction->command.path[0]));
+        call_refuse(&blocked, tr(call, "Now run `/%s` again."),
+                    tr_name(&blocked, blocked.command->name));
     call->outcome = blocked.outcome;
     call->has_messages = call->has_messages || blocked.has_messages;
     interaction_free(interaction);

@@ -78,6 +78,13 @@ static const struct user_data_export export_pay_day = {
                 { "sent", USER_DATA_INTEGER } },
 };
 
+static const struct user_data_export export_game_day = {
+    .sql = "SELECT day, lost FROM game_day WHERE user_id = $1 AND day > $3 ORDER BY day LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "day", USER_DATA_DAY }, { "lost", USER_DATA_INTEGER } },
+};
+
 static const struct user_data_export export_known_user = {
     .sql = "SELECT authorized_at, integration_type, scopes, deauthorized_at FROM known_user "
            "WHERE user_id = $1 LIMIT $2",
@@ -251,6 +258,13 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
+    { .name = "game_day",
+      .purpose = TR("What you lost in games on a day: it keeps your own daily limit."),
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "day lost",
+      .export = &export_game_day,
+      .erase = "DELETE FROM game_day WHERE user_id = $1" },
     { .name = "known_user",
       .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
@@ -294,7 +308,8 @@ const struct user_data_table user_data_tables[] = {
       .personal = "id wizard guild_id state base answers mistakes interaction_id expires_at",
       .impersonal = "page version base_revision",
       .export = &export_wizard_draft,
-      .erase = "DELETE FROM wizard_draft WHERE user_id = $1" },
+      .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
+      .forget = FORGET_EARLIER("wizard_draft", "id") },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -350,6 +365,7 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
     "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'game_day', COUNT(*) FROM game_day WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
     "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "
