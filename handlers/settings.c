@@ -141,7 +141,7 @@ static const struct choice of_choices[] = {
 
 static const struct option of_options[] = {
     { .name = "of",
-      .description = "Whose settings; in a server, that server's unless you say so",
+      .description = TR("Whose settings; in a server, that server's unless you say so"),
       .type = OPTION_STRING,
       .choices = of_choices },
     { .name = NULL },
@@ -149,14 +149,14 @@ static const struct option of_options[] = {
 
 static const struct option edit_options[] = {
     { .name = "field",
-      .description = "The setting",
+      .description = TR("The setting"),
       .type = OPTION_STRING,
       .is_required = true,
       .has_autocomplete = true,
       .has_max = true,
       .max = FIELD_MAX },
     { .name = "value",
-      .description = "What it shall be; without it a form opens, filled in with what it is",
+      .description = TR("What it shall be; without it a form opens, filled in with what it is"),
       .type = OPTION_STRING,
       .has_autocomplete = true,
       .has_max = true,
@@ -166,7 +166,7 @@ static const struct option edit_options[] = {
 
 static const struct option reset_options[] = {
     { .name = "field",
-      .description = "The setting, or all of them",
+      .description = TR("The setting, or all of them"),
       .type = OPTION_STRING,
       .is_required = true,
       .has_autocomplete = true,
@@ -177,24 +177,24 @@ static const struct option reset_options[] = {
 
 static const struct option settings_options[] = {
     { .name = "view",
-      .description = "See the settings of this server, or your own",
+      .description = TR("See the settings of this server, or your own"),
       .type = OPTION_SUB_COMMAND,
       .options = of_options,
       .run = run_view },
     { .name = "edit",
-      .description = "Change one setting",
+      .description = TR("Change one setting"),
       .type = OPTION_SUB_COMMAND,
       .options = edit_options,
       .run = settings_run_edit,
       .autocomplete = complete_edit },
     { .name = "reset",
-      .description = "Put one setting, or all, back to the default",
+      .description = TR("Put one setting, or all, back to the default"),
       .type = OPTION_SUB_COMMAND,
       .options = reset_options,
       .run = settings_run_reset,
       .autocomplete = complete_reset },
     { .name = "history",
-      .description = "See what was changed, when and by whom",
+      .description = TR("See what was changed, when and by whom"),
       .type = OPTION_SUB_COMMAND,
       .options = of_options,
       .run = run_history },
@@ -203,7 +203,7 @@ static const struct option settings_options[] = {
 
 const struct command settings_command = {
     .name = "settings",
-    .description = "See and change settings, of this server and your own",
+    .description = TR("See and change settings, of this server and your own"),
     .details =
         "Those of a server are changed by members with the permission Manage Server; your own "
         "by you alone, in a direct message as well. `/setup` asks for all of them in order.",
