@@ -7,8 +7,6 @@
 
 #include "commands.h"
 
-#include <string.h>
-
 #define FIELD_MAX 100 /* of a suggestion's value */
 #define VALUE_MAX FIELD_VALUE_MAX
 
@@ -49,7 +47,7 @@ static int run_view(struct call *call, struct err *err)
 {
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
-        return settings_refuse_change(call, scope);
+        return settings_refuse_change(call);
     reply_ephemeral(call->reply);
     return settings_show_view(call, scope, err);
 }
@@ -58,7 +56,7 @@ static int run_history(struct call *call, struct err *err)
 {
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
-        return settings_refuse_change(call, scope);
+        return settings_refuse_change(call);
     reply_ephemeral(call->reply);
     return settings_show_history(call, scope, 0, err);
 }
@@ -114,7 +112,7 @@ static int run_verb(struct call *call, bool is_form, struct err *err)
             (!setting.field && !verb->is_of_all))
             continue;
         if (!verb->is_only_read && !settings_may_change(call, setting.owner.scope))
-            return settings_refuse_change(call, setting.owner.scope);
+            return settings_refuse_change(call);
         return verb->run(call, &setting, err);
     }
     return call_refuse(call, tr(call, "That setting is no longer there. `/settings view` shows "
@@ -205,8 +203,8 @@ const struct command settings_command = {
     .name = "settings",
     .description = TR("See and change settings, of this server and your own"),
     .details =
-        "Those of a server are changed by members with the permission Manage Server; your own "
-        "by you alone, in a direct message as well. `/setup` asks for all of them in order.",
+        TR("Those of a server are changed by members with the permission Manage Server; your own "
+           "by you alone, in a direct message as well. `/setup` asks for all of them in order."),
     .category = CATEGORY_SETTINGS,
     .options = settings_options,
     .contexts = IN_ALL,
