@@ -72,17 +72,18 @@ static int show(struct call *call, const struct ledger_receipt *receipt)
     if (str_to_int64(receipt->detail, &days) != 0)
         days = 1;
     reply_container_begin(call->reply, COLOUR_GREEN);
-    reply_text(call->reply, tr(call, "### Your daily reward: %.*s"), STR_ARGS(coins(call, total)));
+    reply_text(call->reply, tr(call, "### Your daily reward: %.*s"),
+               STR_ARGS(currency_show(call, total)));
     if (last > 0)
         reply_text(call->reply,
                    tr(call, "Day %" PRId64 " in a row: %.*s of it are your streak bonus."), days,
-                   STR_ARGS(coins(call, receipt->transfers[last].amount)));
+                   STR_ARGS(currency_show(call, receipt->transfers[last].amount)));
     else
         reply_text(call->reply,
                    tr(call, "Come back tomorrow for a streak bonus of %" PRId64 " %%."),
                    bonus_percent(days + 1));
     reply_text(call->reply, tr(call, "Your wallet: **%.*s**. Next reward <t:%" PRId64 ":R>."),
-               STR_ARGS(coins(call, receipt->transfers[last].to_balance)),
+               STR_ARGS(currency_show(call, receipt->transfers[last].to_balance)),
                (receipt->created_at_ms + MS_PER_DAY) / MS_PER_SECOND + 1);
     reply_container_end(call->reply);
     return 0;

@@ -62,7 +62,7 @@ int ask_for_terms(struct call *call, struct err *err)
            "Before you use `/%s`, please read and accept the Terms of Service, version %s. It "
            "takes a minute, and **%.*s** are waiting for you as a welcome."),
         tr_name(call, call->command->name), tos_current()->version,
-        STR_ARGS(coins(call, TOS_WELCOME_BONUS)));
+        STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
     show_buttons(call, blocked_id);
     reply_container_end(call->reply);
     return 0;
@@ -141,7 +141,7 @@ static int modal(struct call *call, struct err *err)
     struct str_view welcome = tr_view(call, "Thank you: you have accepted the Terms of Service.");
     if (was_granted)
         welcome = arena_format(call->arena, tr(call, "**Welcome!** %.*s are in your wallet."),
-                               STR_ARGS(coins(call, TOS_WELCOME_BONUS)));
+                               STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
     int64_t blocked_id = call->custom_id.row_id;
     struct tos_blocked blocked;
     int found = blocked_id ? tos_blocked_find(call, blocked_id, &blocked, err) : 0;

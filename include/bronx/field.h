@@ -6,12 +6,14 @@
  *
  *     TEXT, TIME_ZONE, CHOICE, RADIO   the text, the zone's name, the choice's value
  *     NUMBER                           decimal digits
+ *     DURATION                         minutes, in decimal digits
+ *     UNTIL                            UTC milliseconds, in decimal digits: a length was chosen
  *     TOGGLE                           "on" or "off"
  *     CHECKBOXES                       values of choices, joined by commas in the table's order
  *     USER, ROLE, CHANNEL              ids joined by commas: one, or several where max says so
  *
  * An absent value (STR_NONE) means the default. An empty one is allowed where `is_optional` and
- * means "none", which for a number is written "0".
+ * means "none", which for a NUMBER, DURATION and UNTIL is written "0".
  *
  * Stateless; texts live in the call's arena; sentences are in the reader's language. */
 #ifndef BRONX_FIELD_H
@@ -23,6 +25,8 @@
 enum field_kind {
     FIELD_TEXT,
     FIELD_NUMBER,
+    FIELD_DURATION, /* "7 days", "1d 12h", "90m" */
+    FIELD_UNTIL,    /* a select of days, "0" for none; the time they are over is kept */
     FIELD_TOGGLE,
     FIELD_CHOICE,     /* a select: up to 25 */
     FIELD_RADIO,      /* all visible at once: 2-10 */
@@ -32,6 +36,9 @@ enum field_kind {
     FIELD_CHANNEL,
     FIELD_TIME_ZONE, /* a name of the tz database: bronx/time_zone.h */
 };
+
+/* What a number counts; shown behind it in the right plural. */
+enum field_unit { UNIT_NONE, UNIT_COINS, UNIT_DAYS, UNIT_VOTES };
 
 struct field_choice {
     const char *value;       /* NULL ends the list; [a-z0-9_]+ */
@@ -46,19 +53,21 @@ struct field {
     const char *label; /* TR, at most 45 characters: the label of a modal's component */
     const char *help;  /* TR, at most 100: what it does, and for whom */
     enum field_kind kind;
-    const char *initial; /* the default, in canonical form; "" for none */
-    int64_t min, max; /* NUMBER: the value; TEXT: characters; CHECKBOXES, USER, ROLE, CHANNEL: how
-                         many (max 0 means 1) */
-    bool is_optional; /* may be left empty, which means `none` */
-    const char *none; /* TR: how an empty value or a 0 is shown: "no limit"; or NULL */
-    const char *unit; /* TR, shown behind a number: "days"; or NULL */
+    const char *initial;  /* the default, in canonical form; "" for none */
+    int64_t min, max;     /* NUMBER: the value; DURATION: minutes; TEXT: characters that take
+                             room (at most 4 UTF-16 units each); CHECKBOXES, USER, ROLE, CHANNEL: how
+                             many (max 0 means 1) */
+    bool is_optional;     /* may be left empty, which means `none` */
+    const char *none;     /* TR: how an empty value or a 0 is shown: "no limit"; or NULL */
+    enum field_unit unit; /* NUMBER */
     const struct field_choice *choices;
     const int *channel_types; /* CHANNEL: ended by -1 */
     size_t member;            /* where settings keep it: offset in the struct its table describes */
     int step;                 /* the wizard's page that asks for it, from 0 */
     /* Whether it is asked for and shown at all; NULL: always. */
     bool (*applies)(const struct call *call, const struct field_values *values);
-    /* A rule of its own, after those above: NULL when `value` is good, else the sentence (TR). */
+    /* A rule of its own, after those above: NULL when `value` is good, else the sentence (TR).
+     * Asked where there is a call: not by field_fill. */
     const char *(*reject)(const struct call *call, struct str_view value);
 };
 
@@ -81,7 +90,9 @@ struct str_view field_value_of(const struct field *fields, const struct field_va
 /* What a person typed, or picked in a form, as a canonical value. True, or false and a sentence
  * that says what is allowed. Numbers may be written "1,000", "1k", "2.5m"; toggles in words;
  * choices by label or value; channels, roles and users as mentions or ids; "none" where it is
- * optional. */
+ * optional. Channels and roles must come with the interaction (picked in a form, or where it
+ * happened): an id that was merely typed may be of another server. False, and no sentence, without
+ * memory. */
 bool field_parse(const struct field *field, const struct call *call, struct str_view typed,
                  struct str_view *value, struct str_view *problem);
 
@@ -122,9 +133,9 @@ void field_lines_read(const struct field *fields, struct str_view lines,
                       struct field_values *values);
 
 /* Writes typed values at their members' places in `target`, defaults where a value is absent or not
- * allowed any more: bool for TOGGLE, int64_t for NUMBER, int (the choice's place) for CHOICE and
- * RADIO, uint64_t (bits by place) for CHECKBOXES, struct str_view for TEXT and TIME_ZONE, struct
- * field_ids for USER, ROLE and CHANNEL. ERR_MEMORY. */
+ * allowed any more: bool for TOGGLE, int64_t for NUMBER, DURATION and UNTIL, int (the choice's
+ * place) for CHOICE and RADIO, uint64_t (bits by place) for CHECKBOXES, struct str_view (borrowed)
+ * for TEXT and TIME_ZONE, struct field_ids for USER, ROLE and CHANNEL. ERR_MEMORY. */
 struct field_ids {
     const int64_t *ids;
     int count;

@@ -59,6 +59,9 @@ struct settings_owner {
 
 const struct field *settings_fields(enum settings_scope scope);
 
+/* Both are the defaults: what a new call begins with. */
+void settings_defaults(struct call *call);
+
 /* Fills call->server and call->person through the cache; a DM's server has the defaults. Called by
  * the gates for everything but commands of CATEGORY_START that need no terms; those that want them
  * call it themselves. Twice is once. */
@@ -70,7 +73,8 @@ int settings_of_user(struct call *call, int64_t user_id, const struct user_setti
 
 /* --- Editing --- */
 
-/* The row itself: revision 0 and no values when there is none. Values live in the call's arena. */
+/* The row itself: revision 0 and no values when there is none; values that are not allowed any more
+ * are absent. They live in the call's arena. */
 int settings_read(struct call *call, struct settings_owner owner, int64_t *revision,
                   struct field_values *values, struct err *err) MUST_CHECK;
 
@@ -82,9 +86,10 @@ enum settings_saving {
 
 /* Saves `values` (absent ones become defaults) if `revision` is still the newest: the row, one line
  * of history for each field that differs, and in one transaction with them the log and announcement
- * channels' messages. Then every instance forgets the old ones. A replay (call->effect_id) is
- * SETTINGS_SAVED and changes nothing. Returns an enum settings_saving or a negative code.
- * ERR_INVALID when a value is not what its field allows. */
+ * channels' messages. Then every instance forgets the old ones, and this call goes on with the new
+ * ones. A replay (call->effect_id) is SETTINGS_SAVED and changes nothing. A time of FIELD_UNTIL
+ * that is still to come stays unless `values` have a later one. Returns an enum settings_saving or
+ * a negative code. ERR_INVALID when a changed value is not what its field allows. */
 int settings_save(struct call *call, struct settings_owner owner, int64_t revision,
                   const struct field_values *values, struct err *err) MUST_CHECK;
 
@@ -92,7 +97,7 @@ int settings_save(struct call *call, struct settings_owner owner, int64_t revisi
 struct settings_change {
     int64_t revision;
     int64_t changed_at_ms;
-    int64_t changed_by;
+    int64_t changed_by;                   /* 0: somebody whose data was deleted */
     struct str_view key;                  /* a field this version may not know */
     struct str_view old_value, new_value; /* canonical; absent: the default */
 };
@@ -102,6 +107,11 @@ int settings_last_change(struct call *call, struct settings_owner owner,
 /* Newest first, `limit` after skipping `offset`; the array lives in the call's arena. */
 int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
                      struct settings_change **changes, int *count, struct err *err) MUST_CHECK;
+
+/* What this call (its effect_id) has saved; none: nothing. Answers are made of it, so that a replay
+ * gives the same. */
+int settings_saved(struct call *call, struct settings_owner owner, struct settings_change **changes,
+                   int *count, struct err *err) MUST_CHECK;
 
 /* After the rows of one owner changed by other means (erasure): the cache forgets them. */
 void settings_forget(const struct services *services, struct settings_owner owner);

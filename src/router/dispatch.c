@@ -2,6 +2,7 @@
 #include "router/dispatch.h"
 
 #include "bronx/language.h"
+#include "bronx/settings.h"
 
 #include "discord/interaction_parse.h"
 
@@ -15,7 +16,7 @@ struct log log_of_dispatch(const struct dispatch *dispatch)
 struct call call_of(struct dispatch *dispatch, struct arena *arena)
 {
     const struct router_settings *settings = &dispatch->router->settings;
-    return (struct call){
+    struct call call = {
         .interaction = dispatch->interaction,
         .command = dispatch->target.command,
         .custom_id = dispatch->target.custom_id,
@@ -29,6 +30,8 @@ struct call call_of(struct dispatch *dispatch, struct arena *arena)
         .effect_id = dispatch->interaction->id,
         .outcome = OUTCOME_OK,
     };
+    settings_defaults(&call);
+    return call;
 }
 
 void dispatch_release(struct dispatch *dispatch)

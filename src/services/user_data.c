@@ -9,6 +9,7 @@
 #include "bronx/cooldown.h"
 #include "bronx/language.h"
 #include "bronx/services.h"
+#include "bronx/settings.h"
 #include "bronx/tos.h"
 
 #include <assert.h>
@@ -77,6 +78,13 @@ static const struct user_data_export export_pay_day = {
                 { "sent", USER_DATA_INTEGER } },
 };
 
+static const struct user_data_export export_game_day = {
+    .sql = "SELECT day, lost FROM game_day WHERE user_id = $1 AND day > $3 ORDER BY day LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "day", USER_DATA_DAY }, { "lost", USER_DATA_INTEGER } },
+};
+
 static const struct user_data_export export_known_user = {
     .sql = "SELECT authorized_at, integration_type, scopes, deauthorized_at FROM known_user "
            "WHERE user_id = $1 LIMIT $2",
@@ -95,6 +103,58 @@ static const struct user_data_export export_known_guild = {
     .fields = { { "guild_id", USER_DATA_ID },
                 { "authorized_at", USER_DATA_TIME },
                 { "scopes", USER_DATA_TEXT } },
+};
+
+static const struct user_data_export export_user_settings = {
+    .sql = "SELECT revision, content FROM user_settings WHERE user_id = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "revision", USER_DATA_INTEGER }, { "content", USER_DATA_TEXT } },
+};
+
+static const struct user_data_export export_user_settings_change = {
+    .sql = "SELECT revision, key, old_value, new_value, changed_at, interaction_id "
+           "FROM user_settings_change WHERE user_id = $1 AND (revision, key) > ($3, $4) "
+           "ORDER BY revision, key LIMIT $2",
+    .key_columns = 2,
+    .page_rows = 10000,
+    .fields = { { "revision", USER_DATA_INTEGER },
+                { "key", USER_DATA_TEXT },
+                { "old_value", USER_DATA_TEXT },
+                { "new_value", USER_DATA_TEXT },
+                { "changed_at", USER_DATA_TIME },
+                { "interaction_id", USER_DATA_ID } },
+};
+
+static const struct user_data_export export_server_settings_change = {
+    .sql = "SELECT guild_id, revision, key, old_value, new_value, changed_at, interaction_id "
+           "FROM server_settings_change "
+           "WHERE changed_by = $1 AND (guild_id, revision, key) > ($3, $4, $5) "
+           "ORDER BY guild_id, revision, key LIMIT $2",
+    .key_columns = 3,
+    .page_rows = 10000,
+    .fields = { { "guild_id", USER_DATA_ID },
+                { "revision", USER_DATA_INTEGER },
+                { "key", USER_DATA_TEXT },
+                { "old_value", USER_DATA_TEXT },
+                { "new_value", USER_DATA_TEXT },
+                { "changed_at", USER_DATA_TIME },
+                { "interaction_id", USER_DATA_ID } },
+};
+
+static const struct user_data_export export_wizard_draft = {
+    .sql = "SELECT id, wizard, guild_id, state, base, answers, mistakes, interaction_id, "
+           "expires_at FROM wizard_draft WHERE user_id = $1 AND id > $3 ORDER BY id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 1000, /* of up to 100 KiB */
+    .fields = { { "id", USER_DATA_ID },
+                { "wizard", USER_DATA_TEXT },
+                { "guild_id", USER_DATA_ID },
+                { "state", USER_DATA_TEXT },
+                { "base", USER_DATA_TEXT },
+                { "answers", USER_DATA_TEXT },
+                { "mistakes", USER_DATA_TEXT },
+                { "interaction_id", USER_DATA_ID },
+                { "expires_at", USER_DATA_TIME } },
 };
 
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
@@ -149,6 +209,14 @@ static const char sql_erase_entries[] =
     "JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
+/* Rows whose key is the interaction that made them, if it was before the person took the
+ * application away, and they have not given it back since. What they began afterwards stays,
+ * however late the event comes and however often. */
+#define FORGET_EARLIER(table, key)                                                                 \
+    "DELETE FROM " table " WHERE user_id = $1 AND " key " < $2 AND EXISTS ("                       \
+    "SELECT 1 FROM known_user WHERE known_user.user_id = $1 "                                      \
+    "AND deauthorized_at >= COALESCE(authorized_at, 0))"
+
 /* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
 const struct user_data_table user_data_tables[] = {
     { .name = "tos_decision",
@@ -166,7 +234,8 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_tos_blocked,
       /* Also those of others that name this person. */
       .erase = "DELETE FROM tos_blocked WHERE user_id = $1 "
-               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'" },
+               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'",
+      .forget = FORGET_EARLIER("tos_blocked", "interaction_id") },
     { .name = "cooldown",
       .purpose = TR("When you may use a command again."),
       .retention = UNTIL_DELETED,
@@ -189,6 +258,13 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
+    { .name = "game_day",
+      .purpose = TR("What you lost in games on a day: it keeps your own daily limit."),
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "day lost",
+      .export = &export_game_day,
+      .erase = "DELETE FROM game_day WHERE user_id = $1" },
     { .name = "known_user",
       .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
@@ -203,6 +279,37 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id authorized_at scopes",
       .export = &export_known_guild,
       .erase = "UPDATE known_guild SET authorized_by = 0 WHERE authorized_by = $1" },
+    { .name = "user_settings",
+      .purpose = "What you have set: time zone, privacy, notifications, limits of your own.",
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "revision content",
+      .export = &export_user_settings,
+      .erase = "DELETE FROM user_settings WHERE user_id = $1" },
+    { .name = "user_settings_change",
+      .purpose = "What you changed in your settings, and when: /settings history shows it.",
+      .retention = "your newest 500 changes, until you delete your data",
+      .owner = "user_id",
+      .personal = "revision key old_value new_value changed_at interaction_id",
+      .export = &export_user_settings_change,
+      .erase = "DELETE FROM user_settings_change WHERE user_id = $1" },
+    { .name = "server_settings_change",
+      .purpose = "What you changed in a server's settings: its admins see who changed what.",
+      .retention = "the server's newest 500 changes; your id in them until you delete your data",
+      .owner = "changed_by",
+      .personal = "guild_id revision key old_value new_value changed_at interaction_id",
+      .export = &export_server_settings_change,
+      .erase = "UPDATE server_settings_change SET changed_by = NULL WHERE changed_by = $1" },
+    { .name = "server_settings", .impersonal = "guild_id revision content" },
+    { .name = "wizard_draft",
+      .purpose = TR("What you have answered in /setup."),
+      .retention = TR("5 minutes, and then until somebody next uses /setup"),
+      .owner = "user_id",
+      .personal = "id wizard guild_id state base answers mistakes interaction_id expires_at",
+      .impersonal = "page version base_revision",
+      .export = &export_wizard_draft,
+      .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
+      .forget = FORGET_EARLIER("wizard_draft", "id") },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -258,8 +365,15 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
     "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'game_day', COUNT(*) FROM game_day WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
+    "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "
+    "UNION ALL SELECT 'user_settings_change', COUNT(*) FROM user_settings_change "
+    "WHERE user_id = $1 "
+    "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
+    "WHERE changed_by = $1 "
+    "UNION ALL SELECT 'wizard_draft', COUNT(*) FROM wizard_draft WHERE user_id = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "
@@ -286,7 +400,21 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
     return 0;
 }
 
-/* --- Erasing --- */
+/* --- Forgetting and erasing --- */
+
+int user_data_forget(int64_t user_id, int64_t gone_at_ms,
+                     struct db_statement statements[USER_DATA_TABLES_MAX])
+{
+    int count = 0;
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (table->forget)
+            statements[count++] = (struct db_statement){
+                .sql = table->forget,
+                .parameters = { DB_INT(user_id), DB_INT(snowflake_first_of(gone_at_ms)) },
+                .parameter_count = 2,
+            };
+    return count;
+}
 
 int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
 {
@@ -306,5 +434,6 @@ int user_data_erase(const struct services *services, int64_t user_id, struct err
     /* After a failure, too: the commit may have happened and its answer been lost. */
     tos_forget(services, user_id);
     cooldown_forget(services, user_id);
+    settings_forget(services, (struct settings_owner){ SETTINGS_OF_USER, user_id });
     return result == 0 ? 0 : err_wrap(err, "erasing somebody");
 }

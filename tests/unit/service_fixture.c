@@ -1,5 +1,7 @@
 #include "service_fixture.h"
 
+#include "bronx/settings.h"
+
 #include "db/migrate.h"
 #include "services/secret.h"
 
@@ -84,9 +86,11 @@ void service_call_begin(struct service_call *call, struct service_fixture *fixtu
         .command = command,
         .arena = &call->arena,
         .services = &fixture->services,
+        .language = language_of(call->interaction.locale),
         .now_ms = fixture->now_ms,
         .effect_id = id,
     };
+    settings_defaults(&call->call);
 }
 
 void service_call_end(struct service_call *call)

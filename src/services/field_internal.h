@@ -1,0 +1,41 @@
+/* What the files of fields share: see bronx/field.h. */
+#ifndef SERVICES_FIELD_INTERNAL_H
+#define SERVICES_FIELD_INTERNAL_H
+
+#include "bronx/field.h"
+
+/* CHOICE, RADIO, CHECKBOXES and UNTIL: how many there are; the place of a value, -1 when it is
+ * none. */
+int field_choice_count(const struct field *field);
+int field_choice_place(const struct field *field, struct str_view value);
+
+/* Whether it is kept as a number, where "0" is "none". */
+bool field_is_number(const struct field *field);
+/* Whether this canonical value is "none". */
+bool field_is_none(const struct field *field, struct str_view value);
+
+/* How many ids or choices there may be; at least 1. */
+int field_most(const struct field *field);
+
+/* Whether it is canonical and within the table's bounds; the field's own rule is not asked. */
+bool field_is_allowed(const struct field *field, struct str_view value);
+
+/* --- Text: field_text.c --- */
+
+/* Discord's units that one character may have: a letter and three marks, an emoji, its tone. */
+#define FIELD_TEXT_UNITS 4
+
+/* Without what would disorder a line, white space made single; STR_NONE without memory. */
+struct str_view field_text_clean(struct arena *arena, struct str_view typed);
+bool field_text_is_clean(struct str_view text);
+int64_t field_text_characters(struct str_view text);
+/* Whether there is anything to see. */
+bool field_text_is_visible(struct str_view text);
+
+/* --- Durations: field_duration.c --- */
+
+/* "7 days", "1d 12h", "90m", "90": minutes. False when it is none of these. */
+bool field_duration_parse(struct str_view typed, int64_t *minutes);
+struct str_view field_duration_show(const struct call *call, int64_t minutes);
+
+#endif

@@ -1,0 +1,174 @@
+/* Values for people's eyes: with mentions and time stamps in messages, and as plain text where
+ * Discord shows no Markdown (suggestions, options of a select). Stateless; any thread. */
+#include "services/field_internal.h"
+
+#include "bronx/amount.h"
+#include "bronx/clock.h"
+#include "bronx/currency.h"
+#include "bronx/markdown.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+static struct str_view show_none(const struct field *field, const struct call *call)
+{
+    return tr_view(call, field->none ? field->none : TR("none"));
+}
+
+static int64_t number_of(struct str_view value)
+{
+    int64_t number = 0;
+    return str_to_uint63(value, &number) == 0 ? number : 0;
+}
+
+static struct str_view show_number(const struct field *field, const struct call *call,
+                                   int64_t number)
+{
+    struct str_view digits = amount_format(call->arena, number);
+    switch (field->unit) {
+    case UNIT_NONE:
+        return digits;
+    case UNIT_COINS:
+        return currency_show(call, number);
+    case UNIT_DAYS:
+        return arena_format(call->arena, tr_plural(call, "%.*s day", "%.*s days", number),
+                            STR_ARGS(digits));
+    case UNIT_VOTES:
+        return arena_format(call->arena, tr_plural(call, "%.*s vote", "%.*s votes", number),
+                            STR_ARGS(digits));
+    }
+    return digits;
+}
+
+static struct str_view show_choices(const struct field *field, const struct call *call,
+                                    struct str_view value)
+{
+    CLEANUP(buf_free) struct buf list = { 0 };
+    struct str_view rest = value, word;
+    while (str_split(&rest, ',', &word)) {
+        int place = field_choice_place(field, word);
+        buf_append(&list, list.length > 0 ? STR(", ") : STR(""));
+        buf_append(&list, place >= 0 ? tr_view(call, field->choices[place].label) : word);
+    }
+    return list.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&list));
+}
+
+static struct str_view show_ids(const struct field *field, const struct call *call,
+                                struct str_view value)
+{
+    static const char *const marks[] = {
+        [FIELD_USER] = "@",
+        [FIELD_ROLE] = "@&",
+        [FIELD_CHANNEL] = "#",
+    };
+    CLEANUP(buf_free) struct buf list = { 0 };
+    struct str_view rest = value, id;
+    while (str_split(&rest, ',', &id))
+        buf_append_format(&list, "%s<%s%.*s>", list.length > 0 ? ", " : "", marks[field->kind],
+                          STR_ARGS(id));
+    return list.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&list));
+}
+
+/* What is left of it when the kind has changed since it was stored. */
+static bool is_readable(const struct field *field, struct str_view value)
+{
+    return field_is_allowed(field, value) && !field_is_none(field, value);
+}
+
+struct str_view field_show(const struct field *field, const struct call *call,
+                           struct str_view value)
+{
+    if (field_is_none(field, value) ||
+        (field->kind == FIELD_UNTIL && number_of(value) <= call->now_ms))
+        return show_none(field, call);
+    if (!is_readable(field, value))
+        return markdown_disarm(call->arena, value);
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_TIME_ZONE:
+        return markdown_disarm(call->arena, value);
+    case FIELD_NUMBER:
+        return show_number(field, call, number_of(value));
+    case FIELD_DURATION:
+        return field_duration_show(call, number_of(value));
+    case FIELD_UNTIL:
+        return arena_format(call->arena, tr(call, "until <t:%lld:f>"),
+                            (long long)(number_of(value) / MS_PER_SECOND));
+    case FIELD_TOGGLE:
+        return tr_view(call, str_equal(value, STR("on")) ? TR("On") : TR("Off"));
+    case FIELD_CHOICE:
+    case FIELD_RADIO:
+    case FIELD_CHECKBOXES:
+        return show_choices(field, call, value);
+    case FIELD_USER:
+    case FIELD_ROLE:
+    case FIELD_CHANNEL:
+        return show_ids(field, call, value);
+    }
+    return STR_NONE;
+}
+
+/* --- Plain --- */
+
+static struct str_view plain_until(const struct call *call, int64_t until_ms)
+{
+    time_t seconds = (time_t)(until_ms / MS_PER_SECOND);
+    struct tm parts;
+    char text[40];
+    if (!gmtime_r(&seconds, &parts) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts) == 0)
+        return STR("?");
+    return arena_format(call->arena, tr(call, "until %s UTC"), text);
+}
+
+static struct str_view plain_ids(const struct field *field, const struct call *call,
+                                 struct str_view value)
+{
+    int64_t count = 1;
+    for (size_t i = 0; i < value.length; i++)
+        count += value.data[i] == ',';
+    if (field->kind == FIELD_CHANNEL)
+        return arena_format(call->arena, tr_plural(call, "%lld channel", "%lld channels", count),
+                            (long long)count);
+    if (field->kind == FIELD_ROLE)
+        return arena_format(call->arena, tr_plural(call, "%lld role", "%lld roles", count),
+                            (long long)count);
+    return arena_format(call->arena, tr_plural(call, "%lld person", "%lld people", count),
+                        (long long)count);
+}
+
+static struct str_view plain_number(const struct field *field, const struct call *call,
+                                    struct str_view value)
+{
+    if (field->unit == UNIT_COINS)
+        return amount_format(call->arena, number_of(value));
+    return show_number(field, call, number_of(value));
+}
+
+static struct str_view show_plain(const struct field *field, const struct call *call,
+                                  struct str_view value)
+{
+    if (!is_readable(field, value))
+        return field_is_none(field, value) ? show_none(field, call) : value;
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_TIME_ZONE:
+        return value;
+    case FIELD_NUMBER:
+        return plain_number(field, call, value);
+    case FIELD_UNTIL:
+        return number_of(value) > call->now_ms ? plain_until(call, number_of(value))
+                                               : show_none(field, call);
+    case FIELD_USER:
+    case FIELD_ROLE:
+    case FIELD_CHANNEL:
+        return plain_ids(field, call, value);
+    default:
+        return field_show(field, call, value);
+    }
+}
+
+struct str_view field_show_plain(const struct field *field, const struct call *call,
+                                 struct str_view value)
+{
+    return utf8_prefix(show_plain(field, call, value), 100);
+}
