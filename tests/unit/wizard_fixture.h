@@ -10,17 +10,18 @@
 
 #define ALICE          INT64_C(412345678901234567)
 #define BOB            INT64_C(498765432109876543)
-/* Larger messages have failed at Discord. */
+/* Larger messages (not forms) have failed at Discord. */
 #define PAGE_BYTES_MAX 10000
 
 struct visitor {
     struct router_fixture *fixture;
-    struct ask ask;    /* who, where, with what; `id` and `data` are of the last interaction */
-    struct buf data;   /* of it */
-    struct buf body;   /* its answer */
-    json_object *page; /* the last answer that was a message; owned */
-    json_object *form; /* the last that was a form; owned */
-    bool is_form;      /* what the last answer was */
+    struct ask ask;       /* who, where, with what; `id` and `data` are of the last interaction */
+    const char *resolved; /* JSON of what forms pick from; NULL: none */
+    struct buf data;      /* of it */
+    struct buf body;      /* its answer */
+    json_object *page;    /* the last answer that was a message; owned */
+    json_object *form;    /* the last that was a form; owned */
+    bool is_form;         /* what the last answer was */
 };
 
 /* In the fixture's server, with Manage Server. */
