@@ -86,7 +86,7 @@ struct prefix {
 
 static bool is_place_word(const struct word *word)
 {
-    return word_is(word, "in") || word_is(word, "with");
+    return word_is(word, "in") || word_is(word, "speaking") || word_is(word, "with");
 }
 
 /* `as NAME` before another verb acts once as somebody else; `forged` breaks the signature. */
