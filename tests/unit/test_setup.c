@@ -59,9 +59,10 @@ static int count_on_page(const struct field *fields, int page)
 static void every_setting_is_asked_for_on_a_page_that_fits_a_form(void **state)
 {
     (void)state;
-    for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
-        const struct field *fields = settings_fields(scope);
-        const struct wizard_step *steps = settings_steps(scope);
+    static const enum settings_scope scopes[] = { SETTINGS_OF_SERVER, SETTINGS_OF_USER };
+    for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
+        const struct field *fields = settings_fields(scopes[i]);
+        const struct wizard_step *steps = settings_steps(scopes[i]);
         int asked = 0;
         for (int page = 0; steps[page].title; page++) {
             assert_in_range(count_on_page(fields, page), 1, WIZARD_FIELDS_MAX);
