@@ -143,24 +143,14 @@ static void propose(struct field_values *proposal)
 
 /* --- The command --- */
 
-static int refuse_direct_message(struct call *call)
-{
-    return call_refuse(call, tr(call, "A server is set up in the server itself. `/setup user` "
-                                      "works here, too."));
-}
-
 static int run_server(struct call *call, struct err *err)
 {
-    if (call->interaction->guild_id == 0)
-        return refuse_direct_message(call);
     return wizard_start(call, &server_wizard, NULL, err);
 }
 
 static int run_quick(struct call *call, struct err *err)
 {
     struct field_values proposal;
-    if (call->interaction->guild_id == 0)
-        return refuse_direct_message(call);
     propose(&proposal);
     return wizard_start(call, &quick_wizard, &proposal, err);
 }

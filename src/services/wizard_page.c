@@ -7,8 +7,6 @@
  * Discord allows 4000 characters and 40 components, and fails on messages of about 10 KB. */
 #include "services/wizard_page.h"
 
-#include "bronx/markdown.h"
-
 #include <inttypes.h>
 #include <string.h>
 
@@ -171,12 +169,13 @@ static void append_mistake(struct drawing *drawing, int place)
 {
     struct call *call = drawing->call;
     const struct wizard_draft *draft = drawing->draft;
+    struct str_view mistake = draft->mistakes.values[place];
     buf_append(&drawing->text, STR("⚠️ "));
     append_cut(drawing, draft_problem(call, draft, place));
     buf_append_char(&drawing->text, '\n');
-    if (draft->mistakes.values[place].length > 0) {
+    if (mistake.length > 0) {
         buf_append_format(&drawing->text, "-# %s ", tr(call, "You answered:"));
-        append_cut(drawing, markdown_disarm(call->arena, draft->mistakes.values[place]));
+        append_cut(drawing, field_show(&draft->wizard->fields[place], call, mistake));
         buf_append_char(&drawing->text, '\n');
     }
 }
