@@ -27,9 +27,8 @@ bool settings_may_change(const struct call *call, enum settings_scope scope)
                                          call_has_permissions(call, PERMISSION_MANAGE_GUILD));
 }
 
-int settings_refuse_change(struct call *call, enum settings_scope scope)
+int settings_refuse_change(struct call *call)
 {
-    (void)scope;
     if (call->interaction->guild_id == 0)
         return call_refuse(call, tr(call, "The settings of a server are found in that server."));
     return call_refuse(call, tr(call, "Only members with the permission **Manage Server** can do "
