@@ -50,7 +50,7 @@ static void collect_outside(struct str_view text, struct buf *outside)
             at = end;
             buf_append_char(outside, '\n');
         } else {
-            if (depth == 0)
+            if (depth == 0 && text.data[at] != '\\') /* what people typed, with its escapes */
                 buf_append_char(outside, text.data[at]);
             at++;
         }
@@ -58,13 +58,20 @@ static void collect_outside(struct str_view text, struct buf *outside)
     must_hold(outside);
 }
 
-static struct str_view trim_marks(struct str_view text)
+/* The next words in `rest`: letters and what stands between those of a sentence. */
+static bool next_words(struct str_view *rest, struct str_view *words)
 {
-    while (text.length > 0 && !is_letter(text.data[0]))
-        text.data++, text.length--;
-    while (text.length > 0 && !is_letter(text.data[text.length - 1]))
-        text.length--;
-    return text;
+    while (rest->length > 0 && !is_letter(rest->data[0]) && rest->data[0] != '/')
+        rest->data++, rest->length--;
+    size_t length = 0, end = 0;
+    for (; length < rest->length &&
+           (is_letter(rest->data[length]) || memchr(" '/_-", rest->data[length], 5));
+         length++)
+        if (is_letter(rest->data[length]))
+            end = length + 1;
+    *words = (struct str_view){ rest->data, end };
+    rest->data += length, rest->length -= length;
+    return length > 0;
 }
 
 static bool is_part_of(struct str_view spoken, struct str_view text)
@@ -75,7 +82,7 @@ static bool is_part_of(struct str_view spoken, struct str_view text)
 /* Names that no language translates: /commands, Time/Zones. */
 static bool is_name(struct str_view word)
 {
-    return memchr(word.data, '/', word.length) || str_equal(trim_marks(word), STR("UTC"));
+    return memchr(word.data, '/', word.length) || str_equal(word, STR("UTC"));
 }
 
 static bool is_all_names(struct str_view text)
@@ -91,10 +98,9 @@ static void check_text(struct str_view text, struct str_view spoken, struct viol
 {
     CLEANUP(buf_free) struct buf outside = { 0 };
     collect_outside(text, &outside);
-    struct str_view rest = buf_view(&outside), line;
-    while (str_split(&rest, '\n', &line)) {
-        struct str_view words = trim_marks(line);
-        if (words.length > 0 && !is_part_of(spoken, words) && !is_all_names(line))
+    struct str_view rest = buf_view(&outside), words;
+    while (next_words(&rest, &words)) {
+        if (has_letter(words) && !is_part_of(spoken, words) && !is_all_names(words))
             violations_add(violations, "not through the catalogue: \"%.*s\" in \"%.*s\"",
                            STR_ARGS(words), STR_ARGS(utf8_prefix(text, 80)));
     }
