@@ -14,6 +14,8 @@ extern const struct command privacy_command;
 extern const struct command balance_command;
 extern const struct command daily_command;
 extern const struct command pay_command;
+extern const struct command setup_command;
+extern const struct command settings_command;
 
 /* Answers somebody who must accept the current terms first (tos.c). */
 handler ask_for_terms;

@@ -4,6 +4,7 @@
 
 #include "bronx/chance.h"
 #include "bronx/clock.h"
+#include "bronx/language.h"
 #include "bronx/services.h"
 
 #include <inttypes.h>
@@ -71,15 +72,18 @@ static int show(struct call *call, const struct ledger_receipt *receipt)
     if (str_to_int64(receipt->detail, &days) != 0)
         days = 1;
     reply_container_begin(call->reply, COLOUR_GREEN);
-    reply_text(call->reply, "### Your daily reward: %.*s", STR_ARGS(coins(call, total)));
+    reply_text(call->reply, tr(call, "### Your daily reward: %.*s"),
+               STR_ARGS(currency_show(call, total)));
     if (last > 0)
-        reply_text(call->reply, "Day %" PRId64 " in a row: %.*s of it are your streak bonus.", days,
-                   STR_ARGS(coins(call, receipt->transfers[last].amount)));
+        reply_text(call->reply,
+                   tr(call, "Day %" PRId64 " in a row: %.*s of it are your streak bonus."), days,
+                   STR_ARGS(currency_show(call, receipt->transfers[last].amount)));
     else
-        reply_text(call->reply, "Come back tomorrow for a streak bonus of %" PRId64 " %%.",
+        reply_text(call->reply,
+                   tr(call, "Come back tomorrow for a streak bonus of %" PRId64 " %%."),
                    bonus_percent(days + 1));
-    reply_text(call->reply, "Your wallet: **%.*s**. Next reward <t:%" PRId64 ":R>.",
-               STR_ARGS(coins(call, receipt->transfers[last].to_balance)),
+    reply_text(call->reply, tr(call, "Your wallet: **%.*s**. Next reward <t:%" PRId64 ":R>."),
+               STR_ARGS(currency_show(call, receipt->transfers[last].to_balance)),
                (receipt->created_at_ms + MS_PER_DAY) / MS_PER_SECOND + 1);
     reply_container_end(call->reply);
     return 0;
@@ -119,8 +123,9 @@ static int run(struct call *call, struct err *err)
 
 const struct command daily_command = {
     .name = "daily",
-    .description = "Take your daily reward",
-    .details = "Once in 24 hours: 1,000 to 5,000 coins. Every day in a row adds 5 %, up to 50 %.",
+    .description = TR("Take your daily reward"),
+    .details =
+        TR("Once in 24 hours: 1,000 to 5,000 coins. Every day in a row adds 5 %, up to 50 %."),
     .category = CATEGORY_ECONOMY,
     .needs_tos = true,
     .cooldown_ms = MS_PER_DAY,

@@ -3,6 +3,7 @@
 #include "economy.h"
 
 #include "bronx/clock.h"
+#include "bronx/language.h"
 #include "bronx/services.h"
 
 #include <inttypes.h>
@@ -15,13 +16,12 @@ static bool is_shown(const struct command *command)
     return !command->is_owner_only;
 }
 
-static struct str_view usage(struct call *call, const char *prefix, const char *name,
-                             const struct option *options)
+static struct str_view usage(struct call *call, const char *name, const struct option *options)
 {
-    struct str_view text = arena_format(call->arena, "%s%s", prefix, name);
+    struct str_view text = str_from(tr_name(call, name));
     for (const struct option *option = options; option && option->name; option++)
         text = arena_format(call->arena, option->is_required ? "%.*s <%s>" : "%.*s [%s]",
-                            STR_ARGS(text), option->name);
+                            STR_ARGS(text), tr_name(call, option->name));
     return text;
 }
 
@@ -50,11 +50,12 @@ static int list_category(struct call *call, enum command_category category, stru
         if (command->category != category || !is_shown(command))
             continue;
         struct str_view name = has_sub_commands(command)
-                                   ? str_from(command->name)
-                                   : usage(call, "", command->name, command->options);
-        buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), command->description);
+                                   ? str_from(tr_name(call, command->name))
+                                   : usage(call, command->name, command->options);
+        buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), tr(call, command->description));
     }
-    struct str_view title = arena_format(call->arena, "**%s**\n", command_category_name(category));
+    struct str_view title =
+        arena_format(call->arena, "**%s**\n", tr(call, command_category_name(category)));
     return title.data ? show_lines(call, title.data, &lines, err)
                       : err_set(err, ERR_MEMORY, "lines of /help");
 }
@@ -68,16 +69,16 @@ static void show_select(struct call *call)
         if (!is_shown(*list))
             continue;
         options[count++] = (struct reply_select_option){
-            .label = arena_format(call->arena, "/%s", (*list)->name),
+            .label = arena_format(call->arena, "/%s", tr_name(call, (*list)->name)),
             .value = str_from((*list)->name),
-            .description = str_from((*list)->description),
+            .description = tr_view(call, (*list)->description),
         };
     }
     reply_row_begin(call->reply);
     reply_select(call->reply,
                  &(struct reply_select){ .type = COMPONENT_STRING_SELECT,
                                          .custom_id = call_custom_id(call, 0, SELECT_COMMAND),
-                                         .placeholder = STR("More about a command…"),
+                                         .placeholder = tr_view(call, "More about a command…"),
                                          .options = options,
                                          .option_count = count,
                                          .min_values = 1,
@@ -89,7 +90,7 @@ static int show_list(struct call *call, struct err *err)
 {
     int result = 0;
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "## What I can do");
+    reply_text(call->reply, tr(call, "## What I can do"));
     for (enum command_category category = CATEGORY_START; category < CATEGORY_OWNER && result == 0;
          category++)
         result = list_category(call, category, err);
@@ -102,53 +103,61 @@ static int show_options(struct call *call, const struct option *options, struct 
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (const struct option *option = options; option && option->name; option++)
-        buf_append_format(&lines, "`%s` %s%s\n", option->name, option->description,
-                          option->is_required ? "" : " (optional)");
+        buf_append_format(&lines, "`%s` %s%s\n", tr_name(call, option->name),
+                          tr(call, option->description),
+                          option->is_required ? "" : tr(call, " (optional)"));
     return show_lines(call, "", &lines, err);
 }
 
 static struct str_view duration(struct call *call, int64_t milliseconds)
 {
-    static const struct {
-        int64_t length;
-        const char *one, *many;
-    } units[] = {
-        { MS_PER_HOUR, "hour", "hours" },
-        { MS_PER_MINUTE, "minute", "minutes" },
-        { MS_PER_SECOND, "second", "seconds" },
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        int64_t count = milliseconds / units[i].length;
-        if (milliseconds % units[i].length == 0 && count > 0)
-            return arena_format(call->arena, "%" PRId64 " %s", count,
-                                count == 1 ? units[i].one : units[i].many);
-    }
-    return arena_format(call->arena, "%" PRId64 " ms", milliseconds);
+    int64_t hours = milliseconds / MS_PER_HOUR, minutes = milliseconds / MS_PER_MINUTE,
+            seconds = (milliseconds + MS_PER_SECOND - 1) / MS_PER_SECOND;
+    if (milliseconds % MS_PER_HOUR == 0)
+        return arena_format(call->arena,
+                            tr_plural(call, "%" PRId64 " hour", "%" PRId64 " hours", hours), hours);
+    if (milliseconds % MS_PER_MINUTE == 0)
+        return arena_format(call->arena,
+                            tr_plural(call, "%" PRId64 " minute", "%" PRId64 " minutes", minutes),
+                            minutes);
+    return arena_format(call->arena,
+                        tr_plural(call, "%" PRId64 " second", "%" PRId64 " seconds", seconds),
+                        seconds);
 }
 
 static int show_command(struct call *call, const struct command *command, struct err *err)
 {
     reply_container_begin(call->reply, COLOUR_GOLD);
-    struct str_view line = usage(call, "/", command->name, command->options);
-    reply_text(call->reply, "## `%.*s`\n%s", STR_ARGS(line), command->description);
+    struct str_view line = usage(call, command->name, command->options);
+    reply_text(call->reply, "## `/%.*s`\n%s", STR_ARGS(line), tr(call, command->description));
     if (command->details)
-        reply_text(call->reply, "%s", command->details);
+        reply_text(call->reply, "%s", tr(call, command->details));
     int result = show_options(call, command->options, err);
     if (command->cooldown_ms > 0)
-        reply_text(call->reply, "-# Once every %.*s.",
+        reply_text(call->reply, tr(call, "-# Once every %.*s."),
                    STR_ARGS(duration(call, command->cooldown_ms)));
     if (command->needs_tos)
-        reply_text(call->reply, "-# Needs the Terms of Service to be accepted: `/tos`.");
+        reply_text(call->reply, tr(call, "-# Needs the Terms of Service to be accepted: `/tos`."));
     show_select(call);
     reply_container_end(call->reply);
     return result;
 }
 
+/* By the name that this person's Discord shows, or by the one in the tables. */
+static const struct command *find(const struct call *call, struct str_view name)
+{
+    for (const struct command *const *list = call->services->commands; *list; list++)
+        if (str_equal(name, str_from(tr_name(call, (*list)->name))))
+            return *list;
+    return command_find(call->services->commands, name);
+}
+
 static int show(struct call *call, struct str_view name, struct err *err)
 {
-    const struct command *command = command_find(call->services->commands, name);
+    const struct command *command = find(call, name);
     if (!command || !is_shown(command))
-        return call_refuse(call, "There is no command of that name. `/help` lists all of them.");
+        return call_refuse(
+            call, tr(call, "There is no command of that name. `/help` lists all of them."));
     return show_command(call, command, err);
 }
 
@@ -168,9 +177,15 @@ static int component(struct call *call, struct err *err)
 {
     const struct field_value *field = &call->interaction->fields[0];
     if (field->value_count != 1)
-        return call_refuse(call, "Choose one command from the list.");
+        return call_refuse(call, tr(call, "Choose one command from the list."));
     reply_update(call->reply);
     return show(call, field->values[0], err);
+}
+
+static bool begins_with(struct str_view name, struct str_view typed)
+{
+    return typed.length <= name.length &&
+           str_equal_ignoring_case((struct str_view){ name.data, typed.length }, typed);
 }
 
 static int autocomplete(struct call *call, struct err *err)
@@ -185,12 +200,10 @@ static int autocomplete(struct call *call, struct err *err)
     for (const struct command *const *list = call->services->commands; *list && count < SELECT_MAX;
          list++) {
         struct str_view name = str_from((*list)->name);
-        struct str_view prefix = { name.data,
-                                   typed.length < name.length ? typed.length : name.length };
-        if (!is_shown(*list) || typed.length > name.length ||
-            !str_equal_ignoring_case(prefix, typed))
+        struct str_view shown = str_from(tr_name(call, (*list)->name));
+        if (!is_shown(*list) || !(begins_with(shown, typed) || begins_with(name, typed)))
             continue;
-        reply_suggest(call->reply, arena_format(call->arena, "/%s", (*list)->name), name);
+        reply_suggest(call->reply, arena_format(call->arena, "/%.*s", STR_ARGS(shown)), name);
         count++;
     }
     return 0;
@@ -198,14 +211,14 @@ static int autocomplete(struct call *call, struct err *err)
 
 const struct command help_command = {
     .name = "help",
-    .description = "What I can do, and how",
+    .description = TR("What I can do, and how"),
     .category = CATEGORY_START,
     .contexts = IN_ALL,
     .is_ephemeral = true,
     .options =
         (const struct option[]){
             { .name = "command",
-              .description = "The command you want to know about",
+              .description = TR("The command you want to know about"),
               .type = OPTION_STRING,
               .has_autocomplete = true,
               .has_max = true,

@@ -2,33 +2,40 @@
 #include "commands.h"
 #include "economy.h"
 
-#include "bronx/amount.h"
 #include "bronx/clock.h"
+#include "bronx/language.h"
+#include "bronx/settings.h"
 
 #include <inttypes.h>
 
-#define OPERATION     "pay"
-#define NOTE_MAX      200
-/* What one person can pay to others in one server on one day (UTC). */
-#define PAY_DAILY_CAP INT64_C(50000)
+#define OPERATION "pay"
+#define NOTE_MAX  200
 
 /* From the receipt and the options alone, so that a replay shows the same. */
-static int show(struct call *call, const struct ledger_receipt *receipt)
+static int show(struct call *call, const struct ledger_receipt *receipt, bool is_pinged)
 {
     int64_t payee_id = call_user(call, "user")->user.id;
     struct str_view note = receipt->detail;
     reply_container_begin(call->reply, COLOUR_GREEN);
-    reply_text(call->reply, "### <@%" PRId64 "> paid <@%" PRId64 "> %.*s",
+    reply_text(call->reply, tr(call, "### <@%" PRId64 "> paid <@%" PRId64 "> %.*s"),
                call->interaction->user.id, payee_id,
-               STR_ARGS(coins(call, receipt->transfers[0].amount)));
+               STR_ARGS(currency_show(call, receipt->transfers[0].amount)));
     if (note.length > 0)
         reply_text(call->reply, "> %.*s", STR_ARGS(note));
-    reply_text(call->reply, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64,
+    reply_text(call->reply, tr(call, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64),
                call->interaction->user.id,
-               STR_ARGS(coins(call, receipt->transfers[0].from_balance)), call->effect_id);
+               STR_ARGS(currency_show(call, receipt->transfers[0].from_balance)), call->effect_id);
     reply_container_end(call->reply);
-    reply_mention_user(call->reply, payee_id);
+    if (is_pinged)
+        reply_mention_user(call->reply, payee_id);
     return 0;
+}
+
+/* What one person can pay to others in this server on one day (UTC). */
+static int64_t daily_cap(const struct call *call)
+{
+    int64_t cap = call->server->pay_daily_cap;
+    return cap > 0 ? cap : LEDGER_AMOUNT_MAX;
 }
 
 /* Adds to what was paid today; does nothing, which is refused, when that would pass the cap. */
@@ -40,29 +47,18 @@ static struct db_statement cap_statement(const struct call *call, int64_t amount
                "excluded.sent "
                "WHERE pay_day.sent + excluded.sent <= $5",
         .parameters = { DB_INT(call->interaction->user.id), DB_INT(call->interaction->guild_id),
-                        DB_INT(call->now_ms / MS_PER_DAY), DB_INT(amount), DB_INT(PAY_DAILY_CAP) },
+                        DB_INT(call->now_ms / MS_PER_DAY), DB_INT(amount),
+                        DB_INT(daily_cap(call)) },
         .parameter_count = 5,
         .expect = DB_ONE_ROW,
     };
 }
 
-static int refuse_amount(struct call *call, enum amount_refusal refusal)
-{
-    switch (refusal) {
-    case AMOUNT_NOT_POSITIVE:
-        return call_refuse(call, "The amount must be at least 1 coin.");
-    case AMOUNT_TOO_LARGE:
-        return call_refuse(call, "That is more than all the coins there are.");
-    default:
-        return call_refuse(call, "I don't understand that amount. Try `250`, `1k`, `2.5m`, `10%%`, "
-                                 "`half` or `all`.");
-    }
-}
-
 static int refuse_cap(struct call *call)
 {
-    return call_refuse(call, "You can pay others %.*s a day here, and this would be more.",
-                       STR_ARGS(coins(call, PAY_DAILY_CAP)));
+    return call_refuse(call,
+                       tr(call, "You can pay others %.*s a day here, and this would be more."),
+                       STR_ARGS(currency_show(call, daily_cap(call))));
 }
 
 static int post(struct call *call, int64_t amount, struct ledger_receipt *receipt, struct err *err)
@@ -82,16 +78,19 @@ static int post(struct call *call, int64_t amount, struct ledger_receipt *receip
 
 static int run(struct call *call, struct err *err)
 {
+    const struct user *payee = &call_user(call, "user")->user;
+    int is_pinged = is_ping_wanted(call, payee->id, ORDINARY, err);
+    if (is_pinged < 0)
+        return is_pinged;
     struct ledger_receipt receipt;
     int result = ledger_find(call, OPERATION, &receipt, err);
     if (result != 0)
-        return result < 0 ? result : show(call, &receipt);
+        return result < 0 ? result : show(call, &receipt, is_pinged);
 
-    const struct user *payee = &call_user(call, "user")->user;
     if (payee->id == call->interaction->user.id)
-        return call_refuse(call, "You can't pay yourself.");
+        return call_refuse(call, tr(call, "You can't pay yourself."));
     if (payee->is_bot)
-        return call_refuse(call, "Bots have no use for coins.");
+        return call_refuse(call, tr(call, "Bots have no use for coins."));
     struct balances balances;
     result = ledger_balances(call, call->interaction->user.id, &balances, err);
     if (result != 0)
@@ -101,14 +100,14 @@ static int run(struct call *call, struct err *err)
     if (refusal != AMOUNT_OK)
         return refuse_amount(call, refusal);
     if (amount > balances.wallet)
-        return call_refuse(call, "You have %.*s in your wallet.",
-                           STR_ARGS(coins(call, balances.wallet)));
-    if (amount > PAY_DAILY_CAP)
+        return call_refuse(call, tr(call, "You have %.*s in your wallet."),
+                           STR_ARGS(currency_show(call, balances.wallet)));
+    if (amount > daily_cap(call))
         return refuse_cap(call);
 
     result = post(call, amount, &receipt, err);
     if (result == LEDGER_DONE)
-        return show(call, &receipt);
+        return show(call, &receipt, is_pinged);
     if (result == LEDGER_ALSO_REFUSED)
         return refuse_cap(call);
     return result < 0 ? result : refuse_posting(call, (enum ledger_refusal)result, err);
@@ -116,21 +115,21 @@ static int run(struct call *call, struct err *err)
 
 const struct command pay_command = {
     .name = "pay",
-    .description = "Give coins from your wallet to somebody",
+    .description = TR("Give coins from your wallet to somebody"),
     .details =
-        "Amounts can be typed as `250`, `1k`, `2.5m`, `10%`, `half` or `all` of your wallet. "
-        "At most 50,000 coins a day in one server. Payments are final.",
+        TR("Amounts can be typed as `250`, `1k`, `2.5m`, `10%`, `half` or `all` of your wallet. "
+           "Each server limits what one person can pay in a day. Payments are final."),
     .category = CATEGORY_ECONOMY,
     .needs_tos = true,
     .cooldown_ms = 3 * MS_PER_SECOND,
     .options =
         (const struct option[]){
             { .name = "user",
-              .description = "Who gets the coins",
+              .description = TR("Who gets the coins"),
               .type = OPTION_USER,
               .is_required = true },
             { .name = "amount",
-              .description = "How many: 250, 1k, 2.5m, 10%, half or all",
+              .description = TR("How many: 250, 1k, 2.5m, 10%, half or all"),
               .type = OPTION_STRING,
               .is_required = true,
               .has_min = true,
@@ -138,7 +137,7 @@ const struct command pay_command = {
               .has_max = true,
               .max = 32 },
             { .name = "note",
-              .description = "A line for the receipt",
+              .description = TR("A line for the receipt"),
               .type = OPTION_STRING,
               .has_min = true,
               .min = 1,

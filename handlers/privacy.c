@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "economy.h"
 
+#include "bronx/language.h"
 #include "bronx/services.h"
 #include "bronx/user_data.h"
 
@@ -13,7 +14,8 @@
 
 #define MODAL_DELETE    "erase"
 #define FIELD_WORD      "word"
-#define WORD_OF_CONSENT "DELETE"
+#define WORD_OF_CONSENT TR("DELETE")
+#define WORD_MAX        16
 #define FILE_NAME_SIZE  64
 #define REST_OF_REPLY   ARENA_DEFAULT_LIMIT
 
@@ -36,13 +38,14 @@ static void say_what_is_missing(struct call *call, const struct user_data_result
         return;
     if (result->next_from > 0)
         reply_text(call->reply,
-                   "Not everything fits one file. For the rest of your ledger, run "
-                   "`/privacy export from:%" PRId64 "`.",
+                   tr(call, "Not everything fits one file. For the rest of your ledger, run "
+                            "`/privacy export from:%" PRId64 "`."),
                    result->next_from);
     else
-        reply_text(call->reply, "**This file is not complete:** more is stored about you than a "
-                                "file can carry. Please ask the people who run this bot for the "
-                                "rest.");
+        reply_text(call->reply,
+                   tr(call, "**This file is not complete:** more is stored about you than a "
+                            "file can carry. Please ask the people who run this bot for the "
+                            "rest."));
 }
 
 static int run_export(struct call *call, struct err *err)
@@ -55,15 +58,17 @@ static int run_export(struct call *call, struct err *err)
     };
     struct user_data_result result;
     if (call_has_option(call, "from") && str_to_uint63(call_text(call, "from"), &request.from) != 0)
-        return call_refuse(call, "`from` is the number that the previous export gave you.");
+        return call_refuse(call,
+                           tr(call, "`from` is the number that the previous export gave you."));
     int code = user_data_export(call->services->db, &request, &json, &result, err);
     if (code != 0)
         return code;
     /* The reply copies the file. */
     call->arena->limit = USER_DATA_FILE_MAX + REST_OF_REPLY;
     reply_ephemeral(call->reply);
-    reply_text(call->reply, "Everything that is stored about you, why, and for how long. It holds "
-                            "your ledger: think before you pass it on.");
+    reply_text(call->reply,
+               tr(call, "Everything that is stored about you, why, and for how long. It holds "
+                        "your ledger: think before you pass it on."));
     say_what_is_missing(call, &result);
     reply_file(call->reply, filename_of(call), buf_view(&json));
     return 0;
@@ -80,19 +85,21 @@ static int run_show(struct call *call, struct err *err)
         return code;
     for (const struct user_data_table *table = user_data_tables; table->name; table++)
         if (table->owner)
-            buf_append_format(&list, "- %s Kept %s. **%" PRId64 "** stored.\n", table->purpose,
-                              table->retention, counts.rows[table - user_data_tables]);
+            buf_append_format(&list, tr(call, "- %s Kept %s. **%" PRId64 "** stored.\n"),
+                              tr(call, table->purpose), tr(call, table->retention),
+                              counts.rows[table - user_data_tables]);
         else if (table->sealed)
-            buf_append_format(&list, "- %s Encrypted. Kept %s.\n", table->purpose,
-                              table->retention);
+            buf_append_format(&list, tr(call, "- %s Encrypted. Kept %s.\n"),
+                              tr(call, table->purpose), tr(call, table->retention));
     if (list.has_failed)
         return err_set(err, ERR_MEMORY, "what is stored about somebody");
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "### What is stored about you");
+    reply_text(call->reply, tr(call, "### What is stored about you"));
     reply_text_view(call->reply, buf_view(&list));
-    reply_text(call->reply, "Nothing you write in chat is read or stored. `/privacy export` sends "
-                            "you all of it as a file, `/privacy delete` erases it.");
+    reply_text(call->reply,
+               tr(call, "Nothing you write in chat is read or stored. `/privacy export` sends "
+                        "you all of it as a file, `/privacy delete` erases it."));
     reply_container_end(call->reply);
     return 0;
 }
@@ -102,35 +109,48 @@ static int run_show(struct call *call, struct err *err)
 static int run_delete(struct call *call, struct err *err)
 {
     (void)err;
-    reply_modal(call->reply, call_custom_id(call, 0, MODAL_DELETE), STR("Delete my data"));
-    reply_text(call->reply,
-               "This erases what is stored about you: your coins are lost, your terms, streaks and "
-               "limits forgotten. Past movements of coins stay in the books without your name. "
-               "**Nobody can undo it.** `/privacy export` saves a copy first.");
-    reply_text_input(call->reply, STR("Are you sure?"), STR("Type DELETE to erase your data"),
+    reply_modal(call->reply, call_custom_id(call, 0, MODAL_DELETE),
+                tr_view(call, "Delete my data"));
+    reply_text(
+        call->reply,
+        tr(call,
+           "This erases what is stored about you: your coins are lost, your terms, streaks and "
+           "limits forgotten. Past movements of coins stay in the books without your name. "
+           "**Nobody can undo it.** `/privacy export` saves a copy first."));
+    reply_text_input(call->reply, tr_view(call, "Are you sure?"),
+                     tr_view(call, "Type DELETE to erase your data"),
                      &(struct reply_text_input){ .custom_id = STR(FIELD_WORD),
-                                                 .max_length = sizeof(WORD_OF_CONSENT) + 2,
-                                                 .placeholder = STR(WORD_OF_CONSENT) });
+                                                 .max_length = WORD_MAX,
+                                                 .placeholder = tr_view(call, WORD_OF_CONSENT) });
     return 0;
+}
+
+/* In the person's language or in English: who changes the one may be shown the other. */
+static bool is_consent(const struct call *call, struct str_view word)
+{
+    return str_equal_ignoring_case(word, STR(WORD_OF_CONSENT)) ||
+           str_equal_ignoring_case(word, tr_view(call, WORD_OF_CONSENT));
 }
 
 static int modal(struct call *call, struct err *err)
 {
     const struct field_value *word = interaction_field(call->interaction, FIELD_WORD);
-    if (!word || !str_equal_ignoring_case(str_trim(word->value), STR(WORD_OF_CONSENT)))
-        return call_refuse(call, "Nothing was deleted: the word to type is `" WORD_OF_CONSENT "`.");
+    if (!word || !is_consent(call, str_trim(word->value)))
+        return call_refuse(call, tr(call, "Nothing was deleted: the word to type is `%s`."),
+                           tr(call, WORD_OF_CONSENT));
     int code = user_data_erase(call->services, call->interaction->user.id, err);
     if (code != 0)
         return code;
     reply_ephemeral(call->reply);
-    reply_text(call->reply, "Done: what was stored about you is erased. Movements of coins stay in "
-                            "the books, and nobody can say any more that they were yours.");
+    reply_text(call->reply,
+               tr(call, "Done: what was stored about you is erased. Movements of coins stay in "
+                        "the books, and nobody can say any more that they were yours."));
     return 0;
 }
 
 static const struct option export_options[] = {
     { .name = "from",
-      .description = "Where the previous file ended, when it said so",
+      .description = TR("Where the previous file ended, when it said so"),
       .type = OPTION_STRING,
       .has_min = true,
       .min = 1,
@@ -141,18 +161,18 @@ static const struct option export_options[] = {
 
 static const struct option privacy_options[] = {
     { .name = "show",
-      .description = "What is stored about you, why and for how long",
+      .description = TR("What is stored about you, why and for how long"),
       .type = OPTION_SUB_COMMAND,
       .run = run_show },
     { .name = "export",
-      .description = "Get everything stored about you as a file",
+      .description = TR("Get everything stored about you as a file"),
       .type = OPTION_SUB_COMMAND,
       .options = export_options,
       .run = run_export,
       .cooldown_ms = MS_PER_MINUTE,
       .has_deferral = true },
     { .name = "delete",
-      .description = "Erase everything stored about you",
+      .description = TR("Erase everything stored about you"),
       .type = OPTION_SUB_COMMAND,
       .run = run_delete },
     { .name = NULL },
@@ -160,9 +180,9 @@ static const struct option privacy_options[] = {
 
 const struct command privacy_command = {
     .name = "privacy",
-    .description = "See, export or delete what is stored about you",
-    .details = "`export` sends a JSON file that only you see. `delete` asks first, and can't be "
-               "undone.",
+    .description = TR("See, export or delete what is stored about you"),
+    .details = TR("`export` sends a JSON file that only you see. `delete` asks first, and can't be "
+                  "undone."),
     .category = CATEGORY_START,
     .options = privacy_options,
     .contexts = IN_ALL,

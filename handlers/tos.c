@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "economy.h"
 
+#include "bronx/language.h"
 #include "bronx/tos.h"
 
 #include <inttypes.h>
@@ -31,11 +32,11 @@ static void show_buttons(struct call *call, int64_t blocked_id)
     reply_row_begin(call->reply);
     reply_button(call->reply, &(struct reply_button){
                                   .style = BUTTON_SUCCESS,
-                                  .label = STR("Read and accept"),
+                                  .label = tr_view(call, "Read and accept"),
                                   .custom_id = tos_custom_id(call, blocked_id, BUTTON_READ) });
     reply_button(call->reply, &(struct reply_button){
                                   .style = BUTTON_SECONDARY,
-                                  .label = STR("Decline"),
+                                  .label = tr_view(call, "Decline"),
                                   .custom_id = tos_custom_id(call, blocked_id, BUTTON_DECLINE) });
     reply_row_end(call->reply);
 }
@@ -54,12 +55,14 @@ int ask_for_terms(struct call *call, struct err *err)
     }
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "### Terms of Service");
-    reply_text(call->reply,
-               "Before you use `/%s`, please read and accept the Terms of Service, version %s. It "
-               "takes a minute, and **%.*s** are waiting for you as a welcome.",
-               call->command->name, tos_current()->version,
-               STR_ARGS(coins(call, TOS_WELCOME_BONUS)));
+    reply_text(call->reply, tr(call, "### Terms of Service"));
+    reply_text(
+        call->reply,
+        tr(call,
+           "Before you use `/%s`, please read and accept the Terms of Service, version %s. It "
+           "takes a minute, and **%.*s** are waiting for you as a welcome."),
+        tr_name(call, call->command->name), tos_current()->version,
+        STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
     show_buttons(call, blocked_id);
     reply_container_end(call->reply);
     return 0;
@@ -68,12 +71,13 @@ int ask_for_terms(struct call *call, struct err *err)
 static int show_modal(struct call *call)
 {
     const struct reply_select_option agreement[] = {
-        { .label = STR("I have read and accept the terms"), .value = STR(CHECKBOX_VALUE) },
+        { .label = tr_view(call, "I have read and accept the terms"),
+          .value = STR(CHECKBOX_VALUE) },
     };
     reply_modal(call->reply, call_custom_id(call, call->custom_id.row_id, MODAL_ACCEPT),
-                STR("Terms of Service"));
+                tr_view(call, "Terms of Service"));
     reply_text_view(call->reply, str_from(tos_current()->text));
-    reply_choice_group(call->reply, STR("Your agreement"), STR_NONE,
+    reply_choice_group(call->reply, tr_view(call, "Your agreement"), STR_NONE,
                        &(struct reply_choice_group){ .type = COMPONENT_CHECKBOX_GROUP,
                                                      .custom_id = STR(CHECKBOXES),
                                                      .options = agreement,
@@ -89,13 +93,15 @@ static int decline(struct call *call, struct err *err)
     if (accepted < 0)
         return accepted;
     if (accepted)
-        return call_refuse(call, "You have accepted these terms already: nothing was changed.");
+        return call_refuse(call,
+                           tr(call, "You have accepted these terms already: nothing was changed."));
     int result = tos_decline(call, err);
     if (result != 0)
         return result;
     reply_update(call->reply);
-    reply_text(call->reply, "You declined the terms, and that is fine: nothing else has changed. "
-                            "Should you change your mind, `/tos` brings you back here.");
+    reply_text(call->reply,
+               tr(call, "You declined the terms, and that is fine: nothing else has changed. "
+                        "Should you change your mind, `/tos` brings you back here."));
     return 0;
 }
 
@@ -115,15 +121,15 @@ static bool has_agreed(const struct call *call)
 static int modal(struct call *call, struct err *err)
 {
     if (!has_agreed(call))
-        return call_refuse(call, "Tick the box to accept the terms, or press Decline.");
+        return call_refuse(call, tr(call, "Tick the box to accept the terms, or press Decline."));
     bool was_granted;
     int result = tos_accept(call, &was_granted, err);
     if (result != 0)
         return result;
-    struct str_view welcome = STR("Thank you: you have accepted the Terms of Service.");
+    struct str_view welcome = tr_view(call, "Thank you: you have accepted the Terms of Service.");
     if (was_granted)
-        welcome = arena_format(call->arena, "**Welcome!** %.*s are in your wallet.",
-                               STR_ARGS(coins(call, TOS_WELCOME_BONUS)));
+        welcome = arena_format(call->arena, tr(call, "**Welcome!** %.*s are in your wallet."),
+                               STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
     int64_t blocked_id = call->custom_id.row_id;
     struct tos_blocked blocked;
     int found = blocked_id ? tos_blocked_find(call, blocked_id, &blocked, err) : 0;
@@ -135,8 +141,9 @@ static int modal(struct call *call, struct err *err)
     }
     reply_ephemeral(call->reply);
     reply_text_view(call->reply, welcome);
-    reply_text(call->reply, blocked_id ? "Your command waited too long: please run it again."
-                                       : "Try `/daily` for your first reward.");
+    reply_text(call->reply, blocked_id
+                                ? tr(call, "Your command waited too long: please run it again.")
+                                : tr(call, "Try `/daily` for your first reward."));
     return 0;
 }
 
@@ -150,15 +157,17 @@ static int run(struct call *call, struct err *err)
     int64_t decided_at = status.decided_at_ms / 1000;
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "## Terms of Service %s", terms->version);
+    reply_text(call->reply, tr(call, "## Terms of Service %s"), terms->version);
     reply_text_view(call->reply, str_from(terms->text));
     reply_separator(call->reply, true);
     if (status.decision == TOS_ACCEPTED)
-        reply_text(call->reply, "You accepted these terms on <t:%" PRId64 ":D>.", decided_at);
+        reply_text(call->reply, tr(call, "You accepted these terms on <t:%" PRId64 ":D>."),
+                   decided_at);
     else if (status.decision == TOS_DECLINED)
-        reply_text(call->reply, "You declined these terms on <t:%" PRId64 ":D>.", decided_at);
+        reply_text(call->reply, tr(call, "You declined these terms on <t:%" PRId64 ":D>."),
+                   decided_at);
     else
-        reply_text(call->reply, "You have not accepted these terms yet.");
+        reply_text(call->reply, tr(call, "You have not accepted these terms yet."));
     if (status.decision != TOS_ACCEPTED)
         show_buttons(call, 0);
     reply_container_end(call->reply);
@@ -172,28 +181,34 @@ static int run_info(struct call *call, struct err *err)
     if (result != 0)
         return result;
     const struct tos_version *terms = tos_current();
+    struct str_view acceptances = arena_format(
+        call->arena, tr_plural(call, "%d acceptance", "%d acceptances", status.acceptance_count),
+        status.acceptance_count);
+    struct str_view declines = arena_format(
+        call->arena, tr_plural(call, "%d decline", "%d declines", status.decline_count),
+        status.decline_count);
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
-    reply_text(call->reply, "### Terms of Service: your record");
-    reply_text(call->reply, "Current version: **%s**\nSHA-256 of its text: `%s`", terms->version,
-               terms->sha256);
+    reply_text(call->reply, tr(call, "### Terms of Service: your record"));
+    reply_text(call->reply, tr(call, "Current version: **%s**\nSHA-256 of its text: `%s`"),
+               terms->version, terms->sha256);
     if (status.acceptance_count > 0)
-        reply_text(call->reply, "You accepted version **%.*s** on <t:%" PRId64 ":f>.",
+        reply_text(call->reply, tr(call, "You accepted version **%.*s** on <t:%" PRId64 ":f>."),
                    STR_ARGS(status.accepted_version), status.accepted_at_ms / 1000);
     else
-        reply_text(call->reply, "You have not accepted any version yet.");
-    reply_text(
-        call->reply,
-        "Stored about you: %d acceptance(s) and %d decline(s), each with the version, the hash "
-        "of its text, the time, the server, your language and the interaction's id.",
-        status.acceptance_count, status.decline_count);
+        reply_text(call->reply, tr(call, "You have not accepted any version yet."));
+    reply_text(call->reply,
+               tr(call,
+                  "Stored about you: %.*s and %.*s, each with the version, the hash of its text, "
+                  "the time, the server, your language and the interaction's id."),
+               STR_ARGS(acceptances), STR_ARGS(declines));
     reply_container_end(call->reply);
     return 0;
 }
 
 const struct command tos_command = {
     .name = "tos",
-    .description = "Read the Terms of Service and see whether you accepted them",
+    .description = TR("Read the Terms of Service and see whether you accepted them"),
     .category = CATEGORY_START,
     .contexts = IN_ALL,
     .is_ephemeral = true,
@@ -205,7 +220,7 @@ const struct command tos_command = {
 
 const struct command tosinfo_command = {
     .name = "tosinfo",
-    .description = "Which terms you accepted, when, and what is stored about it",
+    .description = TR("Which terms you accepted, when, and what is stored about it"),
     .category = CATEGORY_START,
     .contexts = IN_ALL,
     .is_ephemeral = true,

@@ -73,22 +73,18 @@ enum {
     INSTALLED_BY_USER = 1 << 1,
 };
 
-struct localization {
-    const char *locale; /* "es-ES"; NULL ends the list */
-    const char *text;
-};
-
+/* Names are translated by the catalogues (po/), under the context "name"; names of choices and
+ * descriptions are TR texts like others. */
 struct choice {
-    const char *name; /* shown; NULL ends the list */
+    const char *name; /* TR, shown; NULL ends the list */
     const char *text; /* value of a STRING option */
     int64_t integer;  /* value of an INTEGER option */
     double number;    /* value of a NUMBER option */
-    const struct localization *localizations;
 };
 
 struct option {
-    const char *name; /* NULL ends the list */
-    const char *description;
+    const char *name;        /* NULL ends the list */
+    const char *description; /* TR */
     enum option_type type;
     bool is_required;
     bool has_autocomplete;
@@ -96,8 +92,6 @@ struct option {
     int64_t min, max;             /* INTEGER, NUMBER: value; STRING: length, 0-6000 */
     const struct choice *choices; /* at most 25, ended by name == NULL */
     const int *channel_types;     /* CHANNEL: ended by -1; NULL for all */
-    const struct localization *name_localizations;
-    const struct localization *description_localizations;
 
     /* SUB_COMMAND_GROUP and SUB_COMMAND */
     const struct option *options;
@@ -120,14 +114,12 @@ enum command_category {
 };
 
 struct command {
-    const char *name; /* NULL ends a list */
-    const char *description;
-    const char *details;    /* Markdown for /help, or NULL */
-    enum command_type type; /* 0 means COMMAND_CHAT_INPUT */
+    const char *name;        /* NULL ends a list */
+    const char *description; /* TR */
+    const char *details;     /* TR, Markdown for /help, or NULL */
+    enum command_type type;  /* 0 means COMMAND_CHAT_INPUT */
     enum command_category category;
     const struct option *options;
-    const struct localization *name_localizations;
-    const struct localization *description_localizations;
     unsigned contexts;                   /* IN_*; 0 means IN_GUILD_AND_DM */
     unsigned integration_types;          /* INSTALLED_*; 0 means INSTALLED_IN_GUILD */
     uint64_t default_member_permissions; /* needed in guilds, checked here too; 0 means none */

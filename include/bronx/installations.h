@@ -4,7 +4,11 @@
  * Discord delivers these events in any order, repeatedly, and without an id of their own. Recording
  * one takes, field by field, the later of what is stored and what the event says, by the event's
  * own time: the outcome is the same for every order and any number of repetitions, so nothing has
- * to remember which events were seen. */
+ * to remember which events were seen.
+ *
+ * Once somebody has taken the application away, nothing is kept of their authorisation but when it
+ * was, and what waited for them is forgotten. Their coins, terms and settings stay: they may still
+ * use the bot in servers, and `/privacy delete` erases them. */
 #ifndef BRONX_INSTALLATIONS_H
 #define BRONX_INSTALLATIONS_H
 
@@ -26,9 +30,9 @@ int installations_record(struct db *db, const struct installation_change *change
 
 struct known_user {
     int64_t authorized_at_ms, deauthorized_at_ms; /* the latest ones; 0: none */
-    int integration_type;                         /* of the latest authorisation */
-    struct str_view scopes;                       /* of that one, in the arena */
-    bool is_authorized; /* the latest of both was an authorisation; not so when equally late */
+    int integration_type;   /* of the latest authorisation; -1: unknown, or it has ended */
+    struct str_view scopes; /* of that one, in the arena; absent once it has ended */
+    bool is_authorized;     /* the latest of both was an authorisation; not so when equally late */
 };
 
 struct known_guild {

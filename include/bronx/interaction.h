@@ -27,6 +27,14 @@ static inline int64_t snowflake_created_ms(int64_t id)
     return (id >> 22) + DISCORD_EPOCH_MS;
 }
 
+/* The first id of that millisecond; 0 for a time before all ids, INT64_MAX for one behind them. */
+static inline int64_t snowflake_first_of(int64_t ms)
+{
+    if (ms <= DISCORD_EPOCH_MS)
+        return 0;
+    return ms - DISCORD_EPOCH_MS > INT64_MAX >> 22 ? INT64_MAX : (ms - DISCORD_EPOCH_MS) << 22;
+}
+
 enum interaction_type {
     INTERACTION_PING = 1,
     INTERACTION_COMMAND = 2,
@@ -135,6 +143,7 @@ struct message {
     int64_t channel_id;
     int64_t author_id;
     struct str_view content;
+    struct str_view last_text; /* of the texts at its top, with Components V2; absent when none */
     uint64_t flags;
     /* Who ran the command (or pressed the button) this message answered; 0 when it answers none.
      * message.interaction_metadata.user.id */

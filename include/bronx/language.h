@@ -31,10 +31,19 @@ const char *language_text(const struct language *language, const char *english)
 const char *language_plural(const struct language *language, const char *one, const char *many,
                             int64_t count) __attribute__((format_arg(2), format_arg(3)));
 
+/* The name of a command or option as Discord shows it in that language: "diario" for "daily". Texts
+ * that name commands in a format take it from here. */
+const char *language_name(const struct language *language, const char *name);
+
+/* All languages but English, ended by NULL, and the Discord locales that one speaks, likewise. */
+extern const struct language *const languages[];
+const char *const *language_locales(const struct language *language);
+
 /* In the language of the person whose call this is. */
 const char *tr(const struct call *call, const char *english) __attribute__((format_arg(2)));
 const char *tr_plural(const struct call *call, const char *one, const char *many, int64_t count)
     __attribute__((format_arg(2), format_arg(3)));
 struct str_view tr_view(const struct call *call, const char *english);
+const char *tr_name(const struct call *call, const char *name);
 
 #endif

@@ -108,6 +108,11 @@ int settings_last_change(struct call *call, struct settings_owner owner,
 int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
                      struct settings_change **changes, int *count, struct err *err) MUST_CHECK;
 
+/* What this call (its effect_id) has saved; none: nothing. Answers are made of it, so that a replay
+ * gives the same. */
+int settings_saved(struct call *call, struct settings_owner owner, struct settings_change **changes,
+                   int *count, struct err *err) MUST_CHECK;
+
 /* After the rows of one owner changed by other means (erasure): the cache forgets them. */
 void settings_forget(const struct services *services, struct settings_owner owner);
 

@@ -25,6 +25,9 @@ struct str_view {
 struct str_view str_from(const char *zero_terminated); /* NULL gives STR_NONE */
 bool str_equal(struct str_view a, struct str_view b);
 bool str_equal_ignoring_case(struct str_view a, struct str_view b); /* ASCII letters only */
+/* Whether `part` is somewhere in `text`; an empty one is. */
+bool str_contains_ignoring_case(struct str_view text,
+                                struct str_view part); /* ASCII letters only */
 bool str_starts_with(struct str_view text, struct str_view prefix);
 struct str_view str_trim(struct str_view text); /* ASCII white space at both ends */
 

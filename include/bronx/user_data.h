@@ -49,6 +49,11 @@ struct user_data_table {
     const char *exported_with;             /* the table whose export has these rows, too */
     const char *erase;                     /* SQL, $1 the user; NULL: nothing here names the user */
     bool is_aliased; /* the rows stay, under an alias ($2) that nobody can trace back */
+
+    /* What only waits for the person to go on, and so goes when they take the application away
+     * from their account: SQL, $1 the user, $2 the first interaction id of that moment. NULL: it
+     * stays, for they may use the bot in servers all the same. */
+    const char *forget;
 };
 
 /* The register, ended by a name of NULL. */
@@ -83,6 +88,12 @@ struct user_data_counts {
 };
 int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *counts,
                     struct err *err) MUST_CHECK;
+
+/* The statements of `forget`, for the transaction that records that somebody took the application
+ * away at `gone_at_ms`, behind the one that records it. They change nothing when the person has
+ * given it back since. Returns how many. */
+int user_data_forget(int64_t user_id, int64_t gone_at_ms,
+                     struct db_statement statements[USER_DATA_TABLES_MAX]);
 
 /* Erases the person, all or nothing. Ledger accounts go on under a random alias that is stored
  * nowhere else, so that the books still balance. What the cache has of the person is forgotten.

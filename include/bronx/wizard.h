@@ -7,14 +7,15 @@
  * raises: two clicks at the same instant are one, the other is told. A field's present value is
  * what the draft says, else what was saved when it was opened.
  *
- *     page <-> form        "Edit" opens the step's form, filled in; a wrong answer comes back
- *      | ^                 with its reason and what was typed
+ *     page <-> form        "Edit" opens the step's form, filled in; good answers lead on to the
+ *      | ^                 next page, a wrong one comes back with its reason and what was typed
  *      v |  Next, Skip, Back
  *     review -> saved      or "changed by somebody else meanwhile", which keeps the draft
  *     any -> cancelled */
 #ifndef BRONX_WIZARD_H
 #define BRONX_WIZARD_H
 
+#include "bronx/clock.h"
 #include "bronx/field.h"
 
 #define WIZARD_EXPIRY_MS  (300 * MS_PER_SECOND)
@@ -28,24 +29,26 @@ struct wizard_step {
 enum wizard_saving { WIZARD_SAVED, WIZARD_UNCHANGED, WIZARD_CONFLICT };
 
 struct wizard {
-    const char *name;  /* stored in drafts: "server" */
+    const char *name;  /* stored in drafts, and the sub-command that opens it: "server" */
     const char *title; /* TR: "Set up this server" */
     const struct field *fields;
     const struct wizard_step *steps; /* field.step is the place in here; a step none of whose fields
                                         apply is left out */
     uint64_t needed_permissions;     /* PERMISSION_*, checked at every click; 0: none */
+    bool is_reviewed_at_once;        /* opens on the review: its answers are a proposal */
     const char *done;                /* TR: what is said after saving */
-    /* What is in force, with the revision that `save` compares. */
+    /* What is in force, valid, with the revision that `save` compares. */
     int (*load)(struct call *call, int64_t *revision, struct field_values *values, struct err *err);
-    /* An enum wizard_saving, or a negative code. */
+    /* An enum wizard_saving, or a negative code. Keyed by call->effect_id, which is the draft's: it
+     * may run twice, by two clicks, and saves once. */
     int (*save)(struct call *call, int64_t revision, const struct field_values *values,
                 struct err *err);
     /* The sentence after WIZARD_CONFLICT: who saved, and when. */
     int (*explain_conflict)(struct call *call, struct str_view *sentence, struct err *err);
 };
 
-/* Opens a draft for this call's person and shows the first page. `answers` (may be NULL) are put
- * into it as if they had been typed. A replay shows the same draft. */
+/* Opens a draft for this call's person and shows the first page, or the review. `answers` (may be
+ * NULL) are put into it as if they had been typed. A replay shows the same draft. */
 int wizard_start(struct call *call, const struct wizard *wizard, const struct field_values *answers,
                  struct err *err) MUST_CHECK;
 

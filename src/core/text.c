@@ -36,6 +36,16 @@ bool str_equal_ignoring_case(struct str_view a, struct str_view b)
     return true;
 }
 
+bool str_contains_ignoring_case(struct str_view text, struct str_view part)
+{
+    if (part.length == 0)
+        return true;
+    for (size_t at = 0; at + part.length <= text.length; at++)
+        if (str_equal_ignoring_case((struct str_view){ text.data + at, part.length }, part))
+            return true;
+    return false;
+}
+
 bool str_starts_with(struct str_view text, struct str_view prefix)
 {
     return text.length >= prefix.length &&

@@ -4,6 +4,8 @@
  * https://docs.discord.com/developers/interactions/application-commands */
 #include "bronx/command.h"
 
+#include "bronx/language.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -19,8 +21,6 @@
 #define COMMAND_MAX_UNITS     8000
 /* https://docs.discord.com/developers/interactions/application-commands#registering-a-command */
 #define CHAT_COMMANDS_MAX     100
-/* Our lists are far shorter; a list without its end would be read for ever. */
-#define LOCALIZATIONS_MAX     64
 
 #define CHECK_DEPTH_MAX       (COMMAND_PATH_MAX + 1) /* command, group, sub-command, option */
 
@@ -112,34 +112,52 @@ static bool is_locale(const char *locale)
     return false;
 }
 
+typedef const char *translator(const struct language *language, const char *english);
+
 /* Checks the translations of a text and counts its longest form: Discord counts no other. */
-static int check_localizations(struct check *check, const char *what, const char *text,
-                               const struct localization *list, bool (*is_fine)(struct str_view))
+static int check_translations(struct check *check, const char *what, const char *text,
+                              translator *translate, bool (*is_fine)(struct str_view))
 {
     size_t longest = utf8_units(str_from(text));
-    for (size_t i = 0; list && list[i].locale; i++) {
-        if (i == LOCALIZATIONS_MAX)
-            return fault(check, "more than %d translations of the %s", LOCALIZATIONS_MAX, what);
-        if (!is_locale(list[i].locale))
-            return fault(check, "Discord has no locale \"%s\"", list[i].locale);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(list[i].locale, list[j].locale) == 0)
-                return fault(check, "two translations of the %s for %s", what, list[i].locale);
-        if (!is_fine(str_from(list[i].text)))
-            return fault(check, "a bad translation of the %s for %s", what, list[i].locale);
-        size_t units = utf8_units(str_from(list[i].text));
+    for (const struct language *const *language = languages; *language; language++) {
+        struct str_view translated = str_from(translate(*language, text));
+        if (!is_fine(translated))
+            return fault(check, "a bad translation of the %s for %s", what,
+                         *language_locales(*language));
+        size_t units = utf8_units(translated);
         longest = units > longest ? units : longest;
     }
     check->units += longest;
     return 0;
 }
 
-static int check_description(struct check *check, const char *description,
-                             const struct localization *localizations)
+static int check_locales(const struct check *check)
+{
+    for (const struct language *const *language = languages; *language; language++)
+        for (const char *const *locale = language_locales(*language); *locale; locale++)
+            if (!is_locale(*locale))
+                return fault(check, "Discord has no locale \"%s\"", *locale);
+    return 0;
+}
+
+/* Discord takes no two of one name, in any language. */
+static int check_twins(const struct check *check, const char *name, const char *other,
+                       const char *what)
+{
+    if (strcmp(name, other) == 0)
+        return fault(check, "two %s of that name", what);
+    for (const struct language *const *language = languages; *language; language++)
+        if (strcmp(language_name(*language, name), language_name(*language, other)) == 0)
+            return fault(check, "called \"%s\" like %s for %s", language_name(*language, name),
+                         other, *language_locales(*language));
+    return 0;
+}
+
+static int check_description(struct check *check, const char *description)
 {
     if (!is_description(str_from(description)))
         return fault(check, "a description of 1-%d characters is needed", DESCRIPTION_MAX_UNITS);
-    return check_localizations(check, "description", description, localizations, is_description);
+    return check_translations(check, "description", description, language_text, is_description);
 }
 
 static bool is_sub_command(enum option_type type)
@@ -198,8 +216,7 @@ static int check_choice(struct check *check, const struct option *option, size_t
         if (is_same_choice(option->type, &option->choices[i], choice))
             return fault(check, "choice \"%s\" is there twice", choice->name);
     check->units += option->type == OPTION_STRING ? utf8_units(str_from(choice->text)) : 0;
-    return check_localizations(check, "choice", choice->name, choice->localizations,
-                               is_choice_text);
+    return check_translations(check, "choice", choice->name, language_text, is_choice_text);
 }
 
 static int check_choices(struct check *check, const struct option *option)
@@ -244,14 +261,10 @@ static int check_names(struct check *check, const struct option *options, size_t
     const struct option *option = &options[index];
     if (!is_plain_name(str_from(option->name)))
         return fault(check, "a name is 1-%d of a-z, 0-9, '_', '-'", NAME_MAX_UNITS);
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(options[i].name, option->name) == 0)
-            return fault(check, "two options of that name");
-    int code = check_localizations(check, "name", option->name, option->name_localizations,
-                                   is_localized_name);
-    return code < 0
-               ? code
-               : check_description(check, option->description, option->description_localizations);
+    int code = check_translations(check, "name", option->name, language_name, is_localized_name);
+    for (size_t i = 0; i < index && code == 0; i++)
+        code = check_twins(check, option->name, options[i].name, "options");
+    return code < 0 ? code : check_description(check, option->description);
 }
 
 /* The options of a command or sub-command: plain ones, required before optional. */
@@ -328,10 +341,9 @@ static int check_chat_command(struct check *check)
     const struct command *command = check->command;
     if (!is_plain_name(str_from(command->name)))
         return fault(check, "a name is 1-%d of a-z, 0-9, '_', '-'", NAME_MAX_UNITS);
-    int code = check_localizations(check, "name", command->name, command->name_localizations,
-                                   is_localized_name);
+    int code = check_translations(check, "name", command->name, language_name, is_localized_name);
     if (code == 0)
-        code = check_description(check, command->description, command->description_localizations);
+        code = check_description(check, command->description);
     if (code < 0)
         return code;
     const struct option *options = command->options;
@@ -351,12 +363,9 @@ static int check_menu_command(struct check *check)
         return fault(check, "only chat commands have options");
     if (command->description && command->description[0] != '\0')
         return fault(check, "only chat commands have a description");
-    if (command->description_localizations)
-        return fault(check, "only chat commands have a description");
     if (!command->run)
         return fault(check, "no run handler");
-    return check_localizations(check, "name", command->name, command->name_localizations,
-                               is_menu_name);
+    return check_translations(check, "name", command->name, language_name, is_menu_name);
 }
 
 static enum command_type type_of(const struct command *command)
@@ -389,12 +398,13 @@ static int check_command(struct check *check)
 }
 
 /* Whatever their types: clicks find their command by its name alone. */
-static bool is_named_before(const struct command *const *commands, const struct command *const *at)
+static int check_name_is_new(const struct check *check, const struct command *const *commands,
+                             const struct command *const *at)
 {
-    for (; commands != at; commands++)
-        if (strcmp((*commands)->name, (*at)->name) == 0)
-            return true;
-    return false;
+    int code = 0;
+    for (; commands != at && code == 0; commands++)
+        code = check_twins(check, (*at)->name, (*commands)->name, "commands");
+    return code;
 }
 
 int command_list_check(const struct command *const *commands, struct err *err)
@@ -403,11 +413,13 @@ int command_list_check(const struct command *const *commands, struct err *err)
     for (const struct command *const *at = commands; *at; at++) {
         struct check check = { .command = *at, .err = err, .depth = 1 };
         check.path[0] = (*at)->name ? (*at)->name : "(a command without a name)";
-        int code = check_command(&check);
+        int code = check_locales(&check);
+        if (code == 0)
+            code = check_command(&check);
+        if (code == 0)
+            code = check_name_is_new(&check, commands, at);
         if (code < 0)
             return code;
-        if (is_named_before(commands, at))
-            return fault(&check, "two commands of that name");
         if (type_of(*at) == COMMAND_CHAT_INPUT &&
             ++chat_commands[(*at)->is_owner_only] > CHAT_COMMANDS_MAX)
             return fault(&check, "more than %d chat commands in one scope", CHAT_COMMANDS_MAX);

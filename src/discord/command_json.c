@@ -1,10 +1,14 @@
-/* Pure functions over constant tables. Options nest at most three levels deep (group, sub-command,
- * option), so the functions call each other to that depth. */
+/* Pure functions over constant tables; translations come from the catalogues. Options nest at most
+ * three levels deep (group, sub-command, option), so the functions call each other to that depth.
+ */
 #include "discord/command_json.h"
+
+#include "bronx/language.h"
 
 #include "core/json_out.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void write_text(struct json_out *out, const char *key, const char *text)
 {
@@ -12,16 +16,39 @@ static void write_text(struct json_out *out, const char *key, const char *text)
     json_text(out, str_from(text));
 }
 
-static void write_localizations(struct json_out *out, const char *key,
-                                const struct localization *localizations)
+typedef const char *translator(const struct language *language, const char *english);
+
+/* `text` in every language that has another word for it, for each of its locales. */
+static void write_localizations(struct json_out *out, const char *key, const char *text,
+                                translator *translate)
 {
-    if (!localizations)
-        return;
-    json_key(out, key);
-    json_object_begin(out);
-    for (; localizations->locale; localizations++)
-        write_text(out, localizations->locale, localizations->text);
-    json_object_end(out);
+    bool has_any = false;
+    for (const struct language *const *language = languages; *language; language++) {
+        const char *translated = translate(*language, text);
+        if (strcmp(translated, text) == 0)
+            continue;
+        if (!has_any) {
+            json_key(out, key);
+            json_object_begin(out);
+        }
+        has_any = true;
+        for (const char *const *locale = language_locales(*language); *locale; locale++)
+            write_text(out, *locale, translated);
+    }
+    if (has_any)
+        json_object_end(out);
+}
+
+static void write_name(struct json_out *out, const char *name)
+{
+    write_text(out, "name", name);
+    write_localizations(out, "name_localizations", name, language_name);
+}
+
+static void write_description(struct json_out *out, const char *description)
+{
+    write_text(out, "description", description);
+    write_localizations(out, "description_localizations", description, language_text);
 }
 
 static void write_choices(struct json_out *out, const struct option *option)
@@ -33,7 +60,7 @@ static void write_choices(struct json_out *out, const struct option *option)
     for (const struct choice *choice = option->choices; choice->name; choice++) {
         json_object_begin(out);
         write_text(out, "name", choice->name);
-        write_localizations(out, "name_localizations", choice->localizations);
+        write_localizations(out, "name_localizations", choice->name, language_text);
         json_key(out, "value");
         if (option->type == OPTION_STRING)
             json_text(out, str_from(choice->text));
@@ -77,10 +104,8 @@ static void write_option(struct json_out *out, const struct option *option)
     json_object_begin(out);
     json_key(out, "type");
     json_int(out, option->type);
-    write_text(out, "name", option->name);
-    write_localizations(out, "name_localizations", option->name_localizations);
-    write_text(out, "description", option->description);
-    write_localizations(out, "description_localizations", option->description_localizations);
+    write_name(out, option->name);
+    write_description(out, option->description);
     if (option->is_required) {
         json_key(out, "required");
         json_bool(out, true);
@@ -124,12 +149,9 @@ static void write_command(struct json_out *out, const struct command *command)
     json_object_begin(out);
     json_key(out, "type");
     json_int(out, type);
-    write_text(out, "name", command->name);
-    write_localizations(out, "name_localizations", command->name_localizations);
-    if (type == COMMAND_CHAT_INPUT) {
-        write_text(out, "description", command->description);
-        write_localizations(out, "description_localizations", command->description_localizations);
-    }
+    write_name(out, command->name);
+    if (type == COMMAND_CHAT_INPUT)
+        write_description(out, command->description);
     write_options(out, command->options);
     if (command->default_member_permissions) {
         json_key(out, "default_member_permissions");

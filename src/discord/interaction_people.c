@@ -108,6 +108,24 @@ static int parse_answered(const struct json_reader *reader, const struct json_pl
     return answered.value ? json_get_id(reader, &answered, id) : 0;
 }
 
+/* What is not made as we know it has no text: newer messages are no reason to refuse. */
+static struct str_view last_text(const struct json_place *message)
+{
+    struct json_place components = json_member(message, "components");
+    struct str_view text = STR_NONE;
+    if (!json_is(&components, JSON_TYPE_ARRAY))
+        return STR_NONE;
+    for (size_t i = 0; i < components.value->count; i++) {
+        struct json_place component = json_item(&components, i);
+        if (!json_is(&component, JSON_TYPE_OBJECT))
+            continue;
+        struct json_place content = json_member(&component, "content");
+        if (json_is(&content, JSON_TYPE_TEXT))
+            text = content.value->text;
+    }
+    return text;
+}
+
 int interaction_parse_message(const struct json_reader *reader, const struct json_place *place,
                               struct message *message)
 {
@@ -135,5 +153,6 @@ int interaction_parse_message(const struct json_reader *reader, const struct jso
         code = parse_invoker(reader, place, "interaction", &message->invoker_id);
     if (code == 0)
         code = parse_answered(reader, place, &message->answers_id);
+    message->last_text = last_text(place);
     return code;
 }

@@ -1,31 +1,80 @@
-/* Which catalogue speaks a locale, and look-ups in it. Constant data; any thread. */
+/* Which catalogue speaks a locale, and look-ups in it: a binary search in a constant table, so that
+ * nothing is allocated and any thread may be in here. English is the language without a catalogue:
+ * whatever is not found in one is shown as it is written in the source. */
 #include "bronx/language.h"
 
 #include "bronx/command.h"
 
-struct language {
-    const char *code;
-};
+#include "language/catalogue.h"
 
-static const struct language english = { .code = "en" };
+#include <string.h>
+
+static size_t english_form_of(uint64_t count)
+{
+    return count != 1;
+}
+
+static const char *const no_locales[] = { NULL };
+
+static const struct language english = {
+    .code = "en",
+    .locales = no_locales,
+    .form_of = english_form_of,
+};
 
 const struct language *language_of(struct str_view locale)
 {
-    (void)locale;
+    for (const struct language *const *language = languages; *language; language++)
+        for (const char *const *spoken = (*language)->locales; *spoken; spoken++)
+            if (str_equal(locale, str_from(*spoken)))
+                return *language;
     return &english;
+}
+
+const char *const *language_locales(const struct language *language)
+{
+    return language->locales;
+}
+
+static const struct catalogue_text *find(const struct language *language, const char *text)
+{
+    size_t low = 0, high = language && text ? language->text_count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(text, language->texts[middle].english);
+        if (order == 0)
+            return &language->texts[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
 }
 
 const char *language_text(const struct language *language, const char *text)
 {
-    (void)language;
-    return text;
+    const struct catalogue_text *found = find(language, text);
+    return found ? found->forms[0] : text;
 }
 
 const char *language_plural(const struct language *language, const char *one, const char *many,
                             int64_t count)
 {
-    (void)language;
-    return count == 1 ? one : many;
+    uint64_t size = count < 0 ? -(uint64_t)count : (uint64_t)count;
+    const struct catalogue_text *found = find(language, one);
+    if (found)
+        return found->forms[language->form_of(size)];
+    return english_form_of(size) == 0 ? one : many;
+}
+
+const char *language_name(const struct language *language, const char *name)
+{
+    size_t count = language ? language->name_count : 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(language->names[i].english, name) == 0)
+            return language->names[i].translated;
+    return name;
 }
 
 const char *tr(const struct call *call, const char *text)
@@ -41,4 +90,9 @@ const char *tr_plural(const struct call *call, const char *one, const char *many
 struct str_view tr_view(const struct call *call, const char *text)
 {
     return str_from(tr(call, text));
+}
+
+const char *tr_name(const struct call *call, const char *name)
+{
+    return language_name(call->language, name);
 }

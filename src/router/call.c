@@ -4,6 +4,7 @@
 
 #include "bronx/clock.h"
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 
 #include "discord/interaction_parse.h"
 #include "router/route.h"
@@ -33,6 +34,23 @@ int call_refuse(struct call *call, const char *format, ...)
     return 0;
 }
 
+/* "privacidad exportar": the command as this person's Discord shows it. */
+static struct str_view shown_path(const struct call *call)
+{
+    struct str_view path = str_from(tr_name(call, call->command->name));
+    const struct option *option = call->command->options;
+    for (int i = 1; i < call->interaction->command.path_length; i++) {
+        while (option && option->name &&
+               !str_equal(call->interaction->command.path[i], str_from(option->name)))
+            option++;
+        if (!option || !option->name)
+            break;
+        path = arena_format(call->arena, "%.*s %s", STR_ARGS(path), tr_name(call, option->name));
+        option = option->options;
+    }
+    return path;
+}
+
 int call_refuse_cooldown(struct call *call, struct err *err)
 {
     int64_t ready_at_ms;
@@ -40,7 +58,7 @@ int call_refuse_cooldown(struct call *call, struct err *err)
     if (result != 0)
         return result;
     /* Discord shows whole seconds: round up, so that "now" is never too early. */
-    call_refuse(call, "You can use `/%.*s` again <t:%lld:R>.", STR_ARGS(cooldown_key(call)),
+    call_refuse(call, tr(call, "You can use `/%.*s` again <t:%lld:R>."), STR_ARGS(shown_path(call)),
                 (long long)((ready_at_ms + MS_PER_SECOND - 1) / MS_PER_SECOND));
     call->outcome = OUTCOME_COOLDOWN;
     return 0;

@@ -11,6 +11,9 @@
  * second hands the reply over. */
 #include "router/dispatch.h"
 
+#include "bronx/language.h"
+
+#include "core/json_out.h"
 #include "discord/interaction_parse.h"
 
 #include <string.h>
@@ -24,17 +27,10 @@
     "\"content\":\"" text "\"}]}"
 #define FLAGS_PUBLIC    "32768" /* IS_COMPONENTS_V2 */
 #define FLAGS_EPHEMERAL "32832" /* and EPHEMERAL */
-/* What is sent when there is no memory for the reply. */
+/* What is sent when there is no memory for the reply, nor for its translation. */
 #define LAST_WORDS(flags)                                                                          \
     MESSAGE(flags, "Something went wrong on my side. Please try again in a moment.")
-/* What everybody sees of a reply that one person sees: until it has arrived, and when nobody knows
- * whether it has. */
-#define NOTICE MESSAGE(FLAGS_PUBLIC, "-# Only the person who asked can see the answer.")
-#define APOLOGY(error_id)                                                                          \
-    MESSAGE(FLAGS_PUBLIC,                                                                          \
-            "Only the person who asked could see the answer, and it may not have arrived. If it "  \
-            "is missing, look at what has changed before you try again.\\n-# Error id: `" error_id \
-            "`")
+#define SPEECHLESS MESSAGE(FLAGS_PUBLIC, "…")
 
 /* Only a click, and a form opened by one, has a message that a deferral could leave as it is. */
 void dispatch_plan_deferral(struct dispatch *dispatch)
@@ -159,11 +155,45 @@ static void choose_method(struct dispatch *dispatch, struct call *call)
     dispatch->reply.method = is_beside || is_instead ? OUTBOX_FOLLOW_UP : OUTBOX_EDIT;
 }
 
+/* What everybody in a channel reads is in the server's language. */
+static const struct language *language_of_place(const struct dispatch *dispatch)
+{
+    const struct interaction *interaction = dispatch->interaction;
+    return language_of(interaction->guild_locale.length > 0 ? interaction->guild_locale
+                                                            : interaction->locale);
+}
+
+static struct str_view public_message(struct buf *body, struct str_view text,
+                                      struct str_view without_memory)
+{
+    struct json_out json = { .buf = body };
+    buf_append(body, STR("{\"flags\":" FLAGS_PUBLIC ",\"allowed_mentions\":{\"parse\":[]},"
+                         "\"components\":[{\"type\":10,\"content\":"));
+    json_text(&json, text);
+    buf_append(body, STR("}]}"));
+    return text.length == 0 || body->has_failed ? without_memory : buf_view(body);
+}
+
+/* What everybody sees of a reply that one person sees: until it has arrived ... */
+static void add_notice(struct dispatch *dispatch)
+{
+    const char *text = language_text(language_of_place(dispatch),
+                                     "-# Only the person who asked can see the answer.");
+    dispatch->reply.notice = public_message(&dispatch->notice, str_from(text), STR(SPEECHLESS));
+}
+
+/* ... and when nobody knows whether it has. */
 static void add_apology(struct dispatch *dispatch)
 {
-    buf_append_format(&dispatch->apology, APOLOGY("%s"), dispatch->request_id);
+    struct str_view text = arena_format(
+        &dispatch->arena,
+        language_text(language_of_place(dispatch),
+                      "Only the person who asked could see the answer, and it may not have "
+                      "arrived. If it is missing, look at what has changed before you try again.\n"
+                      "-# Error id: `%s`"),
+        dispatch->request_id);
     dispatch->reply.apology =
-        dispatch->apology.has_failed ? STR(LAST_WORDS(FLAGS_PUBLIC)) : buf_view(&dispatch->apology);
+        public_message(&dispatch->apology, text, STR(LAST_WORDS(FLAGS_PUBLIC)));
 }
 
 static bool has_something_to_send(const struct reply *reply)
@@ -206,7 +236,7 @@ static void make_reply(struct dispatch *dispatch, struct call *call)
     dispatch->reply.is_reposted = call->command && call->command->is_reposted;
     dispatch->reply.files = reply_files(call->reply, &dispatch->reply.file_count);
     if (dispatch->reply.method == OUTBOX_FOLLOW_UP && is_deferral_public(dispatch)) {
-        dispatch->reply.notice = STR(NOTICE);
+        add_notice(dispatch);
         add_apology(dispatch);
     }
 }

@@ -41,6 +41,7 @@ void dispatch_release(struct dispatch *dispatch)
     struct router *router = dispatch->router;
     interaction_free(dispatch->interaction);
     buf_free(&dispatch->body);
+    buf_free(&dispatch->notice);
     buf_free(&dispatch->apology);
     arena_free(&dispatch->arena);
     free(dispatch);

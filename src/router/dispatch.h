@@ -33,6 +33,7 @@ struct dispatch {
     atomic_int message_ends; /* the reply and the answer: with both, the outbox gets the messages */
     struct outbox_message reply;
     struct buf body;    /* the reply's; empty: nothing is to be sent */
+    struct buf notice;  /* the reply's */
     struct buf apology; /* the reply's */
 };
 

@@ -1,13 +1,15 @@
-/* The gates, in the order in which a person should hear "no": where, who, may they, have they
- * agreed, too soon. Each is a function of one call; the table below is the order. */
+/* The gates, in the order in which a person should hear "no": where, who, may they, what the server
+ * and they themselves have set, have they agreed, too soon. Each is a function of one call; the
+ * table below is the order. */
 #include "router/gates.h"
 
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 #include "bronx/tos.h"
 
-enum verdict { STOP = 0, PASS = 1 };
+#include "router/gate.h"
 
-static int stop(struct call *call)
+int gate_stop(struct call *call)
 {
     if (call->outcome == OUTCOME_USER_ERROR)
         call->outcome = OUTCOME_GATED;
@@ -25,10 +27,10 @@ static int gate_context(const struct router_settings *settings, struct call *cal
     if (allowed & (1U << (unsigned)context))
         return PASS;
     call_refuse(call,
-                allowed & IN_GUILD ? "`/%s` works in servers only."
-                                   : "`/%s` works in direct messages only.",
-                call->command->name);
-    return stop(call);
+                allowed & IN_GUILD ? tr(call, "`/%s` works in servers only.")
+                                   : tr(call, "`/%s` works in direct messages only."),
+                tr_name(call, call->command->name));
+    return gate_stop(call);
 }
 
 static int gate_owner(const struct router_settings *settings, struct call *call, struct err *err)
@@ -39,8 +41,9 @@ static int gate_owner(const struct router_settings *settings, struct call *call,
     for (int i = 0; i < settings->owners->count; i++)
         if (settings->owners->ids[i] == call->interaction->user.id)
             return PASS;
-    call_refuse(call, "`/%s` is for the people who run this bot.", call->command->name);
-    return stop(call);
+    call_refuse(call, tr(call, "`/%s` is for the people who run this bot."),
+                tr_name(call, call->command->name));
+    return gate_stop(call);
 }
 
 static int gate_permission(const struct router_settings *settings, struct call *call,
@@ -48,14 +51,19 @@ static int gate_permission(const struct router_settings *settings, struct call *
 {
     (void)settings;
     (void)err;
-    uint64_t needed = call->command->default_member_permissions;
-    if (call->sub_command)
-        needed |= call->sub_command->needed_permissions;
+    uint64_t of_command = call->command->default_member_permissions;
+    uint64_t of_sub_command = call->sub_command ? call->sub_command->needed_permissions : 0;
+    if (of_sub_command != 0 && !call->interaction->member) {
+        call_refuse(call, tr(call, "`/%s %s` works in servers only."),
+                    tr_name(call, call->command->name), tr_name(call, call->sub_command->name));
+        return gate_stop(call);
+    }
+    uint64_t needed = of_command | of_sub_command;
     if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
-    call_refuse(call, "You don't have the permission that `/%s` needs in this server.",
-                call->command->name);
-    return stop(call);
+    call_refuse(call, tr(call, "You don't have the permission that `/%s` needs in this server."),
+                tr_name(call, call->command->name));
+    return gate_stop(call);
 }
 
 static int gate_terms(const struct router_settings *settings, struct call *call, struct err *err)
@@ -87,10 +95,9 @@ static int gate_cooldown(const struct router_settings *settings, struct call *ca
     return result != 0 ? result : STOP;
 }
 
-typedef int gate(const struct router_settings *settings, struct call *call, struct err *err);
-
 static gate *const gates[] = {
-    gate_context, gate_owner, gate_permission, gate_terms, gate_cooldown,
+    gate_context, gate_owner,       gate_permission, gate_settings, gate_switch,
+    gate_channel, gate_account_age, gate_break,      gate_terms,    gate_cooldown,
 };
 
 int gates_pass(const struct router_settings *settings, struct call *call, struct err *err)

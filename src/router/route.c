@@ -3,6 +3,7 @@
 #include "router/route.h"
 
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 
 #include "discord/interaction_parse.h"
 #include "router/gates.h"
@@ -17,34 +18,34 @@ struct fault_row {
 
 static const struct fault_row faults[] = {
     [FAULT_UNKNOWN_COMMAND] = { "unknown command",
-                                "I don't know this command any more. Restart Discord to load the "
-                                "present list, then try again.",
+                                TR("I don't know this command any more. Restart Discord to load "
+                                   "the present list, then try again."),
                                 LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_OLD_COMMAND] = { "command does not fit its table",
-                            "This command has changed since Discord loaded it. Restart Discord, "
-                            "then try again.",
+                            TR("This command has changed since Discord loaded it. Restart Discord, "
+                               "then try again."),
                             LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_UNKNOWN_COMPONENT] = { "unknown component",
-                                  "This button belongs to something I no longer offer. Run the "
-                                  "command again to get a fresh message.",
+                                  TR("This button belongs to something I no longer offer. Run the "
+                                     "command again to get a fresh message."),
                                   LOG_LEVEL_WARNING, OUTCOME_USER_ERROR },
     [FAULT_OLD_COMPONENT] = { "component of another version",
-                              "This message is from an older version of me. Run the command again "
-                              "to get a fresh one.",
+                              TR("This message is from an older version of me. Run the command "
+                                 "again to get a fresh one."),
                               LOG_LEVEL_INFO, OUTCOME_USER_ERROR },
     [FAULT_OTHERS_COMPONENT] = { "component of somebody else's message",
-                                 "This message belongs to somebody else. Run the command yourself "
-                                 "to get your own.",
+                                 TR("This message belongs to somebody else. Run the command "
+                                    "yourself to get your own."),
                                  LOG_LEVEL_INFO, OUTCOME_USER_ERROR },
     [FAULT_HANDLER] = { "handler failed",
-                        "Something went wrong on my side, and it has been noted. Please try again "
-                        "in a moment.",
+                        TR("Something went wrong on my side, and it has been noted. Please try "
+                           "again in a moment."),
                         LOG_LEVEL_ERROR, OUTCOME_INTERNAL_ERROR },
     [FAULT_LATE_MODAL] = { "form came too late",
-                           "Getting this form ready took longer than Discord waits. Please try "
-                           "again.",
+                           TR("Getting this form ready took longer than Discord waits. Please try "
+                              "again."),
                            LOG_LEVEL_WARNING, OUTCOME_INTERNAL_ERROR },
-    [FAULT_BUSY] = { "too busy", "I'm very busy just now. Please try again in a moment.",
+    [FAULT_BUSY] = { "too busy", TR("I'm very busy just now. Please try again in a moment."),
                      LOG_LEVEL_WARNING, OUTCOME_INTERNAL_ERROR },
 };
 
@@ -52,7 +53,8 @@ int answer_fault(struct call *call, enum fault fault, const struct err *err)
 {
     const struct fault_row *row = &faults[fault];
     call->arena->has_failed = false; /* nothing of what is missing is shown */
-    call_refuse(call, "%s\n-# Error id: `%s`", row->sentence, call->log.request_id);
+    call_refuse(call, tr(call, "%s\n-# Error id: `%s`"), tr(call, row->sentence),
+                call->log.request_id);
     call->outcome = row->outcome;
     const struct interaction *interaction = call->interaction;
     log_write(&call->log, row->level, row->cause,
@@ -172,7 +174,8 @@ int call_run_blocked(struct call *call, int64_t blocked_id, struct str_view data
     route(call->router, &blocked);
     /* A modal can't answer a modal: such a command is to be run by hand. */
     if (reply_callback_type(call->reply) == CALLBACK_MODAL)
-        call_refuse(&blocked, "Now run `/%.*s` again.", STR_ARGS(interaction->command.path[0]));
+        call_refuse(&blocked, tr(call, "Now run `/%s` again."),
+                    tr_name(&blocked, blocked.command->name));
     call->outcome = blocked.outcome;
     call->has_messages = call->has_messages || blocked.has_messages;
     interaction_free(interaction);

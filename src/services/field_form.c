@@ -270,28 +270,11 @@ struct str_view field_answer(const struct field *field, const struct call *call)
 
 /* --- Suggestions --- */
 
-static char lower(char character)
-{
-    return character >= 'A' && character <= 'Z' ? (char)(character - 'A' + 'a') : character;
-}
-
-/* Whether `part` is in `text`, ASCII letters in any case. */
-static bool contains(struct str_view text, struct str_view part)
-{
-    for (size_t from = 0; from + part.length <= text.length; from++) {
-        size_t same = 0;
-        while (same < part.length && lower(text.data[from + same]) == lower(part.data[same]))
-            same++;
-        if (same == part.length)
-            return true;
-    }
-    return false;
-}
-
 static void suggest_matching(struct call *call, struct str_view typed, const char *label,
                              const char *value)
 {
-    if (contains(tr_view(call, label), typed) || contains(str_from(value), typed))
+    if (str_contains_ignoring_case(tr_view(call, label), typed) ||
+        str_contains_ignoring_case(str_from(value), typed))
         reply_suggest(call->reply, tr_view(call, label), str_from(value));
 }
 

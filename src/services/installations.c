@@ -1,7 +1,13 @@
 /* The rows of known_user and known_guild. Each statement keeps the maximum in a total order that
  * begins with the event's time; the rest of the order only decides between events of one
- * millisecond, the same way whichever came first. */
+ * millisecond, the same way whichever came first.
+ *
+ * Somebody who takes the application away is known by the times alone from then on: what the
+ * authorisation said goes, whichever of the two events is told first. In the same transaction goes
+ * what waited for them (the register of user data says what). Nothing of it is cached. */
 #include "bronx/installations.h"
+
+#include "bronx/user_data.h"
 
 static const char sql_authorize_user[] =
     "INSERT INTO known_user (user_id, authorized_at, integration_type, scopes) "
@@ -21,6 +27,12 @@ static const char sql_deauthorize_user[] =
     "WHERE known_user.deauthorized_at IS NULL "
     "OR excluded.deauthorized_at > known_user.deauthorized_at";
 
+/* Behind either of the two above. */
+static const char sql_forget_authorization[] =
+    "UPDATE known_user SET integration_type = -1, scopes = '' "
+    "WHERE user_id = $1 AND authorized_at <= deauthorized_at "
+    "AND (integration_type <> -1 OR scopes <> '')";
+
 static const char sql_authorize_guild[] =
     "INSERT INTO known_guild (guild_id, authorized_at, authorized_by, scopes) "
     "VALUES ($1, $2, $3, $4) "
@@ -32,6 +44,13 @@ static const char sql_authorize_guild[] =
     "OR (excluded.authorized_by = known_guild.authorized_by "
     "AND excluded.scopes > known_guild.scopes)))";
 
+static struct db_statement forget_authorization(const struct installation_change *change)
+{
+    return (struct db_statement){ .sql = sql_forget_authorization,
+                                  .parameters = { DB_INT(change->user_id) },
+                                  .parameter_count = 1 };
+}
+
 static int record_authorization(struct db *db, const struct installation_change *change,
                                 struct err *err)
 {
@@ -42,23 +61,35 @@ static int record_authorization(struct db *db, const struct installation_change 
           .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms),
                           DB_INT(change->integration_type), scopes },
           .parameter_count = 4 },
+        forget_authorization(change),
         { .sql = sql_authorize_guild,
           .parameters = { DB_INT(change->guild_id), DB_INT(change->occurred_at_ms),
                           DB_INT(change->user_id), scopes },
           .parameter_count = 4 },
     };
-    return db_settle(db, statements, change->guild_id != 0 ? 2 : 1, NULL, err);
+    return db_settle(db, statements, change->guild_id != 0 ? 3 : 2, NULL, err);
+}
+
+#define OWN_STATEMENTS 2
+
+static int record_deauthorization(struct db *db, const struct installation_change *change,
+                                  struct err *err)
+{
+    struct db_statement statements[OWN_STATEMENTS + USER_DATA_TABLES_MAX] = {
+        { .sql = sql_deauthorize_user,
+          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms) },
+          .parameter_count = 2 },
+        forget_authorization(change),
+    };
+    int count =
+        user_data_forget(change->user_id, change->occurred_at_ms, statements + OWN_STATEMENTS);
+    return db_settle(db, statements, OWN_STATEMENTS + count, NULL, err);
 }
 
 int installations_record(struct db *db, const struct installation_change *change, struct err *err)
 {
-    const struct db_statement deauthorize = {
-        .sql = sql_deauthorize_user,
-        .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms) },
-        .parameter_count = 2,
-    };
     int result = change->is_authorized ? record_authorization(db, change, err)
-                                       : db_settle(db, &deauthorize, 1, NULL, err);
+                                       : record_deauthorization(db, change, err);
     return result == 0 ? 0 : err_wrap(err, "recording an installation");
 }
 

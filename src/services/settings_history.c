@@ -3,13 +3,21 @@
 
 #include "bronx/services.h"
 
-#define HISTORY(table, owner, by)                                                                  \
+#define CHANGES(table, owner, by, which)                                                           \
     "SELECT revision, changed_at, " by ", key, old_value, new_value FROM " table "_change "        \
-    "WHERE " owner " = $1 ORDER BY revision DESC, key LIMIT $2 OFFSET $3"
+    "WHERE " owner " = $1 " which
+
+#define NEWEST_FIRST   "ORDER BY revision DESC, key LIMIT $2 OFFSET $3"
+#define OF_INTERACTION "AND interaction_id = $2 ORDER BY key"
 
 static const char *const sql_history[] = {
-    [SETTINGS_OF_SERVER] = HISTORY("server_settings", "guild_id", "changed_by"),
-    [SETTINGS_OF_USER] = HISTORY("user_settings", "user_id", "user_id"),
+    [SETTINGS_OF_SERVER] = CHANGES("server_settings", "guild_id", "changed_by", NEWEST_FIRST),
+    [SETTINGS_OF_USER] = CHANGES("user_settings", "user_id", "user_id", NEWEST_FIRST),
+};
+
+static const char *const sql_saved[] = {
+    [SETTINGS_OF_SERVER] = CHANGES("server_settings", "guild_id", "changed_by", OF_INTERACTION),
+    [SETTINGS_OF_USER] = CHANGES("user_settings", "user_id", "user_id", OF_INTERACTION),
 };
 
 /* False without memory. NULL stays absent, "" stays empty. */
@@ -36,16 +44,11 @@ static bool read_change(const struct db_rows *rows, int row, struct arena *arena
            keep(rows, row, 5, arena, &change->new_value);
 }
 
-int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
-                     struct settings_change **changes, int *count, struct err *err)
+static int read_changes(struct call *call, const struct db_statement *statement,
+                        struct settings_change **changes, int *count, struct err *err)
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
-    const struct db_statement statement = {
-        .sql = sql_history[owner.scope],
-        .parameters = { DB_INT(owner.id), DB_INT(limit), DB_INT(offset) },
-        .parameter_count = 3,
-    };
-    int result = db_query(call->services->db, &statement, &rows, err);
+    int result = db_query(call->services->db, statement, &rows, err);
     if (result != 0)
         return err_wrap(err, "reading the history of settings");
     *count = db_rows_count(rows);
@@ -54,6 +57,28 @@ int settings_history(struct call *call, struct settings_owner owner, int offset,
         if (!read_change(rows, i, call->arena, &(*changes)[i]))
             *changes = NULL;
     return *changes ? 0 : err_set(err, ERR_MEMORY, "the history of settings");
+}
+
+int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
+                     struct settings_change **changes, int *count, struct err *err)
+{
+    const struct db_statement statement = {
+        .sql = sql_history[owner.scope],
+        .parameters = { DB_INT(owner.id), DB_INT(limit), DB_INT(offset) },
+        .parameter_count = 3,
+    };
+    return read_changes(call, &statement, changes, count, err);
+}
+
+int settings_saved(struct call *call, struct settings_owner owner, struct settings_change **changes,
+                   int *count, struct err *err)
+{
+    const struct db_statement statement = {
+        .sql = sql_saved[owner.scope],
+        .parameters = { DB_INT(owner.id), DB_INT(call->effect_id) },
+        .parameter_count = 2,
+    };
+    return read_changes(call, &statement, changes, count, err);
 }
 
 int settings_last_change(struct call *call, struct settings_owner owner,

@@ -7,6 +7,7 @@
 #include "bronx/user_data.h"
 
 #include "bronx/cooldown.h"
+#include "bronx/language.h"
 #include "bronx/services.h"
 #include "bronx/settings.h"
 #include "bronx/tos.h"
@@ -77,6 +78,13 @@ static const struct user_data_export export_pay_day = {
                 { "sent", USER_DATA_INTEGER } },
 };
 
+static const struct user_data_export export_game_day = {
+    .sql = "SELECT day, lost FROM game_day WHERE user_id = $1 AND day > $3 ORDER BY day LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 10000,
+    .fields = { { "day", USER_DATA_DAY }, { "lost", USER_DATA_INTEGER } },
+};
+
 static const struct user_data_export export_known_user = {
     .sql = "SELECT authorized_at, integration_type, scopes, deauthorized_at FROM known_user "
            "WHERE user_id = $1 LIMIT $2",
@@ -133,6 +141,22 @@ static const struct user_data_export export_server_settings_change = {
                 { "interaction_id", USER_DATA_ID } },
 };
 
+static const struct user_data_export export_wizard_draft = {
+    .sql = "SELECT id, wizard, guild_id, state, base, answers, mistakes, interaction_id, "
+           "expires_at FROM wizard_draft WHERE user_id = $1 AND id > $3 ORDER BY id LIMIT $2",
+    .key_columns = 1,
+    .page_rows = 1000, /* of up to 100 KiB */
+    .fields = { { "id", USER_DATA_ID },
+                { "wizard", USER_DATA_TEXT },
+                { "guild_id", USER_DATA_ID },
+                { "state", USER_DATA_TEXT },
+                { "base", USER_DATA_TEXT },
+                { "answers", USER_DATA_TEXT },
+                { "mistakes", USER_DATA_TEXT },
+                { "interaction_id", USER_DATA_ID },
+                { "expires_at", USER_DATA_TIME } },
+};
+
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
  * whole; this goes by the indexes of both ends. */
 #define LEDGER_LEG(is_incoming, mine, sign, other)                                                 \
@@ -167,8 +191,9 @@ static const struct user_data_export export_ledger = {
                 { "created_at", USER_DATA_TIME } },
 };
 
-#define UNTIL_DELETED    "until you delete your data"
-#define FOR_EVER_NOBODYS "for ever; after you delete your data under an alias that nobody can trace"
+#define UNTIL_DELETED TR("until you delete your data")
+#define FOR_EVER_NOBODYS                                                                           \
+    TR("for ever; after you delete your data under an alias that nobody can trace")
 
 /* Also what was written beside the user's movements: a note says who somebody is. Goes by accounts,
  * so it runs before they lose their owner. */
@@ -184,55 +209,72 @@ static const char sql_erase_entries[] =
     "JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
+/* Rows whose key is the interaction that made them, if it was before the person took the
+ * application away, and they have not given it back since. What they began afterwards stays,
+ * however late the event comes and however often. */
+#define FORGET_EARLIER(table, key)                                                                 \
+    "DELETE FROM " table " WHERE user_id = $1 AND " key " < $2 AND EXISTS ("                       \
+    "SELECT 1 FROM known_user WHERE known_user.user_id = $1 "                                      \
+    "AND deauthorized_at >= COALESCE(authorized_at, 0))"
+
 /* In the order of the export and of the erasure. The ledger comes last: it may not fit a file. */
 const struct user_data_table user_data_tables[] = {
     { .name = "tos_decision",
-      .purpose = "Proof of when you accepted or declined which Terms of Service.",
+      .purpose = TR("Proof of when you accepted or declined which Terms of Service."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "interaction_id version text_sha256 decision decided_at guild_id locale",
       .export = &export_tos_decision,
       .erase = "DELETE FROM tos_decision WHERE user_id = $1" },
     { .name = "tos_blocked",
-      .purpose = "The commands the Terms of Service stopped, to run them once you accept.",
-      .retention = "7 days, and then until the terms next stop somebody",
+      .purpose = TR("The commands the Terms of Service stopped, to run them once you accept."),
+      .retention = TR("7 days, and then until the terms next stop somebody"),
       .owner = "user_id",
       .personal = "interaction_id data expires_at",
       .export = &export_tos_blocked,
       /* Also those of others that name this person. */
       .erase = "DELETE FROM tos_blocked WHERE user_id = $1 "
-               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'" },
+               "OR data LIKE '%' || CAST($1 AS TEXT) || '%'",
+      .forget = FORGET_EARLIER("tos_blocked", "interaction_id") },
     { .name = "cooldown",
-      .purpose = "When you may use a command again.",
+      .purpose = TR("When you may use a command again."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "command ready_at interaction_id",
       .export = &export_cooldown,
       .erase = "DELETE FROM cooldown WHERE user_id = $1" },
     { .name = "daily_streak",
-      .purpose = "On how many days in a row you took the daily reward: it sets the bonus.",
+      .purpose = TR("On how many days in a row you took the daily reward: it sets the bonus."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "days claimed_at",
       .export = &export_daily_streak,
       .erase = "DELETE FROM daily_streak WHERE user_id = $1" },
     { .name = "pay_day",
-      .purpose = "What you paid to others on a day in a server: it keeps the server's daily limit.",
+      .purpose =
+          TR("What you paid to others on a day in a server: it keeps the server's daily limit."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
+    { .name = "game_day",
+      .purpose = TR("What you lost in games on a day: it keeps your own daily limit."),
+      .retention = UNTIL_DELETED,
+      .owner = "user_id",
+      .personal = "day lost",
+      .export = &export_game_day,
+      .erase = "DELETE FROM game_day WHERE user_id = $1" },
     { .name = "known_user",
-      .purpose = "When you authorised this application, as Discord told.",
+      .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
       .owner = "user_id",
       .personal = "authorized_at integration_type scopes deauthorized_at",
       .export = &export_known_user,
       .erase = "DELETE FROM known_user WHERE user_id = $1" },
     { .name = "known_guild",
-      .purpose = "The servers you added this application to, as Discord told.",
-      .retention = "for ever; your id in it until you delete your data",
+      .purpose = TR("The servers you added this application to, as Discord told."),
+      .retention = TR("for ever; your id in it until you delete your data"),
       .owner = "authorized_by",
       .personal = "guild_id authorized_at scopes",
       .export = &export_known_guild,
@@ -259,8 +301,17 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_server_settings_change,
       .erase = "UPDATE server_settings_change SET changed_by = NULL WHERE changed_by = $1" },
     { .name = "server_settings", .impersonal = "guild_id revision content" },
+    { .name = "wizard_draft",
+      .purpose = TR("What you have answered in /setup."),
+      .retention = TR("5 minutes, and then until somebody next uses /setup"),
+      .owner = "user_id",
+      .personal = "id wizard guild_id state base answers mistakes interaction_id expires_at",
+      .impersonal = "page version base_revision",
+      .export = &export_wizard_draft,
+      .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
+      .forget = FORGET_EARLIER("wizard_draft", "id") },
     { .name = "ledger_entry",
-      .purpose = "What moved coins, and the rewards that are given once only.",
+      .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "grant_owner_id",
       .personal = "interaction_id operation guild_id grant_name detail created_at",
@@ -268,7 +319,7 @@ const struct user_data_table user_data_tables[] = {
       .erase = sql_erase_entries,
       .is_aliased = true },
     { .name = "account",
-      .purpose = "Your wallet and your bank account.",
+      .purpose = TR("Your wallet and your bank account."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "owner_id",
       .personal = "id kind balance balance_limit",
@@ -276,14 +327,14 @@ const struct user_data_table user_data_tables[] = {
       .erase = "UPDATE account SET owner_id = $2 WHERE owner_id = $1 AND kind <> 'house'",
       .is_aliased = true },
     { .name = "ledger_transfer",
-      .purpose = "Every movement of your coins, with the balance it led to.",
+      .purpose = TR("Every movement of your coins, with the balance it led to."),
       .retention = FOR_EVER_NOBODYS,
       .owner = "from_account to_account",
       .personal = "interaction_id operation position amount from_balance to_balance",
       .export = &export_ledger },
     { .name = "outbox",
-      .purpose = "Answers that are still to be sent to Discord.",
-      .retention = "15 minutes, and then until the next clean-up",
+      .purpose = TR("Answers that are still to be sent to Discord."),
+      .retention = TR("15 minutes, and then until the next clean-up"),
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at",
@@ -314,6 +365,7 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
     "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'game_day', COUNT(*) FROM game_day WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
     "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "
@@ -321,6 +373,7 @@ static const char sql_counts[] =
     "WHERE user_id = $1 "
     "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
     "WHERE changed_by = $1 "
+    "UNION ALL SELECT 'wizard_draft', COUNT(*) FROM wizard_draft WHERE user_id = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.from_account = a.id "
@@ -347,7 +400,21 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
     return 0;
 }
 
-/* --- Erasing --- */
+/* --- Forgetting and erasing --- */
+
+int user_data_forget(int64_t user_id, int64_t gone_at_ms,
+                     struct db_statement statements[USER_DATA_TABLES_MAX])
+{
+    int count = 0;
+    for (const struct user_data_table *table = user_data_tables; table->name; table++)
+        if (table->forget)
+            statements[count++] = (struct db_statement){
+                .sql = table->forget,
+                .parameters = { DB_INT(user_id), DB_INT(snowflake_first_of(gone_at_ms)) },
+                .parameter_count = 2,
+            };
+    return count;
+}
 
 int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
 {

@@ -70,6 +70,20 @@ void router_fixture_close(struct router_fixture *fixture)
     service_fixture_close(&fixture->base);
 }
 
+static void append_message(const struct ask *ask, struct buf *json)
+{
+    buf_append_format(json,
+                      "\"message\":{\"id\":\"9\",\"channel_id\":\"5\",\"content\":\"\","
+                      "\"flags\":32768,\"author\":{\"id\":\"2\",\"username\":\"bot\"},"
+                      "\"interaction_metadata\":{\"id\":\"8\",\"type\":2,\"user\":"
+                      "{\"id\":\"%" PRId64 "\",\"username\":\"invoker\"}}",
+                      ask->invoker_id);
+    if (ask->last_text)
+        buf_append_format(json, ",\"components\":[{\"type\":10,\"content\":\"%s\"}]",
+                          ask->last_text);
+    buf_append(json, STR("},"));
+}
+
 static void append_who(const struct ask *ask, struct buf *json)
 {
     if (ask->guild_id)
@@ -91,12 +105,7 @@ void router_fixture_json(const struct ask *ask, struct buf *json)
                       ask->type, ask->id);
     append_who(ask, json);
     if (ask->invoker_id)
-        buf_append_format(json,
-                          "\"message\":{\"id\":\"9\",\"channel_id\":\"5\",\"content\":\"\","
-                          "\"flags\":32768,\"author\":{\"id\":\"2\",\"username\":\"bot\"},"
-                          "\"interaction_metadata\":{\"id\":\"8\",\"type\":2,\"user\":"
-                          "{\"id\":\"%" PRId64 "\",\"username\":\"invoker\"}}},",
-                          ask->invoker_id);
+        append_message(ask, json);
     buf_append_format(json, "\"data\":%s}", ask->data ? ask->data : "{}");
 }
 

@@ -27,10 +27,11 @@ struct router_fixture {
 struct ask {
     int type; /* enum interaction_type */
     int64_t id, user_id;
-    int64_t guild_id;     /* 0: a direct message with the bot */
-    uint64_t permissions; /* of the member */
-    int64_t invoker_id;   /* whose message the component is on; 0: no message is sent */
-    const char *data;     /* JSON */
+    int64_t guild_id;      /* 0: a direct message with the bot */
+    uint64_t permissions;  /* of the member */
+    int64_t invoker_id;    /* whose message the component is on; 0: no message is sent */
+    const char *last_text; /* shown at the end of that message, as in JSON; NULL: nothing is */
+    const char *data;      /* JSON */
 };
 
 /* `commands` NULL: those of the bot. `executor` settings but the clock and metrics. 0, or not when

@@ -9,9 +9,28 @@
 
 #include "bronx/command.h"
 
+#include "language/catalogue.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* In place of the program's own catalogues. */
+static const char *french_locales[] = { "fr", NULL };
+static const char *const blank[] = { " " };
+static const struct catalogue_text french_texts[] = { { "blank", blank } };
+static const struct catalogue_name french_names[] = {
+    { "amount", "montant\xc3\xa9" }, { "spaced", "a b" }, { "twin", "zone" }, { "upper", "Payer" }
+};
+static struct language french = {
+    .code = "fr",
+    .locales = french_locales,
+    .texts = french_texts,
+    .text_count = ARRAY_LENGTH(french_texts),
+    .names = french_names,
+    .name_count = ARRAY_LENGTH(french_names),
+};
+const struct language *const languages[] = { &french, NULL };
 
 static int run(struct call *call, struct err *err)
 {
@@ -38,9 +57,6 @@ static const struct choice good_choices[] = {
     { .name = "Two", .text = "2", .integer = 2, .number = 2 },
     { .name = NULL },
 };
-static const struct localization spanish[] = { { "es-ES", "monto" },
-                                               { "ja", "\xe9\x87\x91" },
-                                               { NULL, NULL } };
 static const int channel_types[] = { 0, 5, -1 };
 
 static const struct option pay_options[] = {
@@ -52,9 +68,7 @@ static const struct option pay_options[] = {
       .has_min = true,
       .min = 0,
       .has_max = true,
-      .max = 6000,
-      .name_localizations = spanish,
-      .description_localizations = spanish },
+      .max = 6000 },
     { .name = "kind", .description = "Which", .type = OPTION_INTEGER, .choices = good_choices },
     { .name = "share", .description = "s", .type = OPTION_NUMBER, .choices = good_choices },
     { .name = "place", .description = "p", .type = OPTION_CHANNEL, .channel_types = channel_types },
@@ -112,11 +126,6 @@ static const char long_text[] =
 static void bad_commands_are_named(void **state)
 {
     (void)state;
-    static const struct localization no_locale[] = { { "xx", "pago" }, { NULL, NULL } };
-    static const struct localization upper[] = { { "fr", "Payer" }, { NULL, NULL } };
-    static const struct localization spaced[] = { { "fr", "a b" }, { NULL, NULL } };
-    static const struct localization twice[] = { { "fr", "a" }, { "fr", "b" }, { NULL, NULL } };
-    static const struct localization blank[] = { { "fr", " " }, { NULL, NULL } };
     const struct {
         struct command command;
         const char *reason;
@@ -146,15 +155,11 @@ static void bad_commands_are_named(void **state)
           "a: an unknown type of installation" },
         { { .name = "a", .description = "d", .run = run, .category = (enum command_category)77 },
           "a: an unknown category" },
-        { { .name = "a", .description = "d", .run = run, .name_localizations = no_locale },
-          "a: Discord has no locale \"xx\"" },
-        { { .name = "a", .description = "d", .run = run, .name_localizations = upper },
-          "a: a bad translation of the name for fr" },
-        { { .name = "a", .description = "d", .run = run, .name_localizations = spaced },
-          "a: a bad translation of the name for fr" },
-        { { .name = "a", .description = "d", .run = run, .name_localizations = twice },
-          "a: two translations of the name for fr" },
-        { { .name = "a", .description = "d", .run = run, .description_localizations = blank },
+        { { .name = "upper", .description = "d", .run = run },
+          "upper: a bad translation of the name for fr" },
+        { { .name = "spaced", .description = "d", .run = run },
+          "spaced: a bad translation of the name for fr" },
+        { { .name = "a", .description = "blank", .run = run },
           "a: a bad translation of the description for fr" },
         { { .name = "Report: User", .type = COMMAND_USER, .run = run },
           "Report: User: a name is 1-32 characters without ':'" },
@@ -410,22 +415,52 @@ static void a_command_has_8000_characters_in_all(void **state)
     options[1] = options[0];
     options[1].name = "b";
     assert_refused(&command, "a: 10006 characters in all, at most 8000");
-    /* Of translations only the longest counts. */
-    const struct localization long_one[] = { { "fr", names[0] }, { "de", "kurz" }, { NULL, NULL } };
-    options[1].choices = NULL;
-    struct command translated = command;
-    translated.description_localizations = long_one;
-    assert_int_equal(check_one(&translated, NULL), 0);
-    struct choice localized[26] = { 0 };
-    for (int i = 0; i < 25; i++)
-        localized[i] =
-            (struct choice){ .name = names[i] + 90, .integer = i, .localizations = long_one };
+    /* Of a text and its translations the longest counts. */
+    struct choice short_ones[26] = { 0 };
+    struct catalogue_text texts[25];
+    const char *forms[25];
     for (int i = 0; i < 25; i++) {
-        names[i][90] = (char)('a' + i);
-        localized[i].text = names[i];
+        short_ones[i] = (struct choice){ .name = names[i] + 98, .text = names[i] };
+        forms[i] = names[0];
+        names[i][98] = (char)('a' + i);
+        texts[i] = (struct catalogue_text){ short_ones[i].name, &forms[i] };
     }
-    options[1].choices = localized;
+    options[1].choices = short_ones;
+    assert_int_equal(check_one(&command, NULL), 0);
+    french.texts = texts;
+    french.text_count = ARRAY_LENGTH(texts);
     assert_refused(&command, "a: 10006 characters in all, at most 8000");
+    french.texts = french_texts;
+    french.text_count = ARRAY_LENGTH(french_texts);
+}
+
+static void no_two_have_one_name_in_any_language(void **state)
+{
+    (void)state;
+    const struct option options[] = {
+        { .name = "zone", .description = "d", .type = OPTION_STRING },
+        { .name = "twin", .description = "d", .type = OPTION_STRING },
+        { .name = NULL },
+    };
+    const struct command command = {
+        .name = "a", .description = "d", .options = options, .run = run
+    };
+    assert_refused(&command, "a.twin: called \"zone\" like zone for fr");
+    const struct command zone = { .name = "zone", .description = "d", .run = run };
+    const struct command twin = { .name = "twin", .description = "d", .run = run };
+    const struct command *const both[] = { &twin, &zone, NULL };
+    struct err err = { 0 };
+    assert_int_equal(command_list_check(both, &err), ERR_INVALID);
+    assert_string_equal(err.message, "zone: called \"zone\" like twin for fr");
+}
+
+static void languages_speak_locales_discord_has(void **state)
+{
+    (void)state;
+    french_locales[0] = "xx";
+    assert_refused(&pay, "pay: Discord has no locale \"xx\"");
+    french_locales[0] = "fr";
+    assert_int_equal(check_one(&pay, NULL), 0);
 }
 
 static void names_are_unique_and_scopes_bounded(void **state)
@@ -464,6 +499,8 @@ int main(void)
         cmocka_unit_test(bad_sub_commands_are_named),
         cmocka_unit_test(lists_have_discords_length),
         cmocka_unit_test(a_command_has_8000_characters_in_all),
+        cmocka_unit_test(no_two_have_one_name_in_any_language),
+        cmocka_unit_test(languages_speak_locales_discord_has),
         cmocka_unit_test(names_are_unique_and_scopes_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,16 +8,32 @@
 #include <cmocka.h>
 
 #include "discord/command_json.h"
+#include "language/catalogue.h"
 
 #include <string.h>
 
-static const struct localization spanish[] = { { "es-ES", "hola" }, { NULL, NULL } };
+/* In place of the program's own catalogues. */
+static const char *const spanish_locales[] = { "es-ES", "es-419", NULL };
+static const char *const spanish_everything[] = { "todo" };
+static const char *const spanish_a[] = { "La A" };
+static const struct catalogue_text spanish_texts[] = {
+    { "A", spanish_a },
+    { "everything", spanish_everything },
+};
+static const struct catalogue_name spanish_names[] = { { "full", "lleno" }, { "word", "palabra" } };
+static const struct language spanish = {
+    .code = "es",
+    .locales = spanish_locales,
+    .texts = spanish_texts,
+    .text_count = ARRAY_LENGTH(spanish_texts),
+    .names = spanish_names,
+    .name_count = ARRAY_LENGTH(spanish_names),
+};
+const struct language *const languages[] = { &spanish, NULL };
 
 static const struct command full_command = {
     .name = "full",
     .description = "everything",
-    .name_localizations = spanish,
-    .description_localizations = spanish,
     .default_member_permissions = PERMISSION_MANAGE_GUILD,
     .options =
         (const struct option[]){
@@ -26,8 +42,7 @@ static const struct command full_command = {
               .type = OPTION_STRING,
               .is_required = true,
               .choices =
-                  (const struct choice[]){ { .name = "A", .text = "a", .localizations = spanish },
-                                           { .name = NULL } } },
+                  (const struct choice[]){ { .name = "A", .text = "a" }, { .name = NULL } } },
             { .name = "count",
               .description = "c",
               .type = OPTION_INTEGER,
@@ -69,11 +84,13 @@ static void everything_a_table_says_is_registered(void **state)
     (void)state;
     static const char *const parts[] = {
         "\"name\":\"full\"",
-        "\"name_localizations\":{\"es-ES\":\"hola\"}",
-        "\"description_localizations\":{\"es-ES\":\"hola\"}",
+        "\"name\":\"full\",\"name_localizations\":{\"es-ES\":\"lleno\",\"es-419\":\"lleno\"}",
+        "\"description_localizations\":{\"es-ES\":\"todo\",\"es-419\":\"todo\"}",
+        "\"name\":\"word\",\"name_localizations\":{\"es-ES\":\"palabra\"",
+        "\"name\":\"count\",\"description\":\"c\",\"min_value\"",
         "\"default_member_permissions\":\"32\"",
         "\"required\":true",
-        "\"choices\":[{\"name\":\"A\",\"name_localizations\":{\"es-ES\":\"hola\"},",
+        "\"choices\":[{\"name\":\"A\",\"name_localizations\":{\"es-ES\":\"La A\",",
         "\"value\":\"a\"}]",
         "\"min_value\":-1,\"max_value\":5",
         "{\"name\":\"Half\",\"value\":0.5}",

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "bronx/clock.h"
 #include "bronx/installations.h"
+#include "bronx/interaction.h"
 #include "router/events.h"
 
 #include "service_fixture.h"
@@ -26,7 +28,8 @@
 #define SHUFFLES 30
 #define THREADS  4
 
-/* A life: some of it at the same millisecond, where order can't decide. */
+/* A life: some of it at the same millisecond, where order can't decide. Alice has given the
+ * application back at last; Bob has not, so nothing is known of what he had authorised. */
 static const struct installation_change life[] = {
     { true, ALICE, T + 1, 1, 0, STR("applications.commands") },
     { false, ALICE, T + 2, 0, 0, STR_NONE },
@@ -35,6 +38,7 @@ static const struct installation_change life[] = {
     { true, ALICE, T + 3, 1, 0, STR_NONE },
     { true, BOB, T + 3, 0, HARLEM, STR("bot") },
     { true, BOB, T + 4, -1, 0, STR("a") },
+    { true, BOB, T + 4, 1, 0, STR("b") },
     { false, BOB, T + 4, 0, 0, STR_NONE },
     { false, BOB, T - 100, 0, 0, STR_NONE },
 };
@@ -53,7 +57,8 @@ static void assert_life_is_stored(struct db *db)
     assert_int_equal(installations_find_user(db, BOB, &arena, &user, NULL), 1);
     assert_true(user.authorized_at_ms == T + 4 && user.deauthorized_at_ms == T + 4);
     assert_false(user.is_authorized);
-    assert_true(str_equal(user.scopes, STR("a")));
+    assert_int_equal(user.integration_type, -1);
+    assert_int_equal(user.scopes.length, 0);
     assert_int_equal(installations_find_guild(db, HARLEM, &arena, &guild, NULL), 1);
     assert_true(guild.authorized_at_ms == T + 3 && guild.authorized_by == BOB);
     assert_true(str_equal(guild.scopes, STR("bot")));
@@ -137,6 +142,93 @@ static void strangers_are_not_found(void **state)
     struct known_guild guild;
     assert_int_equal(installations_find_user(fixture->db, 1, &arena, &user, NULL), 0);
     assert_int_equal(installations_find_guild(fixture->db, 1, &arena, &guild, NULL), 0);
+}
+
+/* --- what waits for a person --- */
+
+static void block_command(struct db *db, int64_t user_id, int64_t ms)
+{
+    const struct db_statement statement = {
+        .sql = "INSERT INTO tos_blocked (interaction_id, user_id, data, expires_at) "
+               "VALUES ($1, $2, '{}', $3)",
+        .parameters = { DB_INT(snowflake_first_of(ms) + user_id), DB_INT(user_id),
+                        DB_INT(ms + 7 * MS_PER_DAY) },
+        .parameter_count = 3,
+    };
+    assert_int_equal(db_query(db, &statement, NULL, NULL), 0);
+}
+
+static void record(struct db *db, bool is_authorized, int64_t user_id, int64_t ms)
+{
+    const struct installation_change change = { .is_authorized = is_authorized,
+                                                .user_id = user_id,
+                                                .occurred_at_ms = ms,
+                                                .integration_type = 1,
+                                                .scopes = STR("applications.commands") };
+    assert_int_equal(installations_record(db, &change, NULL), 0);
+}
+
+static void assert_waiting(struct service_fixture *fixture, int64_t commands)
+{
+    assert_int_equal(service_fixture_count(fixture, "SELECT COUNT(*) FROM tos_blocked"), commands);
+}
+
+static void what_waits_for_somebody_goes_with_the_authorization(void **state)
+{
+    struct service_fixture *fixture = *state;
+    block_command(fixture->db, ALICE, T + 1);
+    block_command(fixture->db, BOB, T + 1);
+    record(fixture->db, true, ALICE, T);
+    assert_waiting(fixture, 2);
+    record(fixture->db, false, ALICE, T + 2);
+    assert_waiting(fixture, 1);
+    assert_int_equal(service_fixture_count(fixture, "SELECT user_id FROM tos_blocked"), BOB);
+}
+
+static void somebody_whose_authorization_was_never_told_is_forgotten_too(void **state)
+{
+    struct service_fixture *fixture = *state;
+    block_command(fixture->db, ALICE, T + 1);
+    record(fixture->db, false, ALICE, T + 2);
+    assert_waiting(fixture, 0);
+}
+
+static void a_repeated_event_leaves_alone_what_was_begun_since(void **state)
+{
+    struct service_fixture *fixture = *state;
+    record(fixture->db, true, ALICE, T);
+    record(fixture->db, false, ALICE, T + 2);
+    block_command(fixture->db, ALICE, T + 3);
+    record(fixture->db, false, ALICE, T + 2);
+    record(fixture->db, true, ALICE, T);
+    assert_waiting(fixture, 1);
+}
+
+static void an_event_older_than_the_newest_authorization_forgets_nothing(void **state)
+{
+    struct service_fixture *fixture = *state;
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    struct known_user user;
+    block_command(fixture->db, ALICE, T + 1);
+    record(fixture->db, true, ALICE, T + 3);
+    record(fixture->db, false, ALICE, T + 2);
+    assert_waiting(fixture, 1);
+    assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 1);
+    assert_true(user.is_authorized && user.integration_type == 1);
+    assert_true(str_equal(user.scopes, STR("applications.commands")));
+}
+
+static void an_authorization_told_too_late_is_not_kept(void **state)
+{
+    struct service_fixture *fixture = *state;
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    struct known_user user;
+    record(fixture->db, false, ALICE, T + 2);
+    record(fixture->db, true, ALICE, T + 1);
+    assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 1);
+    assert_true(user.authorized_at_ms == T + 1 && !user.is_authorized);
+    assert_int_equal(user.integration_type, -1);
+    assert_int_equal(user.scopes.length, 0);
 }
 
 /* --- dispatch --- */
@@ -279,6 +371,11 @@ int main(void)
         DATABASE_TEST(any_order_and_any_repetition_stores_the_same),
         DATABASE_TEST(threads_that_tell_at_once_store_the_same),
         DATABASE_TEST(strangers_are_not_found),
+        DATABASE_TEST(what_waits_for_somebody_goes_with_the_authorization),
+        DATABASE_TEST(somebody_whose_authorization_was_never_told_is_forgotten_too),
+        DATABASE_TEST(a_repeated_event_leaves_alone_what_was_begun_since),
+        DATABASE_TEST(an_event_older_than_the_newest_authorization_forgets_nothing),
+        DATABASE_TEST(an_authorization_told_too_late_is_not_kept),
         DATABASE_TEST(events_are_recorded_before_they_are_acknowledged),
         DATABASE_TEST(unknown_events_are_acknowledged_without_a_database),
         DATABASE_TEST(discord_is_asked_to_repeat_what_the_database_could_not_take),

@@ -230,6 +230,38 @@ static void an_autocomplete_may_be_unfinished(void **state)
 #define COMMAND(rest)         WITH_DATA("2", "\"id\":\"3\",\"name\":\"pay\",\"type\":1" rest)
 #define OPTION(rest)          COMMAND(",\"options\":[{\"name\":\"a\"," rest "}]")
 
+#define CLICK_ON(components)                                                                       \
+    "{" HEAD USER ",\"type\":3,\"data\":{\"custom_id\":\"a\",\"component_type\":2},"               \
+    "\"message\":{\"id\":\"9\"," components "}}"
+
+/* What is not made as expected is passed over: it is no reason to refuse a click. */
+static void a_message_tells_the_last_of_its_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str_view body;
+        const char *text;
+    } rows[] = {
+        { STR(CLICK_ON("\"components\":[{\"type\":10,\"content\":\"first\"},"
+                       "{\"type\":10,\"content\":\"last\"},{\"type\":1,\"components\":[]}]")),
+          "last" },
+        { STR(CLICK_ON("\"components\":[{\"type\":10,\"content\":\"top\"},{\"type\":17,"
+                       "\"components\":[{\"type\":10,\"content\":\"inside\"}]}]")),
+          "top" },
+        { STR(CLICK_ON("\"components\":[5,null,[],{\"content\":7},{}]")), NULL },
+        { STR(CLICK_ON("\"components\":{\"content\":\"x\"}")), NULL },
+        { STR(CLICK_ON("\"components\":null")), NULL },
+        { STR(CLICK_ON("\"flags\":0")), NULL },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        CLEANUP(free_interaction) struct interaction *in = parse_view(rows[i].body);
+        if (rows[i].text)
+            assert_text(in->message->last_text, rows[i].text);
+        else
+            assert_null(in->message->last_text.data);
+    }
+}
+
 static void a_focused_number_is_kept_both_ways(void **state)
 {
     (void)state;
@@ -680,6 +712,7 @@ int main(void)
         cmocka_unit_test(a_component_says_who_asked_first),
         cmocka_unit_test(modal_fields_come_out_of_labels_and_rows),
         cmocka_unit_test(an_autocomplete_may_be_unfinished),
+        cmocka_unit_test(a_message_tells_the_last_of_its_texts),
         cmocka_unit_test(a_focused_number_is_kept_both_ways),
         cmocka_unit_test(newer_things_are_tolerated),
         cmocka_unit_test(a_broken_body_is_refused_with_its_path),

@@ -38,6 +38,18 @@ static void a_prefix_of_bytes_never_ends_inside_a_character(void **state)
     assert_int_equal(utf8_prefix_bytes(STR_NONE, 5).length, 0);
 }
 
+static void a_part_is_found_whatever_the_case_of_its_letters(void **state)
+{
+    (void)state;
+    assert_true(str_contains_ignoring_case(STR("Europe/Madrid"), STR("MADRID")));
+    assert_true(str_contains_ignoring_case(STR("Europe/Madrid"), STR("eUROPE/")));
+    assert_true(str_contains_ignoring_case(STR("aab"), STR("ab")));
+    assert_true(str_contains_ignoring_case(STR_NONE, STR_NONE));
+    assert_true(str_contains_ignoring_case(STR("x"), STR("")));
+    assert_false(str_contains_ignoring_case(STR("Madrid"), STR("Madrid ")));
+    assert_false(str_contains_ignoring_case(STR_NONE, STR("x")));
+}
+
 static void invalid_utf8_is_recognised(void **state)
 {
     (void)state;
@@ -121,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prefix_never_ends_inside_a_character),
         cmocka_unit_test(a_prefix_of_bytes_never_ends_inside_a_character),
+        cmocka_unit_test(a_part_is_found_whatever_the_case_of_its_letters),
         cmocka_unit_test(invalid_utf8_is_recognised),
         cmocka_unit_test(numbers_are_whole_or_refused),
         cmocka_unit_test(splitting_keeps_empty_parts),

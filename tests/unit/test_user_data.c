@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "bronx/installations.h"
 #include "bronx/tos.h"
 #include "bronx/user_data.h"
 
@@ -198,6 +199,7 @@ static void live(struct test *test, int64_t user_id, int64_t friend_id)
             user_id);
     run_sql(test, "INSERT INTO daily_streak VALUES ($2, $1, 1790000000000)", user_id);
     run_sql(test, "INSERT INTO pay_day VALUES ($2, $1, 20000, 100)", user_id);
+    run_sql(test, "INSERT INTO game_day VALUES ($2, $1, 100)", user_id);
     run_sql(test, "INSERT INTO known_user VALUES ($2, 1790000000000, 1, 'email', $1)", user_id);
     run_sql(test, "INSERT INTO known_guild VALUES ($1, 1790000000000, $2, 'bot')", user_id);
     run_sql(test, "INSERT INTO user_settings VALUES ($2, $1, 'privacy=private')", user_id);
@@ -208,6 +210,10 @@ static void live(struct test *test, int64_t user_id, int64_t friend_id)
     run_sql(test,
             "INSERT INTO server_settings_change VALUES "
             "($1, 1, 'games', NULL, 'off', 1790000000000, $2, $1)",
+            user_id);
+    run_sql(test,
+            "INSERT INTO wizard_draft VALUES ($1, 'user', $2, 0, 'open', 0, 1, $1, 0, "
+            "'time_zone=Europe/Madrid', 'privacy=private', 'max_bet=lots', 1790000000000)",
             user_id);
 }
 
@@ -435,6 +441,29 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
 
+/* What serves the person in servers, too, stays; what only waits for them goes. */
+static void whoever_takes_the_application_away_is_forgotten_where_the_register_says_so(void **state)
+{
+    struct test *test = *state;
+    struct user_data_counts before, after, of_bob_before, of_bob_after;
+    const struct installation_change gone = { .user_id = ALICE,
+                                              .occurred_at_ms = INT64_C(1790000000001) };
+    live(test, ALICE, BOB);
+    live(test, BOB, ALICE);
+    assert_int_equal(user_data_count(test->fixture.db, ALICE, &before, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_before, NULL), 0);
+    assert_int_equal(installations_record(test->fixture.db, &gone, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, ALICE, &after, NULL), 0);
+    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_after, NULL), 0);
+    for (const struct user_data_table *table = user_data_tables; table->name; table++) {
+        ptrdiff_t place = table - user_data_tables;
+        if (after.rows[place] != (table->forget ? 0 : before.rows[place]))
+            fail_msg("%s: %" PRId64 " rows", table->name, after.rows[place]);
+    }
+    assert_memory_equal(&of_bob_before, &of_bob_after, sizeof(of_bob_before));
+    assert_int_equal(ledger_verify(test->fixture.db, NULL), 0);
+}
+
 static void accounts_of_two_erased_people_stay_apart(void **state)
 {
     struct test *test = *state;
@@ -493,6 +522,7 @@ int main(void)
         TEST(a_file_that_lacks_more_than_ledger_names_no_next),
         TEST(erasing_leaves_no_trace_and_the_books_balance),
         TEST(a_blocked_command_of_others_that_names_the_erased_is_erased),
+        TEST(whoever_takes_the_application_away_is_forgotten_where_the_register_says_so),
         TEST(accounts_of_two_erased_people_stay_apart),
         TEST(the_page_for_operators_says_what_the_register_says),
     };

@@ -1,0 +1,63 @@
+#include "wager.h"
+
+#include "bronx/language.h"
+#include "bronx/settings.h"
+#include "bronx/time_zone.h"
+
+static int64_t limit_or_all(int64_t limit)
+{
+    return limit > 0 ? limit : LEDGER_AMOUNT_MAX;
+}
+
+int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct wager *wager)
+{
+    int64_t of_server = limit_or_all(call->server->max_bet);
+    int64_t of_person = limit_or_all(call->person->max_bet);
+    enum amount_refusal refusal = amount_parse(typed, wallet, &wager->stake);
+    if (refusal != AMOUNT_OK)
+        return refuse_amount(call, refusal);
+    if (wager->stake > wallet)
+        return call_refuse(call, tr(call, "You have %.*s in your wallet."),
+                           STR_ARGS(currency_show(call, wallet)));
+    if (wager->stake > of_person && of_person <= of_server)
+        return call_refuse(call, tr(call, "Your own limit for a bet is %.*s."),
+                           STR_ARGS(currency_show(call, of_person)));
+    if (wager->stake > of_server)
+        return call_refuse(call, tr(call, "The highest bet in this server is %.*s."),
+                           STR_ARGS(currency_show(call, of_server)));
+    if (wager->stake > limit_or_all(call->person->loss_limit))
+        return wager_refuse_losses(call);
+    wager->day = time_zone_day(call->person->time_zone, call->now_ms);
+    return 1;
+}
+
+struct db_statement wager_stake(const struct call *call, const struct wager *wager)
+{
+    return (struct db_statement){
+        .sql = "INSERT INTO game_day (user_id, day, lost) VALUES ($1, $2, $3) "
+               "ON CONFLICT (user_id, day) DO UPDATE SET lost = game_day.lost + excluded.lost "
+               "WHERE game_day.lost + excluded.lost <= $4",
+        .parameters = { DB_INT(call->interaction->user.id), DB_INT(wager->day),
+                        DB_INT(wager->stake), DB_INT(limit_or_all(call->person->loss_limit)) },
+        .parameter_count = 4,
+        .expect = DB_ONE_ROW,
+    };
+}
+
+int wager_refuse_losses(struct call *call)
+{
+    return call_refuse(call,
+                       tr(call, "With this bet you could lose more today than the %.*s you allow "
+                                "yourself. Your day ends at midnight in %.*s."),
+                       STR_ARGS(currency_show(call, call->person->loss_limit)),
+                       STR_ARGS(call->person->time_zone));
+}
+
+struct db_statement wager_payout(int64_t user_id, int64_t day, int64_t amount)
+{
+    return (struct db_statement){
+        .sql = "UPDATE game_day SET lost = lost - $3 WHERE user_id = $1 AND day = $2",
+        .parameters = { DB_INT(user_id), DB_INT(day), DB_INT(amount) },
+        .parameter_count = 3,
+    };
+}

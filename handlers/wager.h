@@ -1,0 +1,26 @@
+/* Bets: what every game asks before it takes one, so that the server's limit and the player's own
+ * hold in all of them. A game reads the bet with wager_read, posts the stake together with
+ * wager_stake (`.also` of the entry), and what it pays out together with wager_payout. */
+#ifndef HANDLERS_WAGER_H
+#define HANDLERS_WAGER_H
+
+#include "economy.h"
+
+struct wager {
+    int64_t stake; /* coins */
+    int64_t day;   /* of the player's time zone, in days since 1970-01-01: kept with an open game */
+};
+
+/* The bet that was typed, of `wallet` coins: 1 when it may be placed, 0 when it was refused, and
+ * answered. */
+int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct wager *wager);
+
+/* Counts the stake as lost today. Expects one row: of several bets at once none passes the player's
+ * limit of losses. When the posting is refused for it: wager_refuse_losses. */
+struct db_statement wager_stake(const struct call *call, const struct wager *wager);
+int wager_refuse_losses(struct call *call);
+
+/* Takes what a game paid out off the losses of the day the stake was placed. */
+struct db_statement wager_payout(int64_t user_id, int64_t day, int64_t amount);
+
+#endif

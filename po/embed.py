@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Writes po/*.po as constant C tables: src/language/catalogue.h says how they look.
+
+    embed.py OUTPUT PO...            refuses what gettext's own checks refuse
+    embed.py --pseudo OUTPUT PO      a language for tests: every text is its English in brackets
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import catalogue
+
+NAME = "name"  # the msgctxt of names of commands and options
+PLURAL = re.compile(r"nplurals=(\d+);\s*plural=([n0-9 ()?:!=<>%&|]+);?")
+PSEUDO_LOCALES = ["en-US", "en-GB", "es-ES", "es-419"]
+
+
+def literal(text):
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + re.sub(r"<(PRI[a-z]+[0-9]+)>", r'" \1 "', escaped) + '"'
+
+
+def order(text):
+    """As strcmp sorts it once the macros are expanded, which a static_assert makes sure of."""
+    return text.replace("<PRId64>", "ld").encode()
+
+
+def pseudo(entry):
+    forms = [entry.english] + ([entry.plural] if entry.plural else [])
+    return [f"\u27e6{form}\u27e7" for form in forms]
+
+
+def table(code, entries, is_pseudo):
+    fields = catalogue.headers(entries)
+    locales = PSEUDO_LOCALES if is_pseudo else fields["X-Discord-Locales"].split()
+    count, rule = PLURAL.fullmatch("nplurals=2; plural=n!=1;" if is_pseudo else
+                                   fields["Plural-Forms"]).groups()
+    lines = []
+    texts = []
+    names = []
+    for entry in sorted(entries[1:], key=lambda entry: order(entry.english)):
+        if entry.is_obsolete or "fuzzy" in entry.flags or not entry.is_translated:
+            continue
+        if entry.context == NAME:
+            names.append(f"    {{ {literal(entry.english)}, {literal(entry.forms[0])} }},")
+            continue
+        if entry.context is not None:
+            sys.exit(f"{code}: unknown context {entry.context}")
+        forms = pseudo(entry) if is_pseudo else [text for _, text in sorted(entry.forms.items())]
+        if entry.plural and len(forms) != int(count):
+            sys.exit(f"{code}: {entry.english} has not {count} forms")
+        lines.append(f"static const char *const {code}_{len(texts)}[] = {{ "
+                     + ", ".join(map(literal, forms)) + " };")
+        texts.append(f"    {{ {literal(entry.english)}, {code}_{len(texts)} }},")
+    if is_pseudo:
+        names = []
+    lines += [f"static const struct catalogue_text {code}_texts[] = {{", *texts, "    { NULL, NULL },",
+              "};", f"static const struct catalogue_name {code}_names[] = {{", *names,
+              "    { NULL, NULL },", "};",
+              f"static const char *const {code}_locales[] = {{ "
+              + "".join(f'"{locale}", ' for locale in locales) + "NULL };",
+              f"static size_t {code}_form_of(uint64_t n)", "{", f"    return (size_t)({rule});", "}",
+              f"static const struct language {code} = {{", f'    .code = "{code}",',
+              f"    .locales = {code}_locales,", f"    .texts = {code}_texts,",
+              f"    .text_count = {len(texts)},", f"    .names = {code}_names,",
+              f"    .name_count = {len(names)},", f"    .form_of = {code}_form_of,", "};"]
+    return lines
+
+
+def main(arguments):
+    is_pseudo = arguments[0] == "--pseudo"
+    output, *paths = arguments[is_pseudo:]
+    codes = []
+    lines = ['/* Written by po/embed.py. */', '#include "language/catalogue.h"', "",
+             "#include <assert.h>", "#include <inttypes.h>", "",
+             'static_assert(sizeof(PRId64) == sizeof("ld"), "the order of the texts");', ""]
+    for path in sorted(map(Path, paths)):
+        subprocess.run(["msgfmt", "--check-format", "--check-domain", "--output-file=/dev/null",
+                        str(path)], check=True)
+        code = "pseudo" if is_pseudo else path.stem.lower()
+        codes.append(code)
+        lines += table(code, catalogue.read(path), is_pseudo)
+    lines += ["", "const struct language *const languages[] = { "
+              + "".join(f"&{code}, " for code in codes) + "NULL };"]
+    Path(output).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+main(sys.argv[1:])
