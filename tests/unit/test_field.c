@@ -36,7 +36,7 @@ struct scene {
     struct call call;
 };
 
-static void begin(struct scene *scene, const char *locale)
+static void begin(struct scene *scene, const struct language *language)
 {
     static const struct channel channels[] = { { .id = CHANNEL, .type = 0 },
                                                { .id = VOICE, .type = 2 } };
@@ -49,7 +49,7 @@ static void begin(struct scene *scene, const char *locale)
         .guild_id = 1,
         .channel = { .id = HERE, .type = 0 },
         .channel_id = HERE,
-        .locale = str_from(locale),
+        .locale = STR("en-US"),
         .resolved = { .channels = channels, .channel_count = 2, .roles = roles, .role_count = 1 },
     };
     scene->call = (struct call){
@@ -57,7 +57,7 @@ static void begin(struct scene *scene, const char *locale)
         .reply = reply_new(&scene->arena, &scene->interaction),
         .arena = &scene->arena,
         .services = &scene->services,
-        .language = language_of(str_from(locale)),
+        .language = language,
         .now_ms = NOW_MS,
         .effect_id = scene->interaction.id,
     };
@@ -244,7 +244,7 @@ static void what_is_typed_becomes_canonical_or_is_refused_with_a_reason(void **s
     for (size_t i = 0; i < ARRAY_LENGTH(parsings); i++) {
         struct scene scene;
         struct str_view value, problem;
-        begin(&scene, "en-US");
+        begin(&scene, NULL);
         bool is_good = field_parse(parsings[i].field, &scene.call, str_from(parsings[i].typed),
                                    &value, &problem);
         if (is_good != !!parsings[i].value || !str_equal(value, str_from(parsings[i].value)))
@@ -269,7 +269,7 @@ static void a_canonical_value_parses_to_itself(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(parsings); i++) {
         struct scene scene;
         struct str_view value, problem, again;
-        begin(&scene, "en-US");
+        begin(&scene, NULL);
         if (field_parse(parsings[i].field, &scene.call, str_from(parsings[i].typed), &value,
                         &problem)) {
             assert_true(field_parse(parsings[i].field, &scene.call, value, &again, &problem));
@@ -292,7 +292,7 @@ static void a_rule_of_its_own_is_asked_last(void **state)
     struct scene scene;
     struct str_view value, problem;
     even.reject = only_even;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     assert_true(field_parse(&even, &scene.call, STR("6"), &value, &problem));
     assert_false(field_parse(&even, &scene.call, STR("7"), &value, &problem));
     assert_true(str_equal(problem, STR("It must be even.")));
@@ -308,7 +308,7 @@ static void a_break_that_runs_is_refused_a_shorter_one_in_words(void **state)
     struct user_settings person = { .cool_off_until_ms = NOW_MS + 7 * MS_PER_DAY };
     struct scene scene;
     struct str_view value, problem;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     scene.call.person = &person;
     assert_false(field_parse(cool_off, &scene.call, STR("3 days"), &value, &problem));
     assert_false(field_parse(cool_off, &scene.call, STR("none"), &value, &problem));
@@ -483,7 +483,7 @@ static const char *form_of(struct scene *scene, const struct field *field, struc
 static void assert_form(const struct field *field, const char *present, const char *part)
 {
     struct scene scene;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     const char *json = form_of(&scene, field, str_from(present), STR_NONE);
     if (!strstr(json, part))
         fail_msg("no %s in %s", part, json);
@@ -511,7 +511,7 @@ static void a_problem_takes_the_place_of_the_help_and_what_was_typed_stays(void 
 {
     (void)state;
     struct scene scene;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     const char *json = form_of(&scene, &text, STR("much too long a text"), STR("Too long."));
     assert_non_null(strstr(json, "much too long a text"));
     assert_non_null(strstr(json, "Too long."));
@@ -523,7 +523,7 @@ static void assert_answer(const struct field *field, struct field_value answer,
                           const char *expected)
 {
     struct scene scene;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     answer.custom_id = str_from(field->key);
     scene.interaction.fields = &answer;
     scene.interaction.field_count = 1;
@@ -554,7 +554,7 @@ static void assert_suggestion(const struct field *field, const char *typed, cons
                               bool is_there)
 {
     struct scene scene;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     scene.interaction.type = INTERACTION_AUTOCOMPLETE;
     field_suggest(field, &scene.call, str_from(typed));
     const char *json = answer_of(&scene, field->key);
@@ -579,9 +579,7 @@ static void suggestions_fit_what_is_typed(void **state)
 
 /* --- Whatever the value --- */
 
-#define TRIES 80
-
-static const char *const languages[] = { "en-US", "es-ES" };
+#define TRIES 30
 
 static const char *const pieces[] = {
     "a",  "Z",      "0",        "9",  "k",      ",",      ".",
@@ -627,12 +625,12 @@ static struct str_view longest_value(const struct field *field, struct arena *ar
 }
 
 /* Asked for, shown and suggested with `value` present, whether or not it is a good one. */
-static void assert_within_limits(const struct field *field, const char *locale,
+static void assert_within_limits(const struct field *field, const struct language *language,
                                  struct str_view value)
 {
     struct scene scene;
     struct str_view canonical, problem;
-    begin(&scene, locale);
+    begin(&scene, language);
     bool is_good = field_parse(field, &scene.call, value, &canonical, &problem);
     form_of(&scene, field, value, problem);
     reply_reset(scene.call.reply);
@@ -655,14 +653,15 @@ static void assert_within_limits(const struct field *field, const char *locale,
 static void try_field(const struct field *field, unsigned *seed)
 {
     struct arena arena = { 0 };
-    for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
+    for (size_t i = 0; i == 0 || languages[i - 1]; i++) {
+        const struct language *language = i == 0 ? NULL : languages[i - 1]; /* English first */
         struct str_view longest = longest_value(field, &arena);
         assert_true(field_is_allowed(field, longest));
-        assert_within_limits(field, languages[i], longest);
-        assert_within_limits(field, languages[i], STR(""));
-        assert_within_limits(field, languages[i], str_from(field->initial));
+        assert_within_limits(field, language, longest);
+        assert_within_limits(field, language, STR(""));
+        assert_within_limits(field, language, str_from(field->initial));
         for (int k = 0; k < TRIES; k++)
-            assert_within_limits(field, languages[i], random_text(&arena, seed));
+            assert_within_limits(field, language, random_text(&arena, seed));
         arena_free(&arena);
     }
 }
@@ -708,9 +707,9 @@ static void assert_sound(const struct scene *scene, const struct field *field)
 static void every_setting_is_a_sound_field(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
+    for (size_t i = 0; i == 0 || languages[i - 1]; i++) {
         struct scene scene;
-        begin(&scene, languages[i]);
+        begin(&scene, i == 0 ? NULL : languages[i - 1]);
         for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
             const struct field *fields = settings_fields(scope);
             assert_true(field_count(fields) <= FIELDS_MAX);
@@ -734,7 +733,7 @@ static void vote_ban_is_asked_for_only_where_there_is_one(void **state)
     const struct field *field = field_find(server_fields, STR("voteban_votes"));
     const struct field_values values = { 0 };
     struct scene scene;
-    begin(&scene, "en-US");
+    begin(&scene, NULL);
     assert_false(field->applies(&scene.call, &values));
     scene.services.commands = without;
     assert_false(field->applies(&scene.call, &values));
