@@ -76,7 +76,8 @@ static bool find_by_label(const struct call *call, struct str_view text, struct 
     for (enum settings_scope scope = 0; scope < SCOPES; scope++)
         for (const struct field *field = settings_fields(scope);
              settings_may_change(call, scope) && field->key; field++)
-            if (str_equal_ignoring_case(text, tr_view(call, field->label))) {
+            if (str_equal_ignoring_case(text, tr_view(call, field->label)) ||
+                str_equal_ignoring_case(text, str_from(field->label))) {
                 *setting = (struct setting){ settings_owner_of(call, scope), field };
                 return true;
             }

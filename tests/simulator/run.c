@@ -123,6 +123,7 @@ static int run_words(struct stage *stage, const struct word *words, size_t count
     words += prefix.length, count -= prefix.length;
     if (result != 0)
         return result;
+    session_hear(stage->session, words, count);
     if (!is_delivery_verb(&words[0]))
         return is_together || prefix.is_forged
                    ? err_set(err, ERR_INVALID, "'%s' sends nothing", words[0].text)
