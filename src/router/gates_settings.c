@@ -101,12 +101,11 @@ int gate_channel(const struct router_settings *settings, struct call *call, stru
     if (!rules(call) || channels->count == 0 || is_among(channels, interaction->channel_id) ||
         (interaction->channel.parent_id != 0 && is_among(channels, interaction->channel.parent_id)))
         return PASS;
-    struct buf list = { 0 };
+    CLEANUP(buf_free) struct buf list = { 0 };
     for (int i = 0; i < channels->count; i++)
         buf_append_format(&list, "%s<#%" PRId64 ">", i > 0 ? ", " : "", channels->ids[i]);
     call_refuse(call, tr(call, "In this server `/%s` works in these channels only: %.*s"),
-                tr_name(call, call->command->name), STR_ARGS(buf_view(&list)));
-    buf_free(&list);
+                tr_name(call, call->command->name), STR_ARGS(arena_keep(call->arena, &list)));
     return gate_stop(call);
 }
 

@@ -340,7 +340,7 @@ static void add_expiry(struct call *call, const struct wizard *wizard)
                                "This has expired: nobody clicked here for %lld minutes. Run "
                                "`/%s %s` again.",
                                minutes),
-                     minutes, call->command->name, wizard->name);
+                     minutes, tr_name(call, call->command->name), tr_name(call, wizard->name));
     if (sentence.data)
         show_end(call, wizard, sentence.data);
 }

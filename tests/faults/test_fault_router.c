@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "bronx/clock.h"
+#include "bronx/settings.h"
 #include "bronx/tos.h"
 
 #include "fault_loop.h"
@@ -102,6 +103,18 @@ static void answer_draft(const struct run *run)
     assert_non_null(strstr(body.data, "Look it over"));
 }
 
+static void have_set(const struct run *run)
+{
+    static const struct command none = { .name = "none" };
+    const struct settings_owner owner = { SETTINGS_OF_USER, run->user_id };
+    struct field_values values = { 0 };
+    struct service_call call;
+    values.values[field_find(user_fields, STR("max_bet")) - user_fields] = STR("777");
+    service_call_begin(&call, &run->fixture->base, &none, run->id - 1, run->user_id);
+    assert_int_equal(settings_save(&call.call, owner, 0, &values, NULL), SETTINGS_SAVED);
+    service_call_end(&call);
+}
+
 /* --- The flows ---------------------------------------------------------------------------------
  */
 
@@ -115,8 +128,14 @@ static void answer_draft(const struct run *run)
 /* Keyed by the draft. */
 #define COUNT_SAVED                                                                                \
     "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+#define COUNT_CHANGES "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id = %" PRId64
 #define COUNT_BOTH                                                                                 \
     "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+
+#define SETTINGS(sub_command, options)                                                             \
+    "{\"id\":\"1\",\"type\":1,\"name\":\"settings\",\"options\":[{\"type\":1,\"name\":"            \
+    "\"" sub_command "\",\"options\":[" options "]}]}"
+#define FIELD(value) "{\"type\":3,\"name\":\"field\",\"value\":\"" value "\"}"
 
 static const struct flow flows[] = {
     { "/help", NULL, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"help\"}",
@@ -187,6 +206,36 @@ static const struct flow flows[] = {
     { "setup save", answer_draft, INTERACTION_COMPONENT,
       "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:2:save\"}",
       "Saved, and in force", COUNT_SAVED, 1 },
+    { "/settings view", have_set, INTERACTION_COMMAND,
+      SETTINGS("view", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"), "777 coins", COUNT_CHANGES,
+      0 },
+    { "/settings history", have_set, INTERACTION_COMMAND,
+      SETTINGS("history", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"), "777 coins",
+      COUNT_CHANGES, 0 },
+    { "/settings edit", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet") ",{\"type\":3,\"name\":\"value\",\"value\":\"5k\"}"),
+      "777 coins \xe2\x86\x92 5,000 coins", COUNT_CHANGES, 1 },
+    { "/settings edit, wrong", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet") ",{\"type\":3,\"name\":\"value\",\"value\":\"x\"}"),
+      "settings:1:1:retry.me.max_bet", COUNT_CHANGES, 0 },
+    { "/settings edit, a form", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet")), "\"type\":9", COUNT_CHANGES, 0 },
+    { "settings form", have_set, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"settings:1:1:edit.me.max_bet\",\"components\":[{\"type\":18,\"id\":1,"
+      "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"5k\"}}]}",
+      "777 coins \xe2\x86\x92 5,000 coins", COUNT_CHANGES, 1 },
+    { "settings form, too late", have_set, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"settings:1:0:edit.me.max_bet\",\"components\":[{\"type\":18,\"id\":1,"
+      "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"5k\"}}]}",
+      "settings:1:1:retry.me.max_bet", COUNT_CHANGES, 0 },
+    { "settings autocomplete", have_set, INTERACTION_AUTOCOMPLETE,
+      SETTINGS("edit", "{\"type\":3,\"name\":\"field\",\"value\":\"bet\",\"focused\":true}"),
+      "me.max_bet", COUNT_CHANGES, 0 },
+    { "/settings reset", have_set, INTERACTION_COMMAND, SETTINGS("reset", FIELD("me")),
+      "settings:1:1:reset.me", COUNT_CHANGES, 0 },
+    { "settings reset", have_set, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"settings:1:1:reset.me\"}",
+      "777 coins \xe2\x86\x92 no limit", COUNT_CHANGES, 1 },
 };
 
 /* --- One run -----------------------------------------------------------------------------------

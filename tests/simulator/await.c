@@ -24,6 +24,8 @@ static void apply_change(struct session *session, struct rest_change *change)
 {
     struct stored_message *message = store_find(&session->store, change->message_id);
     const struct person *invoker = world_person_by_id(&session->world, change->message.invoker.id);
+    session_unwrap(session, change->data);
+    session_unwrap(session, change->message.data);
     switch (change->kind) {
     case CHANGE_EDIT:
         if (message)
