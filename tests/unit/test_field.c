@@ -579,7 +579,7 @@ static void suggestions_fit_what_is_typed(void **state)
 
 /* --- Whatever the value --- */
 
-#define TRIES 30
+#define TRIES 150
 
 static const char *const pieces[] = {
     "a",  "Z",      "0",        "9",  "k",      ",",      ".",
@@ -592,8 +592,11 @@ static struct str_view random_text(struct arena *arena, unsigned *seed)
 {
     CLEANUP(buf_free) struct buf made = { 0 };
     size_t length = (size_t)rand_r(seed) % (rand_r(seed) % 8 == 0 ? 6500 : 40);
-    while (utf8_units(buf_view(&made)) < length)
-        buf_append(&made, str_from(pieces[(size_t)rand_r(seed) % ARRAY_LENGTH(pieces)]));
+    for (size_t units = 0; units < length;) {
+        struct str_view piece = str_from(pieces[(size_t)rand_r(seed) % ARRAY_LENGTH(pieces)]);
+        units += utf8_units(piece);
+        buf_append(&made, piece);
+    }
     return made.length > 0 ? arena_copy(arena, buf_view(&made)) : STR("");
 }
 
