@@ -675,7 +675,7 @@ static void whatever_the_value_and_language_discord_takes_it(void **state)
     unsigned seed = 5;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         try_field(kinds[i], &seed);
-    for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++)
+    for (enum settings_scope scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++)
         for (const struct field *field = settings_fields(scope); field->key; field++)
             try_field(field, &seed);
 }
@@ -713,7 +713,7 @@ static void every_setting_is_a_sound_field(void **state)
     for (size_t i = 0; i == 0 || languages[i - 1]; i++) {
         struct scene scene;
         begin(&scene, i == 0 ? NULL : languages[i - 1]);
-        for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
+        for (enum settings_scope scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
             const struct field *fields = settings_fields(scope);
             assert_true(field_count(fields) <= FIELDS_MAX);
             for (const struct field *field = fields; field->key; field++) {
