@@ -113,9 +113,9 @@ int gate_account_age(const struct router_settings *settings, struct call *call, 
 {
     (void)settings;
     (void)err;
-    int64_t old_enough_ms = snowflake_created_ms(call->interaction->user.id) +
-                            call->server->min_account_age_days * MS_PER_DAY;
-    if (!rules(call) || call->now_ms >= old_enough_ms)
+    int64_t days = call->server->min_account_age_days;
+    int64_t old_enough_ms = snowflake_created_ms(call->interaction->user.id) + days * MS_PER_DAY;
+    if (!rules(call) || days == 0 || call->now_ms >= old_enough_ms)
         return PASS;
     call_refuse(call,
                 tr(call, "Your Discord account is too young for `/%s` in this server. It works for "

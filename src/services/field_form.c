@@ -65,17 +65,26 @@ static bool is_among(struct str_view list, struct str_view word)
     return false;
 }
 
+static bool is_chosen(const struct asking *asking, const char *value)
+{
+    return asking->field->kind == FIELD_CHECKBOXES ? is_among(asking->present, str_from(value))
+                                                   : str_equal(asking->present, str_from(value));
+}
+
+/* No more are chosen already than may be: somebody may have typed more. */
 static int list_choices(const struct asking *asking, struct reply_select_option *options)
 {
-    int count = 0;
+    int count = 0, chosen = 0;
+    int most = asking->field->kind == FIELD_CHECKBOXES ? field_most(asking->field) : 1;
     for (; count < field_choice_count(asking->field) && count < OPTIONS_MAX; count++) {
         const struct field_choice *choice = &asking->field->choices[count];
         options[count] = (struct reply_select_option){
             .label = tr_view(asking->call, choice->label),
             .value = str_from(choice->value),
             .description = tr_view(asking->call, choice->description),
-            .is_default = is_among(asking->present, str_from(choice->value)),
+            .is_default = chosen < most && is_chosen(asking, choice->value),
         };
+        chosen += options[count].is_default;
     }
     return count;
 }

@@ -215,7 +215,7 @@ static bool parse_until(const struct parse *parse)
         bool is_none = str_to_uint63(str_from(value), &days) != 0 || days == 0;
         return accept_number(parse, is_none ? 0 : begin_ms + days * MS_PER_DAY);
     }
-    if (str_to_uint63(parse->typed, &until_ms) == 0 &&
+    if (str_to_uint63(parse->typed, &until_ms) == 0 && until_ms >= DISCORD_EPOCH_MS &&
         until_ms <= begin_ms + longest_days(parse->field) * MS_PER_DAY)
         return accept_number(parse, until_ms);
     return refuse_choice(parse);

@@ -33,11 +33,12 @@ typedef void body_writer(struct drawing *drawing);
 
 /* --- Values that fit --- */
 
-/* At most so long; not in the middle of a list's item when there is a place before, and with no
- * escape left open. */
+/* At most so long, and there at all but for want of memory; not in the middle of a list's item when
+ * there is a place before, and with no escape left open. */
 static void append_cut(struct drawing *drawing, struct str_view text)
 {
     struct str_view cut = utf8_prefix(text, drawing->value_max);
+    drawing->text.has_failed = drawing->text.has_failed || !text.data;
     if (cut.length == text.length) {
         buf_append(&drawing->text, text);
         return;
@@ -148,7 +149,7 @@ static void add_heading(const struct drawing *drawing, const char *notice)
     reply_text(call->reply, "### %s", tr(call, drawing->draft->wizard->title));
 }
 
-static void add_progress(const struct drawing *drawing)
+static int add_progress(const struct drawing *drawing, struct err *err)
 {
     CLEANUP(buf_free) struct buf bar = { 0 };
     struct call *call = drawing->call;
@@ -161,8 +162,11 @@ static void add_progress(const struct drawing *drawing)
         number += page <= draft->page;
         buf_append(&bar, page <= draft->page ? STR("▰") : STR("▱"));
     }
+    if (bar.has_failed)
+        return err_set(err, ERR_MEMORY, "a progress bar");
     reply_text(call->reply, tr(call, "**%s**\n%.*s Step %d of %d\n%s"), tr(call, step->title),
                STR_ARGS(buf_view(&bar)), number, count, tr(call, step->help));
+    return 0;
 }
 
 static void append_mistake(struct drawing *drawing, int place)
@@ -206,9 +210,10 @@ static int show_page(struct drawing *drawing, const char *notice, struct err *er
     bool is_wrong = draft_has_mistakes(call, drawing->draft, drawing->draft->page);
     reply_container_begin(call->reply, is_wrong ? COLOUR_WRONG : COLOUR_PAGE);
     add_heading(drawing, notice);
-    add_progress(drawing);
+    int result = add_progress(drawing, err);
     reply_separator(call->reply, true);
-    int result = add_body(drawing, write_fields, err);
+    if (result == 0)
+        result = add_body(drawing, write_fields, err);
     if (result != 0)
         return result;
     reply_row_begin(call->reply);

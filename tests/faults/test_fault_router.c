@@ -26,6 +26,12 @@
 #define PAYEE_OFFSET INT64_C(500000000)
 #define DATA_MAX     512
 
+#define SETUP_USER                                                                                 \
+    "{\"id\":\"1\",\"type\":1,\"name\":\"setup\",\"options\":[{\"type\":1,\"name\":\"user\"}]}"
+#define SETUP_FORM                                                                                 \
+    "{\"custom_id\":\"setup:1:%" PRId64 ":user:1:form:1\",\"components\":[{\"type\":18,\"id\":1,"  \
+    "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"500\"}}]}"
+
 /* Who asks; everything of one run has ids of its own. */
 struct run {
     struct router_fixture *fixture;
@@ -80,6 +86,35 @@ static void have_set(const struct run *run)
     service_call_end(&call);
 }
 
+/* A wizard's draft, as the interaction before the run's. */
+static void open_draft(const struct run *run)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    const struct ask ask = { .type = INTERACTION_COMMAND,
+                             .id = run->id - 1,
+                             .user_id = run->user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .data = SETUP_USER };
+    router_fixture_ask(run->fixture, &ask, &body);
+    assert_non_null(strstr(body.data, "Step 1 of 2"));
+}
+
+/* The same on its last page, with something to save. */
+static void answer_draft(const struct run *run)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    char data[DATA_MAX];
+    open_draft(run);
+    snprintf(data, sizeof(data), SETUP_FORM, run->id - 1);
+    const struct ask ask = { .type = INTERACTION_MODAL_SUBMIT,
+                             .id = run->id - 2,
+                             .user_id = run->user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .data = data };
+    router_fixture_ask(run->fixture, &ask, &body);
+    assert_non_null(strstr(body.data, "Look it over"));
+}
+
 /* --- The flows ---------------------------------------------------------------------------------
  */
 
@@ -89,6 +124,11 @@ static void have_set(const struct run *run)
 /* Of the user, whose id is a tenth of the interaction's. */
 #define COUNT_OWN_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE user_id = %" PRId64 " / 10"
 #define COUNT_CHANGES       "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id = %" PRId64
+#define COUNT_DRAFTS        "SELECT COUNT(*) FROM wizard_draft WHERE id = %" PRId64
+#define DRAFTS_PAGE         "SELECT page FROM wizard_draft WHERE id IN (%" PRId64 ", %" PRId64 ")"
+/* Keyed by the draft. */
+#define COUNT_SAVED                                                                                \
+    "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
 #define COUNT_BOTH                                                                                 \
     "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
 
@@ -184,6 +224,18 @@ static const struct flow flows[] = {
     { "settings reset", have_set, INTERACTION_COMPONENT,
       "{\"component_type\":2,\"custom_id\":\"settings:1:1:reset.me\"}",
       "777 coins \xe2\x86\x92 no limit", COUNT_CHANGES, 1 },
+    { "/setup user", NULL, INTERACTION_COMMAND, SETUP_USER, "Step 1 of 2", COUNT_DRAFTS, 1 },
+    { "setup form opened", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:edit\"}", "\"type\":9",
+      DRAFTS_PAGE, 0 },
+    { "setup next", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:next\"}", "Step 2 of 2",
+      DRAFTS_PAGE, 1 },
+    { "setup form", open_draft, INTERACTION_MODAL_SUBMIT, SETUP_FORM, "Look it over", DRAFTS_PAGE,
+      2 },
+    { "setup save", answer_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:2:save\"}",
+      "Saved, and in force", COUNT_SAVED, 1 },
 };
 
 /* --- One run -----------------------------------------------------------------------------------

@@ -61,6 +61,8 @@ static void *send_together(void *argument)
 
 void deliveries_send(struct session *session, struct delivery *deliveries, size_t count)
 {
+    for (size_t i = 0; i < session->world.channel_count; i++)
+        rest_server_add_channel(session->rest, session->world.channels[i]->channel_id);
     for (size_t i = 0; i < count; i++)
         announce(session, &deliveries[i]);
     if (count == 1) {

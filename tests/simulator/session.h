@@ -162,9 +162,20 @@ bool session_take_changes(struct session *session, int timeout_ms);
 /* Moves the REST API's violations to the session's and notes them in `out`. */
 void session_take_violations(struct session *session, struct buf *out);
 
-/* `await [ephemeral | public | violation] "text" [within TIME]`; shows what came. */
+/* `await [ephemeral | public | violation | in #channel] "text" [within TIME]`; shows what came. */
 int session_await(struct session *session, const struct actor *actor, const struct word *words,
                   size_t count, struct buf *out, struct err *err) MUST_CHECK;
+
+/* `#name` of the server that `actor` is in. ERR_INVALID. */
+int session_read_channel(struct session *session, const struct actor *actor,
+                         const struct word *word, int64_t *channel_id, struct err *err) MUST_CHECK;
+/* How many messages in the channel that everybody sees show the text, and the newest of them (may
+ * be NULL). channel.c */
+size_t session_count_in_channel(const struct session *session, int64_t channel_id,
+                                struct str_view text, int64_t *message_id);
+/* `expect [not | once] in #channel "text"`, `mode` being the first word or "". */
+int session_expect_in_channel(struct session *session, const char *mode, const struct word *channel,
+                              const struct word *text, struct err *err) MUST_CHECK;
 
 /* For the prompt: shows what came in the meantime, and while a newest answer thinks waits for it,
  * at most `timeout_ms`. */

@@ -15,6 +15,7 @@
 #include "bronx/wizard.h"
 
 #include "commands.h"
+#include "large_wizard.h"
 #include "wizard_fixture.h"
 
 #include <inttypes.h>
@@ -22,180 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WALKS     4 /* of each wizard in each language */
-#define CLICKS    120
-#define OLD_IDS   16
-#define IDS_MAX   25
-#define FIRST_ID  INT64_C(1234567890123456701)
-#define TYPED_MAX 6000 /* bytes; more than any form lets through */
-#define LABEL_45  "A label that is as long as a label may be.45."
-#define HELP_100                                                                                   \
-    "A help text of one hundred characters, which is what the description of a label in a form "   \
-    "may have."
+#define WALKS       2 /* of each wizard in each language */
+#define CLICKS      120
+#define OLD_IDS     16
+#define FIRST_ID    INT64_C(1234567890123456701)
+#define TYPED_MAX   6000 /* bytes; more than any form lets through */
+#define FIELD_UNITS 4    /* that a form lets through for each character of a text */
 
-/* --- A wizard with a field of every kind, each as large as it can be --- */
-
-#define CHOICE(n)                                                                                  \
-    {                                                                                              \
-        "choice_" #n,                                                                              \
-            "The label of choice " #n                                                              \
-            " which is as long as the label of an option in a select can be, "                     \
-            "all hundred",                                                                         \
-            HELP_100                                                                               \
-    }
-#define TEN(n)                                                                                     \
-    CHOICE(n##0), CHOICE(n##1), CHOICE(n##2), CHOICE(n##3), CHOICE(n##4), CHOICE(n##5),            \
-        CHOICE(n##6), CHOICE(n##7), CHOICE(n##8), CHOICE(n##9)
-
-static const struct field_choice ten_choices[] = { TEN(1), { NULL, NULL, NULL } };
-static const struct field_choice many_choices[] = {
-    TEN(1), TEN(2), CHOICE(30), CHOICE(31), CHOICE(32), CHOICE(33), CHOICE(34), { NULL, NULL, NULL }
-};
-static const struct field_choice lengths[] = { { "0", "No", NULL },
-                                               { "1", "1 day", NULL },
-                                               { NULL, NULL, NULL } };
-
-static bool is_switched_on(const struct call *call, const struct field_values *values);
-
-#define LARGE(name, its_kind, its_step, its_initial)                                               \
-    .key = name, .label = LABEL_45, .help = HELP_100, .kind = its_kind, .step = its_step,          \
-    .is_optional = true, .none = "none", .initial = its_initial
-#define TEXT(name, its_step, its_rule)                                                             \
-    {                                                                                              \
-        LARGE(name, FIELD_TEXT, its_step, ""), .min = 1, .max = 240, .applies = its_rule           \
-    }
-
-static const struct field fields[] = {
-    TEXT("text_a", 0, NULL),
-    { LARGE("number", FIELD_NUMBER, 0, "0"), .min = 1, .max = DISCORD_INTEGER_MAX },
-    { LARGE("duration", FIELD_DURATION, 0, "0"), .min = 1, .max = 40320 },
-    { .key = "toggle",
-      .label = LABEL_45,
-      .help = HELP_100,
-      .kind = FIELD_TOGGLE,
-      .initial = "on",
-      .step = 0 },
-    { .key = "zone",
-      .label = LABEL_45,
-      .help = HELP_100,
-      .kind = FIELD_TIME_ZONE,
-      .initial = "UTC",
-      .step = 0 },
-    { LARGE("choice", FIELD_CHOICE, 1, ""), .choices = many_choices },
-    { LARGE("radio", FIELD_RADIO, 1, ""), .choices = ten_choices },
-    { LARGE("boxes", FIELD_CHECKBOXES, 1, ""), .choices = ten_choices, .min = 1, .max = 10 },
-    { LARGE("until", FIELD_UNTIL, 1, "0"), .choices = lengths },
-    { LARGE("people", FIELD_USER, 2, ""), .min = 1, .max = IDS_MAX },
-    { LARGE("roles", FIELD_ROLE, 2, ""), .min = 1, .max = IDS_MAX },
-    { LARGE("channels", FIELD_CHANNEL, 2, ""), .min = 1, .max = IDS_MAX },
-    TEXT("text_b", 2, NULL),
-    TEXT("text_c", 2, NULL),
-    TEXT("text_d", 3, is_switched_on),
-    TEXT("text_e", 3, is_switched_on),
-    TEXT("text_f", 3, is_switched_on),
-    TEXT("text_g", 3, is_switched_on),
-    TEXT("text_h", 3, is_switched_on),
-    { .key = NULL },
-};
-
-static bool is_switched_on(const struct call *call, const struct field_values *values)
-{
-    (void)call;
-    const struct field *toggle = field_find(fields, STR("toggle"));
-    return str_equal(field_value_of(fields, values, (int)(toggle - fields)), STR("on"));
-}
-
-/* What it has saved; the walks of one test come one after the other. */
-static struct {
-    char lines[FIELDS_MAX * FIELD_VALUE_MAX];
-    int64_t revision, effect_id, save_count;
-} saved;
-
-static int load_large(struct call *call, int64_t *revision, struct field_values *values,
-                      struct err *err)
-{
-    struct str_view lines = arena_copy(call->arena, str_from(saved.lines));
-    if (!lines.data)
-        return err_set(err, ERR_MEMORY, "what was saved");
-    field_lines_read(fields, lines, values);
-    *revision = saved.revision;
-    return 0;
-}
-
-/* Every fifth time somebody was faster. */
-static int save_large(struct call *call, int64_t revision, const struct field_values *values,
-                      struct err *err)
-{
-    if (call->effect_id == saved.effect_id)
-        return WIZARD_SAVED;
-    if (revision != saved.revision || ++saved.save_count % 5 == 0) {
-        saved.revision += revision == saved.revision;
-        return WIZARD_CONFLICT;
-    }
-    struct str_view lines = field_lines(fields, values, call->arena);
-    if (!lines.data || lines.length >= sizeof(saved.lines))
-        return err_set(err, ERR_LIMIT, "what is to be saved");
-    for (int i = 0; fields[i].key; i++)
-        if (!field_is_valid(&fields[i], call, field_value_of(fields, values, i)))
-            return err_set(err, ERR_INVALID, "%s", fields[i].key);
-    snprintf(saved.lines, sizeof(saved.lines), "%.*s", STR_ARGS(lines));
-    saved.revision++;
-    saved.effect_id = call->effect_id;
-    return WIZARD_SAVED;
-}
-
-static int explain_large(struct call *call, struct str_view *sentence, struct err *err)
-{
-    (void)call, (void)err;
-    *sentence = STR("Somebody was faster.");
-    return 0;
-}
-
-static const struct wizard_step steps[] = {
-    { LABEL_45, HELP_100 }, { LABEL_45, HELP_100 }, { LABEL_45, HELP_100 },
-    { LABEL_45, HELP_100 }, { NULL, NULL },
-};
-static const struct wizard large_wizard = {
-    .name = "wizard",
-    .title = LABEL_45,
-    .fields = fields,
-    .steps = steps,
-    .done = HELP_100,
-    .load = load_large,
-    .save = save_large,
-    .explain_conflict = explain_large,
-};
-static const struct wizard *const wizards[] = { &large_wizard, NULL };
-
-static int run_large(struct call *call, struct err *err)
-{
-    return wizard_start(call, &large_wizard, NULL, err);
-}
-
-static int click_large(struct call *call, struct err *err)
-{
-    return wizard_component(call, wizards, err);
-}
-
-static int submit_large(struct call *call, struct err *err)
-{
-    return wizard_modal(call, wizards, err);
-}
-
-static const struct option large_options[] = {
-    { .name = "wizard", .description = "Opens it", .type = OPTION_SUB_COMMAND, .run = run_large },
-    { .name = NULL },
-};
-static const struct command large_command = {
-    .name = "large",
-    .description = "A wizard with everything",
-    .category = CATEGORY_SETTINGS,
-    .options = large_options,
-    .is_ephemeral = true,
-    .component = click_large,
-    .modal = submit_large,
-    .component_version = 1,
-};
 static const struct command *const commands[] = { &large_command, &setup_command, NULL };
 
 /* --- Chance --- */
@@ -244,10 +78,27 @@ static const char *const odd_pieces[] = { "*",
                                           "@everyone",
                                           "\xe2\x80\x8b" };
 
+/* How forms are filled in: at random, or each field with as much of one piece as fits, or with more
+ * than is possible. */
+static enum { AT_RANDOM, LONGEST, TOO_LONG } filling;
+static const char *filling_piece;
+
+static json_object *longest_text(int64_t max)
+{
+    CLEANUP(buf_free) struct buf text = { 0 };
+    size_t units = utf8_units(str_from(filling_piece));
+    size_t wanted = filling == TOO_LONG ? (size_t)max : (size_t)max / FIELD_UNITS;
+    for (size_t i = 0; i < wanted && (i + 1) * units <= (size_t)max; i++)
+        buf_append(&text, str_from(filling_piece));
+    return json_object_new_string_len(text.data, (int)text.length);
+}
+
 /* As many pieces of one kind, or of all, as the form lets through; now and then more. */
 static json_object *typed_text(int64_t max)
 {
     CLEANUP(buf_free) struct buf text = { 0 };
+    if (filling != AT_RANDOM)
+        return longest_text(max);
     if (draw(3) == 0)
         return json_object_new_string(good_texts[draw(ARRAY_LENGTH(good_texts))]);
     size_t wanted = draw(8) == 0 ? TYPED_MAX : draw(2) ? (size_t)max : (size_t)draw((uint64_t)max);
@@ -265,7 +116,7 @@ static json_object *picked_options(json_object *field, bool is_single)
 {
     json_object *options = get(field, "options"), *list = json_object_new_array();
     size_t count = json_object_array_length(options), only = draw(count);
-    bool is_all = !is_single && draw(2);
+    bool is_all = !is_single && (filling == LONGEST || draw(2));
     for (size_t i = 0; i < count; i++)
         if (is_all || (is_single ? i == only : draw(2)))
             json_object_array_add(
@@ -277,7 +128,7 @@ static json_object *picked_ids(void)
 {
     json_object *list = json_object_new_array();
     char text[32];
-    size_t count = draw(2) ? IDS_MAX : draw(IDS_MAX);
+    size_t count = filling == LONGEST || draw(2) ? IDS_MAX : draw(IDS_MAX);
     for (size_t i = 0; i < count; i++) {
         snprintf(text, sizeof(text), "%" PRId64, FIRST_ID + (int64_t)i);
         json_object_array_add(list, json_object_new_string(text));
@@ -340,6 +191,37 @@ static void append_resolved(struct buf *resolved)
         buf_append_format(resolved, "%s\"%" PRId64 "\":{\"id\":\"%" PRId64 "\",\"type\":0}",
                           i ? "," : "", FIRST_ID + i, FIRST_ID + i);
     buf_append(resolved, STR("}}"));
+}
+
+/* --- What pages must show --- */
+
+/* How many fields: none is lost because those before it are long. */
+static size_t fields_shown(json_object *page)
+{
+    size_t count = 0;
+    const char *text = json_object_to_json_string(page);
+    while ((text = strstr(text, LABEL_45 ":"))) {
+        count++;
+        text++;
+    }
+    return count;
+}
+
+static void open_form(struct visitor *visitor)
+{
+    size_t count = fields_shown(visitor->page);
+    visitor_press(visitor, "edit");
+    if (visitor->is_form)
+        assert_int_equal(count, json_object_array_length(get(visitor->form, "components")));
+}
+
+/* At least those that always apply. */
+static void assert_review_is_whole(const struct visitor *visitor)
+{
+    size_t always = 0;
+    for (size_t i = 0; large_fields[i].key; i++)
+        always += !large_fields[i].applies;
+    assert_true(fields_shown(visitor->page) >= always);
 }
 
 /* --- Walking --- */
@@ -405,6 +287,7 @@ static void go(struct router_fixture *fixture, const char *command, const char *
     struct walk walk = { .command = command, .sub_command = sub_command };
     append_resolved(&resolved);
     chance_state = seed;
+    filling = AT_RANDOM;
     visitor_init(&walk.visitor, fixture, ALICE);
     walk.visitor.ask.locale = locale;
     walk.visitor.resolved = resolved.data;
@@ -433,9 +316,51 @@ static void every_answer_of_a_walk_is_whole(void **state)
         for (size_t j = 0; j < ARRAY_LENGTH(of_setup); j++)
             go(fixture, "setup", of_setup[j], locale, ++seed);
     }
-    assert_true(saved.revision > 0);
+    assert_true(large_wizard_revision() > 0);
     assert_true(count_drafts(fixture, "SELECT COUNT(*) FROM server_settings_change") > 0);
     assert_true(count_drafts(fixture, "SELECT COUNT(*) FROM user_settings_change") > 0);
+}
+
+/* Each page in turn with too long answers to all of its fields, then the longest possible to those
+ * that take any. */
+static void fill_all_pages(struct visitor *visitor, const char *piece)
+{
+    filling_piece = piece;
+    visitor_run(visitor, "large", "wizard");
+    while (!visitor_button(visitor, "save")) {
+        filling = TOO_LONG;
+        open_form(visitor);
+        fill_in_and_submit(visitor);
+        if (visitor_button(visitor, "save"))
+            break;
+        filling = LONGEST;
+        open_form(visitor);
+        fill_in_and_submit(visitor);
+        if (!visitor_button(visitor, "save") && !visitor_button(visitor, "next"))
+            visitor_press(visitor, "skip");
+    }
+    assert_review_is_whole(visitor);
+    visitor_press(visitor, "save");
+    if (visitor_button(visitor, "rebase")) {
+        visitor_press(visitor, "rebase");
+        assert_review_is_whole(visitor);
+        visitor_press(visitor, "save");
+    }
+    filling = AT_RANDOM;
+}
+
+/* Once as what is new, once more as what was there before. */
+static void every_page_takes_the_longest_values(void **state)
+{
+    CLEANUP(buf_free) struct buf resolved = { 0 };
+    struct visitor visitor;
+    append_resolved(&resolved);
+    visitor_init(&visitor, *state, ALICE);
+    visitor.resolved = resolved.data;
+    for (size_t i = 0; i < ARRAY_LENGTH(odd_pieces); i++)
+        fill_all_pages(&visitor, odd_pieces[i]);
+    assert_true(large_wizard_revision() > 0);
+    visitor_fini(&visitor);
 }
 
 static int open_fixture(void **state)
@@ -454,6 +379,8 @@ static int close_fixture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_page_takes_the_longest_values, open_fixture,
+                                        close_fixture),
         cmocka_unit_test_setup_teardown(every_answer_of_a_walk_is_whole, open_fixture,
                                         close_fixture),
     };
