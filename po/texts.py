@@ -25,19 +25,24 @@ def run(*command, text=None):
                           cwd=ROOT, encoding="utf-8").stdout
 
 
-def names_of(program):
-    """The names of all commands, sub-commands and options, each once, in the program's order."""
+def registered(program):
+    """What the program registers: the names of commands, sub-commands and options, and the texts of
+    their descriptions and choices; each once, in its order."""
     names = {}
+    texts = {}
 
     def walk(part):
         names[part["name"]] = None
+        texts[part.get("description")] = None
+        texts.update((choice["name"], None) for choice in part.get("choices", []))
         for option in part.get("options", []):
             walk(option)
 
     for scope in ([], ["--owner"]):
         for command in json.loads(run(program, "commands", "--json", *scope)):
             walk(command)
-    return list(names)
+    texts.pop(None, None)
+    return list(names), list(texts)
 
 
 def template(program):
@@ -48,7 +53,7 @@ def template(program):
               *(f"--keyword={keyword}" for keyword in KEYWORDS), "--add-location=file",
               "--add-comments=TRANSLATORS:", "--no-wrap", "--output=-", *sources)
     pot = re.sub('^"(POT-Creation-Date|Report-Msgid-Bugs-To).*\n', "", pot, flags=re.MULTILINE)
-    for name in names_of(program):
+    for name in registered(program)[0]:
         pot += f'\n#: names\nmsgctxt "name"\nmsgid "{name}"\nmsgstr ""\n'
     return pot
 
@@ -63,7 +68,7 @@ def update(program):
             path.write_text(run("msgattrib", "--no-obsolete", "--no-wrap", "-", text=merged),
                             encoding="utf-8")
     faults = [fault for path in sorted((ROOT / "po").glob("*.po"))
-              for fault in faults_of(path, template(program), names_of(program))]
+              for fault in faults_of(path, template(program), registered(program))]
     print("\n".join(faults) or "Every text is translated.")
 
 
@@ -86,11 +91,15 @@ def faults_of_entry(entry, names):
                 yield f"`/{path}` is shown to people as `/{' '.join(shown)}`"
 
 
-def faults_of(path, pot, names):
+def faults_of(path, pot, registered_words):
+    names, texts = registered_words
     with tempfile.TemporaryDirectory() as folder:
         pot_path = Path(folder) / "bronxbot.pot"
         pot_path.write_text(pot, encoding="utf-8")
         wanted = {entry.key: entry for entry in catalogue.read(pot_path)[1:]}
+    for text in texts:
+        if (None, text) not in wanted:
+            yield f"not marked with TR in its table: {short(text)}"
     entries = catalogue.read(path)[1:]
     present = {entry.key: entry for entry in entries if not entry.is_obsolete}
     translated = {name: present[("name", name)].forms.get(0) or name
@@ -115,11 +124,11 @@ def faults_of(path, pot, names):
 
 def check(program):
     pot = template(program)
-    names = names_of(program)
+    words = registered(program)
     paths = sorted((ROOT / "po").glob("*.po"))
     print(f"1..{len(paths)}")
     for number, path in enumerate(paths, 1):
-        faults = list(faults_of(path, pot, names))
+        faults = list(faults_of(path, pot, words))
         print(f"{'not ' if faults else ''}ok {number} - {path.name} has every text")
         for fault in faults:
             print("# " + fault.replace("\n", "\n# "))

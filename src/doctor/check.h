@@ -50,7 +50,7 @@ typedef void check_function(struct doctor *doctor, struct finding *finding);
 
 /* local.c: this machine and its files */
 check_function check_secret_files, check_open_files, check_database_file, check_disk_space,
-    check_migrations;
+    check_migrations, check_time_zones;
 
 /* remote.c: Discord */
 check_function check_dns, check_tls, check_clock, check_token_form, check_token, check_application,

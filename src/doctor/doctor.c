@@ -37,6 +37,7 @@ static const struct check checks[] = {
     { "database file", check_database_file },
     { "disk space", check_disk_space },
     { "migrations", check_migrations },
+    { "time zones", check_time_zones },
     { "dns", check_dns },
     { "tls", check_tls },
     { "clock", check_clock },

@@ -5,6 +5,8 @@
 #include "db/migrate.h"
 #include "serve.h"
 
+#include "bronx/time_zone.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -191,4 +193,17 @@ void check_migrations(struct doctor *doctor, struct finding *finding)
         finding_add(finding, FINDING_WARN, "`bronxbot serve` makes one", "there is no database");
     else
         compare_migrations(doctor, finding);
+}
+
+/* 12:00 in London in summer: an hour ahead of UTC. */
+#define SUMMER_MS INT64_C(1782903600000)
+
+void check_time_zones(struct doctor *doctor, struct finding *finding)
+{
+    (void)doctor;
+    bool is_good = time_zone_offset(STR("Europe/London"), SUMMER_MS) == 3600;
+    finding_add(finding, is_good ? FINDING_OK : FINDING_WARN,
+                is_good ? NULL : "install tzdata, or put it where /usr/share/zoneinfo can be read",
+                is_good ? "rules of time zones are there"
+                        : "there are no rules of time zones: everybody's day begins by UTC");
 }

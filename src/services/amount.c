@@ -89,6 +89,12 @@ static enum amount_refusal parse_percent(struct str_view number, int64_t whole, 
     return AMOUNT_OK;
 }
 
+/* "1.000", which is a thousand to some and one to others: neither is guessed. */
+static bool is_point_ambiguous(struct str_view text)
+{
+    return text.length > 4 && text.data[text.length - 4] == '.';
+}
+
 static enum amount_refusal parse(struct str_view text, int64_t whole, int64_t *amount)
 {
     if (str_equal_ignoring_case(text, STR("all")) || str_equal_ignoring_case(text, STR("max"))) {
@@ -108,7 +114,7 @@ static enum amount_refusal parse(struct str_view text, int64_t whole, int64_t *a
     for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
         if (str_equal_ignoring_case(last, str_from(units[i].word)))
             return parse_decimal(str_trim(number), units[i].factor, amount);
-    return parse_decimal(text, 1, amount);
+    return is_point_ambiguous(text) ? AMOUNT_NOT_UNDERSTOOD : parse_decimal(text, 1, amount);
 }
 
 enum amount_refusal amount_parse(struct str_view text, int64_t whole, int64_t *amount)

@@ -3,8 +3,8 @@
 
 #include "harness/memory.h"
 
-#include <inttypes.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 

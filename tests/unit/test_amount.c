@@ -63,6 +63,8 @@ static void amounts_are_understood_exactly_or_refused(void **state)
         { ".", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.05", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1.000", 5, AMOUNT_NOT_UNDERSTOOD, 0 }, /* a thousand to some */
+        { "100.000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.0005k", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.2.3k", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "2,5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },

@@ -252,6 +252,11 @@ static void ask(struct fixture *fixture, struct waiter *waiter, const char *body
     "{\"id\":\"5\",\"application_id\":\"1\",\"type\":2,\"token\":\"token-1\",\"user\":{\"id\":"    \
     "\"7\",\"username\":\"alice\"},\"data\":{\"id\":\"9\",\"name\":\"" name "\",\"type\":1}}"
 
+#define COMMAND_IN(name, locale, guild_locale)                                                     \
+    "{\"id\":\"5\",\"application_id\":\"1\",\"type\":2,\"token\":\"token-1\",\"user\":{\"id\":"    \
+    "\"7\",\"username\":\"alice\"},\"locale\":\"" locale "\",\"guild_locale\":\"" guild_locale     \
+    "\",\"data\":{\"id\":\"9\",\"name\":\"" name "\",\"type\":1}}"
+
 #define CLICK(custom_id)                                                                           \
     "{\"id\":\"5\",\"application_id\":\"1\",\"type\":3,\"token\":\"token-1\",\"user\":{\"id\":"    \
     "\"7\",\"username\":\"alice\"},\"data\":{\"custom_id\":\"" custom_id                           \
@@ -452,6 +457,19 @@ static void a_private_reply_takes_the_place_of_a_public_deferral(void **state)
     assert_true(contains(sent->notice, "\"flags\":32768"));
     assert_true(contains(sent->apology, "\"flags\":32768"));
     assert_true(contains(sent->apology, "Error id: `abcdefghijk`"));
+}
+
+/* Whoever reads it, in a channel that one person has asked in. */
+static void public_notices_are_in_the_servers_language(void **state)
+{
+    struct waiter waiter;
+    ask(*state, &waiter, COMMAND_IN("shy", "de", "es-ES"));
+    expect_answer(&waiter, "{\"type\":5}");
+    written_out(&waiter, true);
+    sem_post(&stage.may_reply);
+    const struct outbox_message *sent = expect_sent(OUTBOX_FOLLOW_UP, "\"flags\":32832");
+    assert_true(contains(sent->notice, "La respuesta solo la ve quien la ha pedido."));
+    assert_true(contains(sent->apology, "\\n-# Id del error: `abcdefghijk`"));
 }
 
 static void a_command_known_to_be_slow_is_deferred_before_it_runs(void **state)
@@ -712,6 +730,7 @@ int main(void)
         DEFERRAL_TEST(an_answer_that_reached_nobody_has_its_edit_all_the_same, open_fixture),
         DEFERRAL_TEST(a_private_command_is_deferred_privately, open_fixture),
         DEFERRAL_TEST(a_private_reply_takes_the_place_of_a_public_deferral, open_fixture),
+        DEFERRAL_TEST(public_notices_are_in_the_servers_language, open_fixture),
         DEFERRAL_TEST(a_command_known_to_be_slow_is_deferred_before_it_runs, open_fixture),
         DEFERRAL_TEST(a_slow_click_is_deferred_as_an_update, open_fixture),
         DEFERRAL_TEST(a_slow_click_that_says_something_new_becomes_a_follow_up, open_fixture),

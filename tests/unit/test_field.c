@@ -579,7 +579,7 @@ static void suggestions_fit_what_is_typed(void **state)
 
 /* --- Whatever the value --- */
 
-#define TRIES 30
+#define TRIES 150
 
 static const char *const pieces[] = {
     "a",  "Z",      "0",        "9",  "k",      ",",      ".",
@@ -592,8 +592,11 @@ static struct str_view random_text(struct arena *arena, unsigned *seed)
 {
     CLEANUP(buf_free) struct buf made = { 0 };
     size_t length = (size_t)rand_r(seed) % (rand_r(seed) % 8 == 0 ? 6500 : 40);
-    while (utf8_units(buf_view(&made)) < length)
-        buf_append(&made, str_from(pieces[(size_t)rand_r(seed) % ARRAY_LENGTH(pieces)]));
+    for (size_t units = 0; units < length;) {
+        struct str_view piece = str_from(pieces[(size_t)rand_r(seed) % ARRAY_LENGTH(pieces)]);
+        units += utf8_units(piece);
+        buf_append(&made, piece);
+    }
     return made.length > 0 ? arena_copy(arena, buf_view(&made)) : STR("");
 }
 
@@ -672,7 +675,7 @@ static void whatever_the_value_and_language_discord_takes_it(void **state)
     unsigned seed = 5;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         try_field(kinds[i], &seed);
-    for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++)
+    for (enum settings_scope scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++)
         for (const struct field *field = settings_fields(scope); field->key; field++)
             try_field(field, &seed);
 }
@@ -710,7 +713,7 @@ static void every_setting_is_a_sound_field(void **state)
     for (size_t i = 0; i == 0 || languages[i - 1]; i++) {
         struct scene scene;
         begin(&scene, i == 0 ? NULL : languages[i - 1]);
-        for (int scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
+        for (enum settings_scope scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++) {
             const struct field *fields = settings_fields(scope);
             assert_true(field_count(fields) <= FIELDS_MAX);
             for (const struct field *field = fields; field->key; field++) {

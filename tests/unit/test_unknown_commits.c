@@ -16,6 +16,7 @@
 #include "bronx/cooldown.h"
 #include "bronx/installations.h"
 #include "bronx/reply.h"
+#include "bronx/settings.h"
 #include "bronx/tos.h"
 #include "bronx/user_data.h"
 
@@ -315,6 +316,14 @@ static int erase(struct call *call, struct err *err)
     return user_data_erase(call->services, call->interaction->user.id, err);
 }
 
+static int set(struct call *call, struct err *err)
+{
+    const struct settings_owner owner = { SETTINGS_OF_USER, call->interaction->user.id };
+    struct field_values values = { 0 };
+    values.values[field_find(user_fields, STR("privacy")) - user_fields] = STR("private");
+    return settings_save(call, owner, 0, &values, err);
+}
+
 static const struct command slow = { .name = "slow", .cooldown_ms = 1000 };
 
 static const struct {
@@ -329,6 +338,8 @@ static const struct {
     { &plain, record,
       "SELECT COUNT(*) FROM known_user u, known_guild g WHERE u.authorized_at = 7" },
     { &plain, leave, "SELECT COUNT(*) FROM known_user WHERE deauthorized_at = 8" },
+    { &plain, set,
+      "SELECT COUNT(*) FROM user_settings s, user_settings_change c WHERE s.revision = 1" },
     { &plain, erase,
       "SELECT COUNT(*) FROM (SELECT COUNT(*) FROM tos_decision HAVING COUNT(*) = 0) AS n" },
 };
