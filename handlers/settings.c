@@ -7,8 +7,6 @@
 
 #include "commands.h"
 
-#include <string.h>
-
 #define FIELD_MAX 100 /* of a suggestion's value */
 #define VALUE_MAX FIELD_VALUE_MAX
 
@@ -49,20 +47,18 @@ static int run_view(struct call *call, struct err *err)
 {
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
-        return settings_refuse_change(call, scope);
-    int result = settings_load(call, err);
+        return settings_refuse_change(call);
     reply_ephemeral(call->reply);
-    return result != 0 ? result : settings_show_view(call, scope, err);
+    return settings_show_view(call, scope, err);
 }
 
 static int run_history(struct call *call, struct err *err)
 {
     enum settings_scope scope;
     if (!chosen_scope(call, &scope))
-        return settings_refuse_change(call, scope);
-    int result = settings_load(call, err);
+        return settings_refuse_change(call);
     reply_ephemeral(call->reply);
-    return result != 0 ? result : settings_show_history(call, scope, 0, err);
+    return settings_show_history(call, scope, 0, err);
 }
 
 /* --- Buttons and forms --- */
@@ -116,9 +112,8 @@ static int run_verb(struct call *call, bool is_form, struct err *err)
             (!setting.field && !verb->is_of_all))
             continue;
         if (!verb->is_only_read && !settings_may_change(call, setting.owner.scope))
-            return settings_refuse_change(call, setting.owner.scope);
-        int result = settings_load(call, err);
-        return result != 0 ? result : verb->run(call, &setting, err);
+            return settings_refuse_change(call);
+        return verb->run(call, &setting, err);
     }
     return call_refuse(call, tr(call, "That setting is no longer there. `/settings view` shows "
                                       "those there are."));
@@ -144,7 +139,7 @@ static const struct choice of_choices[] = {
 
 static const struct option of_options[] = {
     { .name = "of",
-      .description = "Whose settings; in a server, that server's unless you say so",
+      .description = TR("Whose settings; in a server, that server's unless you say so"),
       .type = OPTION_STRING,
       .choices = of_choices },
     { .name = NULL },
@@ -152,14 +147,14 @@ static const struct option of_options[] = {
 
 static const struct option edit_options[] = {
     { .name = "field",
-      .description = "The setting",
+      .description = TR("The setting"),
       .type = OPTION_STRING,
       .is_required = true,
       .has_autocomplete = true,
       .has_max = true,
       .max = FIELD_MAX },
     { .name = "value",
-      .description = "What it shall be; without it a form opens, filled in with what it is",
+      .description = TR("What it shall be; without it a form opens, filled in with what it is"),
       .type = OPTION_STRING,
       .has_autocomplete = true,
       .has_max = true,
@@ -169,7 +164,7 @@ static const struct option edit_options[] = {
 
 static const struct option reset_options[] = {
     { .name = "field",
-      .description = "The setting, or all of them",
+      .description = TR("The setting, or all of them"),
       .type = OPTION_STRING,
       .is_required = true,
       .has_autocomplete = true,
@@ -180,24 +175,24 @@ static const struct option reset_options[] = {
 
 static const struct option settings_options[] = {
     { .name = "view",
-      .description = "See the settings of this server, or your own",
+      .description = TR("See the settings of this server, or your own"),
       .type = OPTION_SUB_COMMAND,
       .options = of_options,
       .run = run_view },
     { .name = "edit",
-      .description = "Change one setting",
+      .description = TR("Change one setting"),
       .type = OPTION_SUB_COMMAND,
       .options = edit_options,
       .run = settings_run_edit,
       .autocomplete = complete_edit },
     { .name = "reset",
-      .description = "Put one setting, or all, back to the default",
+      .description = TR("Put one setting, or all, back to the default"),
       .type = OPTION_SUB_COMMAND,
       .options = reset_options,
       .run = settings_run_reset,
       .autocomplete = complete_reset },
     { .name = "history",
-      .description = "See what was changed, when and by whom",
+      .description = TR("See what was changed, when and by whom"),
       .type = OPTION_SUB_COMMAND,
       .options = of_options,
       .run = run_history },
@@ -206,10 +201,10 @@ static const struct option settings_options[] = {
 
 const struct command settings_command = {
     .name = "settings",
-    .description = "See and change settings, of this server and your own",
+    .description = TR("See and change settings, of this server and your own"),
     .details =
-        "Those of a server are changed by members with the permission Manage Server; your own "
-        "by you alone, in a direct message as well. `/setup` asks for all of them in order.",
+        TR("Those of a server are changed by members with the permission Manage Server; your own "
+           "by you alone, in a direct message as well. `/setup` asks for all of them in order."),
     .category = CATEGORY_SETTINGS,
     .options = settings_options,
     .contexts = IN_ALL,

@@ -52,7 +52,7 @@ int settings_suggest(struct call *call, struct str_view typed, bool is_reset, st
 
 /* Whether this person may change them here; and else, to say so. */
 bool settings_may_change(const struct call *call, enum settings_scope scope);
-int settings_refuse_change(struct call *call, enum settings_scope scope);
+int settings_refuse_change(struct call *call);
 
 struct settings_owner settings_owner_of(const struct call *call, enum settings_scope scope);
 

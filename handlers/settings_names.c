@@ -27,9 +27,8 @@ bool settings_may_change(const struct call *call, enum settings_scope scope)
                                          call_has_permissions(call, PERMISSION_MANAGE_GUILD));
 }
 
-int settings_refuse_change(struct call *call, enum settings_scope scope)
+int settings_refuse_change(struct call *call)
 {
-    (void)scope;
     if (call->interaction->guild_id == 0)
         return call_refuse(call, tr(call, "The settings of a server are found in that server."));
     return call_refuse(call, tr(call, "Only members with the permission **Manage Server** can do "
@@ -77,7 +76,8 @@ static bool find_by_label(const struct call *call, struct str_view text, struct 
     for (enum settings_scope scope = 0; scope < SCOPES; scope++)
         for (const struct field *field = settings_fields(scope);
              settings_may_change(call, scope) && field->key; field++)
-            if (str_equal_ignoring_case(text, tr_view(call, field->label))) {
+            if (str_equal_ignoring_case(text, tr_view(call, field->label)) ||
+                str_equal_ignoring_case(text, str_from(field->label))) {
                 *setting = (struct setting){ settings_owner_of(call, scope), field };
                 return true;
             }

@@ -66,10 +66,8 @@ int settings_run_reset(struct call *call, struct err *err)
         return call_refuse(call, tr(call, "There is no setting of that name. Choose one from the "
                                           "list that opens as you type."));
     if (!settings_may_change(call, setting.owner.scope))
-        return settings_refuse_change(call, setting.owner.scope);
-    int result = settings_load(call, err);
-    if (result == 0)
-        result = settings_read(call, setting.owner, &revision, &values, err);
+        return settings_refuse_change(call);
+    int result = settings_read(call, setting.owner, &revision, &values, err);
     if (result != 0)
         return result;
     struct field_values after = values;

@@ -232,7 +232,7 @@ int settings_show_history(struct call *call, enum settings_scope scope, int64_t 
     struct settings_change *changes;
     int count;
     if (!settings_may_change(call, scope))
-        return settings_refuse_change(call, scope);
+        return settings_refuse_change(call);
     int first = offset < INT32_MAX ? (int)offset : INT32_MAX;
     int result = settings_history(call, settings_owner_of(call, scope), first, HISTORY_PAGE + 1,
                                   &changes, &count, err);

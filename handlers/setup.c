@@ -143,24 +143,14 @@ static void propose(struct field_values *proposal)
 
 /* --- The command --- */
 
-static int refuse_direct_message(struct call *call)
-{
-    return call_refuse(call, tr(call, "A server is set up in the server itself. `/setup user` "
-                                      "works here, too."));
-}
-
 static int run_server(struct call *call, struct err *err)
 {
-    if (call->interaction->guild_id == 0)
-        return refuse_direct_message(call);
     return wizard_start(call, &server_wizard, NULL, err);
 }
 
 static int run_quick(struct call *call, struct err *err)
 {
     struct field_values proposal;
-    if (call->interaction->guild_id == 0)
-        return refuse_direct_message(call);
     propose(&proposal);
     return wizard_start(call, &quick_wizard, &proposal, err);
 }
@@ -198,7 +188,7 @@ static int modal(struct call *call, struct err *err)
 
 static const struct option user_options[] = {
     { .name = "time_zone",
-      .description = "Where you live: a city, or a name like Europe/Madrid",
+      .description = TR("Where you live: a city, or a name like Europe/Madrid"),
       .type = OPTION_STRING,
       .has_autocomplete = true,
       .has_max = true,
@@ -208,17 +198,17 @@ static const struct option user_options[] = {
 
 static const struct option setup_options[] = {
     { .name = "server",
-      .description = "Set up this server step by step (needs Manage Server)",
+      .description = TR("Set up this server step by step (needs Manage Server)"),
       .type = OPTION_SUB_COMMAND,
       .run = run_server,
       .needed_permissions = PERMISSION_MANAGE_GUILD },
     { .name = "quick",
-      .description = "Set up this server with sensible defaults (needs Manage Server)",
+      .description = TR("Set up this server with sensible defaults (needs Manage Server)"),
       .type = OPTION_SUB_COMMAND,
       .run = run_quick,
       .needed_permissions = PERMISSION_MANAGE_GUILD },
     { .name = "user",
-      .description = "Set up your own settings step by step",
+      .description = TR("Set up your own settings step by step"),
       .type = OPTION_SUB_COMMAND,
       .options = user_options,
       .run = run_user,
@@ -228,7 +218,7 @@ static const struct option setup_options[] = {
 
 const struct command setup_command = {
     .name = "setup",
-    .description = "Set up this server, or your own settings, step by step",
+    .description = TR("Set up this server, or your own settings, step by step"),
     .details =
         TR("A few short pages, each with a form: **Edit** opens it, **Next** and **Back** turn "
            "the page, **Skip** leaves a page as it was. Nothing is saved before the last page. "

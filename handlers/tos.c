@@ -68,6 +68,18 @@ int ask_for_terms(struct call *call, struct err *err)
     return 0;
 }
 
+/* The terms are accepted as they are written, in English; whoever reads another language is told.
+ */
+static void show_terms(struct call *call)
+{
+    static const char note[] =
+        TR("-# These terms are in English, and it is their English text that you accept.");
+    const char *translated = tr(call, note);
+    if (translated != note)
+        reply_text(call->reply, "%s", translated);
+    reply_text_view(call->reply, str_from(tos_current()->text));
+}
+
 static int show_modal(struct call *call)
 {
     const struct reply_select_option agreement[] = {
@@ -76,7 +88,7 @@ static int show_modal(struct call *call)
     };
     reply_modal(call->reply, call_custom_id(call, call->custom_id.row_id, MODAL_ACCEPT),
                 tr_view(call, "Terms of Service"));
-    reply_text_view(call->reply, str_from(tos_current()->text));
+    show_terms(call);
     reply_choice_group(call->reply, tr_view(call, "Your agreement"), STR_NONE,
                        &(struct reply_choice_group){ .type = COMPONENT_CHECKBOX_GROUP,
                                                      .custom_id = STR(CHECKBOXES),
@@ -158,7 +170,7 @@ static int run(struct call *call, struct err *err)
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, tr(call, "## Terms of Service %s"), terms->version);
-    reply_text_view(call->reply, str_from(terms->text));
+    show_terms(call);
     reply_separator(call->reply, true);
     if (status.decision == TOS_ACCEPTED)
         reply_text(call->reply, tr(call, "You accepted these terms on <t:%" PRId64 ":D>."),

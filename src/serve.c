@@ -414,6 +414,7 @@ static int start_outbox(struct bot *bot, struct err *err)
         .db = bot->db,
         .api_url = bot->config->api_url,
         .ca_file = bot->config->ca_file,
+        .bot_token = bot->config->bot_token,
         .role = role_words[bot->role],
         .edit_floor_ms = bot->config->edit_floor_ms,
         .redis_url = bot->config->redis_url,

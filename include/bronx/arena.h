@@ -24,6 +24,9 @@ void *arena_allocate_array(struct arena *arena, size_t count, size_t size);
 
 /* A zero-terminated copy; STR_NONE when memory is exhausted. */
 struct str_view arena_copy(struct arena *arena, struct str_view text);
+/* A copy of what was built. STR_NONE when the arena or `buf` had no memory: the arena has failed
+ * then, so that no reply goes out without it. */
+struct str_view arena_keep(struct arena *arena, const struct buf *buf);
 struct str_view arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 struct str_view arena_format_list(struct arena *arena, const char *format, va_list arguments)
     PRINTF_LIKE(2, 0);

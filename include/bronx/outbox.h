@@ -4,7 +4,8 @@
  * An edit says what a message shall look like from now on. It is one row for each message: a newer
  * edit replaces one that still waits, edits of one message are never closer than EDIT_FLOOR_MS, and
  * what was wanted last is what stays. A *final* edit ends the message's animation: frames that come
- * after it are dropped. A follow-up is a new message and is sent at most once.
+ * after it are dropped. A follow-up is a new message and is sent at most once. So is a message to a
+ * channel, which the bot sends by its own token: it needs nobody's interaction to be young.
  *
  * Every function stores before it returns, so nothing is lost by a crash; sending goes on in the
  * background. What a handler asks for during its call is sent after the call's answer was written
@@ -21,7 +22,10 @@ struct outbox;
 
 /* Discord allows an app that is installed to a user only this many follow-ups for an interaction.
  * https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages */
-#define OUTBOX_USER_FOLLOW_UPS 5
+#define OUTBOX_USER_FOLLOW_UPS         5
+
+/* A message for a channel that could not be sent for so long is old news. */
+#define OUTBOX_CHANNEL_MESSAGE_LIFE_MS (24 * MS_PER_HOUR)
 
 /* A message that can be reached, and by which token. */
 struct outbox_target {
@@ -67,6 +71,14 @@ int outbox_stage_final(struct outbox *outbox, const struct outbox_target *target
 int outbox_stage_followup(struct outbox *outbox, const struct outbox_target *target,
                           const struct reply *reply, struct arena *arena,
                           struct db_statement *statement, struct err *err) MUST_CHECK;
+/* A new message in a channel of `target`'s server, as the bot: of the target only what it is caused
+ * by counts (call, interaction, server), not its token. Everybody in the channel sees it.
+ * Messages of one process to one channel come in their order. When there is no such channel (any
+ * more), or the bot may not write there, it is given up with a line in the log.
+ * https://docs.discord.com/developers/resources/message#create-message */
+int outbox_stage_channel_message(struct outbox *outbox, const struct outbox_target *target,
+                                 int64_t channel_id, const struct reply *reply, struct arena *arena,
+                                 struct db_statement *statement, struct err *err) MUST_CHECK;
 void outbox_hand_over(struct outbox *outbox, int64_t interaction_id);
 
 #endif

@@ -171,8 +171,9 @@ struct reply *reply_new(struct arena *arena, const struct interaction *interacti
  * ERR_DEFERRAL: it can only be sent as an edit. Nothing is appended on failure. */
 int reply_serialize(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
 
-/* The same message as the JSON of an edit (`payload_json` when there are files). EPHEMERAL is not
- * in it: an edit can't change it. */
+/* The same message as the JSON of an edit (`payload_json` when there are files), or of a new one in
+ * a channel. EPHEMERAL is not in it: an edit can't change it, and a channel has no such messages.
+ */
 int reply_serialize_edit(const struct reply *reply, struct buf *out, struct err *err) MUST_CHECK;
 
 /* The same message as the JSON of a follow-up, a new message with its own visibility. */

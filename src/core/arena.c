@@ -89,6 +89,15 @@ struct str_view arena_format_list(struct arena *arena, const char *format, va_li
     return text ? (struct str_view){ text, (size_t)length } : STR_NONE;
 }
 
+struct str_view arena_keep(struct arena *arena, const struct buf *buf)
+{
+    if (buf->has_failed) {
+        fail(arena);
+        return STR_NONE;
+    }
+    return buf->length > 0 ? arena_copy(arena, buf_view(buf)) : STR("");
+}
+
 struct str_view arena_format(struct arena *arena, const char *format, ...)
 {
     va_list arguments;

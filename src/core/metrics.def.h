@@ -93,16 +93,18 @@ GAUGE_BY(METRIC_CACHE_BYTES, "bronxbot_cache_bytes", "category",
          "Memory the cache holds in this process.")
 COUNTER(METRIC_CACHE_BREAKER_OPENED, "bronxbot_cache_breaker_opened_total",
         "Times Redis was given up until it answers again.")
-COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method", "patch post delete",
-           "Edits, follow-ups and deletions that Discord has taken.")
+COUNTER_BY(METRIC_OUTBOX_SENT, "bronxbot_outbox_sent_total", "method",
+           "patch post delete channel_post",
+           "Edits, follow-ups, deletions and messages to channels that Discord has taken.")
 COUNTER(METRIC_OUTBOX_LATE, "bronxbot_outbox_late_total",
         "Deferrals that Discord heard of before they were stored, because the database was slow.")
 COUNTER_BY(METRIC_OUTBOX_RETRIES, "bronxbot_outbox_retries_total", "reason",
            "not_yet rate_limited banned server_error network",
            "Tries of an edit or follow-up that will be repeated.")
 COUNTER_BY(METRIC_OUTBOX_GIVEN_UP, "bronxbot_outbox_given_up_total", "reason",
-           "token_dead expired refused message_gone uncertain run_failed not_stored",
-           "Edits and follow-ups that nobody will see (uncertain: maybe); each has a log line.")
+           "token_dead expired refused message_gone uncertain run_failed not_stored "
+           "channel_closed no_bot_token",
+           "Messages that nobody will see (uncertain: maybe); each has a log line.")
 COUNTER_BY(METRIC_OUTBOX_LIMITED, "bronxbot_outbox_429_total", "scope",
            "user global shared cloudflare",
            "Answers 429: each is a rate limit that was not foreseen.")

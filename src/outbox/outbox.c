@@ -236,6 +236,7 @@ int outbox_new_with_rules(struct outbox **out, const struct outbox_settings *set
     outbox->rules = *rules;
     outbox->rest = (struct rest_settings){ .api_url = settings->api_url,
                                            .ca_file = settings->ca_file,
+                                           .bot_token = settings->bot_token,
                                            .connect_ms = rules->connect_ms,
                                            .total_ms = rules->total_ms,
                                            .body_max = ANSWER_MAX,

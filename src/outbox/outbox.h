@@ -24,9 +24,11 @@
 
 struct outbox_settings {
     struct db *db;
-    const char *api_url;                 /* DISCORD_API_URL */
-    const char *ca_file;                 /* DISCORD_CA_FILE; "" or NULL: none */
-    const char *role;                    /* "serve", "worker": shown in the instance's row */
+    const char *api_url; /* DISCORD_API_URL */
+    const char *ca_file; /* DISCORD_CA_FILE; "" or NULL: none */
+    const char
+        *bot_token;   /* DISCORD_BOT_TOKEN, by which channels are written to; "" or NULL: none */
+    const char *role; /* "serve", "worker": shown in the instance's row */
     unsigned char key[OUTBOX_KEY_BYTES]; /* seals tokens and messages at rest */
     int64_t edit_floor_ms;               /* EDIT_FLOOR_MS */
     const char *redis_url;  /* REDIS_URL, by which rate limits are shared; "" or NULL: divided */
@@ -110,9 +112,10 @@ void outbox_defer(struct outbox *outbox, const struct outbox_deferral *deferral,
 void outbox_answered(struct outbox *outbox, struct outbox_deferred *deferred);
 
 enum outbox_method {
-    OUTBOX_EDIT,      /* PATCH .../messages/...: repeated freely */
-    OUTBOX_FOLLOW_UP, /* POST: repeated only when it certainly had no effect */
-    OUTBOX_DELETE,    /* DELETE .../messages/...: repeated freely */
+    OUTBOX_EDIT,            /* PATCH .../messages/...: repeated freely */
+    OUTBOX_FOLLOW_UP,       /* POST: repeated only when it certainly had no effect */
+    OUTBOX_DELETE,          /* DELETE .../messages/...: repeated freely */
+    OUTBOX_CHANNEL_MESSAGE, /* POST /channels/.../messages as the bot: like a follow-up */
 };
 
 /* What a run came to; copied. */

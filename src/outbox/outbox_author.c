@@ -105,16 +105,19 @@ struct request {
     enum outbox_kind kind;
     enum outbox_method method;
     bool is_final;
+    int64_t channel_id; /* CHANNEL_MESSAGE */
 };
 
-static const struct request frame = { OUTBOX_KIND_EDIT, OUTBOX_EDIT, false };
-static const struct request final = { OUTBOX_KIND_EDIT, OUTBOX_EDIT, true };
-static const struct request deletion = { OUTBOX_KIND_EDIT, OUTBOX_DELETE, true };
-static const struct request follow_up = { OUTBOX_KIND_FOLLOW_UP, OUTBOX_FOLLOW_UP, false };
+static const struct request frame = { OUTBOX_KIND_EDIT, OUTBOX_EDIT, false, 0 };
+static const struct request final = { OUTBOX_KIND_EDIT, OUTBOX_EDIT, true, 0 };
+static const struct request deletion = { OUTBOX_KIND_EDIT, OUTBOX_DELETE, true, 0 };
+static const struct request follow_up = { OUTBOX_KIND_FOLLOW_UP, OUTBOX_FOLLOW_UP, false, 0 };
 
 static struct outbox_record make_row(struct outbox *outbox, const struct request *request,
                                      const struct outbox_target *target)
 {
+    int64_t now_ms = clock_wall_ms(outbox->settings.clock);
+    bool needs_token = request->kind != OUTBOX_KIND_CHANNEL_MESSAGE;
     struct outbox_record row = {
         .id = outbox_next_id(outbox),
         .kind = request->kind,
@@ -122,11 +125,13 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
         .interaction_id = target->interaction_id,
         .application_id = target->application_id,
         .guild_id = target->guild_id,
+        .channel_id = request->channel_id,
         .version = random_version(),
         .is_final = request->is_final,
         .is_reposted = target->is_reposted && request->method == OUTBOX_EDIT,
-        .expires_at_ms = outbox_token_end_ms(target->interaction_id),
-        .created_at_ms = clock_wall_ms(outbox->settings.clock),
+        .expires_at_ms = needs_token ? outbox_token_end_ms(target->interaction_id)
+                                     : now_ms + OUTBOX_CHANNEL_MESSAGE_LIFE_MS,
+        .created_at_ms = now_ms,
     };
     if (target->call)
         memcpy(row.request_id, target->call->log.request_id, REQUEST_ID_SIZE);
@@ -153,10 +158,10 @@ static int seal_message(const struct outbox *outbox, const struct request *reque
     if (result != 0)
         return result;
     struct outbox_content content = {
-        .token = target->token,
+        .token = request->method == OUTBOX_CHANNEL_MESSAGE ? STR_NONE : target->token,
         .json = buf_view(&json),
         .method = request->method,
-        .message_id = request->method == OUTBOX_FOLLOW_UP ? 0 : target->message_id,
+        .message_id = request->kind == OUTBOX_KIND_EDIT ? target->message_id : 0,
     };
     if (reply)
         content.files = reply_files(reply, &content.file_count);
@@ -169,7 +174,7 @@ static struct db_statement statement_of(const struct outbox *outbox,
     int64_t owner = journal_instance_id(outbox->journal);
     return row->kind == OUTBOX_KIND_EDIT
                ? outbox_store_edit(row, sealed, owner, row->created_at_ms)
-               : outbox_store_follow_up(row, sealed, owner, row->created_at_ms);
+               : outbox_store_post(row, sealed, owner, row->created_at_ms);
 }
 
 /* In a call, the router hands its messages over after the answer; outside, it is done at once. */
@@ -256,4 +261,13 @@ int outbox_stage_followup(struct outbox *outbox, const struct outbox_target *tar
                           struct db_statement *statement, struct err *err)
 {
     return stage(outbox, &follow_up, target, reply, arena, statement, err);
+}
+
+int outbox_stage_channel_message(struct outbox *outbox, const struct outbox_target *target,
+                                 int64_t channel_id, const struct reply *reply, struct arena *arena,
+                                 struct db_statement *statement, struct err *err)
+{
+    const struct request request = { OUTBOX_KIND_CHANNEL_MESSAGE, OUTBOX_CHANNEL_MESSAGE, true,
+                                     channel_id };
+    return stage(outbox, &request, target, reply, arena, statement, err);
 }

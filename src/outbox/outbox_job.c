@@ -92,6 +92,16 @@ enum outbox_method job_method(const struct job *job)
     return job_content(job).method;
 }
 
+bool job_needs_token(const struct job *job)
+{
+    return job->record->kind != OUTBOX_KIND_CHANNEL_MESSAGE;
+}
+
+int64_t job_sequence(const struct job *job)
+{
+    return job_needs_token(job) ? job->record->interaction_id : job->record->channel_id;
+}
+
 int64_t job_floor_key(const struct job *job)
 {
     if (job_method(job) != OUTBOX_EDIT)
@@ -167,19 +177,31 @@ struct limiter_route job_route(const struct job *job, char major[JOB_MAJOR_SIZE]
         [OUTBOX_EDIT] = { "PATCH /webhooks/:id/:token/messages/:id", 39 },
         [OUTBOX_FOLLOW_UP] = { "POST /webhooks/:id/:token", 25 },
         [OUTBOX_DELETE] = { "DELETE /webhooks/:id/:token/messages/:id", 40 },
+        [OUTBOX_CHANNEL_MESSAGE] = { "POST /channels/:id/messages", 27 },
     };
+    enum outbox_method method = job_method(job);
+    bool is_as_bot = method == OUTBOX_CHANNEL_MESSAGE;
     int length =
-        snprintf(major, JOB_MAJOR_SIZE, "%lld/%.*s", (long long)job->record->application_id,
-                 STR_ARGS(job->record->content.token));
+        is_as_bot
+            ? snprintf(major, JOB_MAJOR_SIZE, "%lld", (long long)job->record->channel_id)
+            : snprintf(major, JOB_MAJOR_SIZE, "%lld/%.*s", (long long)job->record->application_id,
+                       STR_ARGS(job->record->content.token));
     if (length >= JOB_MAJOR_SIZE)
         length = JOB_MAJOR_SIZE - 1;
-    return (struct limiter_route){ .route = routes[job_method(job)],
-                                   .major = { major, (size_t)length } };
+    return (struct limiter_route){ .route = routes[method],
+                                   .major = { major, (size_t)length },
+                                   .is_as_bot = is_as_bot };
 }
 
 static void append_path(struct buf *path, const struct job *job,
                         const struct outbox_content *content)
 {
+    if (content->method == OUTBOX_CHANNEL_MESSAGE) {
+        buf_append(path, STR("/channels"));
+        rest_append_id(path, job->record->channel_id);
+        buf_append(path, STR("/messages"));
+        return;
+    }
     buf_append(path, STR("/webhooks"));
     rest_append_id(path, job->record->application_id);
     rest_append_segment(path, content->token);
@@ -198,6 +220,7 @@ int job_prepare(struct job *job, const struct rest_settings *settings, struct er
         [OUTBOX_EDIT] = REST_PATCH,
         [OUTBOX_FOLLOW_UP] = REST_POST,
         [OUTBOX_DELETE] = REST_DELETE,
+        [OUTBOX_CHANNEL_MESSAGE] = REST_POST,
     };
     const struct outbox_content content = job_content(job);
     bool has_body = content.method != OUTBOX_DELETE;
@@ -206,6 +229,7 @@ int job_prepare(struct job *job, const struct rest_settings *settings, struct er
     const struct rest_request request = {
         .method = methods[content.method],
         .path = buf_view(&path),
+        .is_as_bot = content.method == OUTBOX_CHANNEL_MESSAGE,
         .body = has_body ? content.json : STR_NONE,
         .files = content.files,
         .file_count = has_body ? content.file_count : 0,

@@ -142,6 +142,10 @@ struct outbox_deferred *job_deferred(struct job *job); /* NULL when it is no run
 /* The token and message that are to be sent. */
 struct outbox_content job_content(const struct job *job);
 enum outbox_method job_method(const struct job *job);
+/* Which jobs it is one of that are sent one after the other: those of a token, or of a channel. */
+int64_t job_sequence(const struct job *job);
+/* It ends with its interaction's token. */
+bool job_needs_token(const struct job *job);
 /* Which message it edits, for the floor; 0 when it edits none. */
 int64_t job_floor_key(const struct job *job);
 

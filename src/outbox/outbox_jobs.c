@@ -73,11 +73,13 @@ void jobs_report_loss(struct outbox *outbox, const struct job *job, enum outbox_
 {
     struct log log = log_of_request(outbox->settings.log, job->record->request_id);
     const struct rest_response *response = &job->transfer.response;
-    /* That a person deletes a message before its edit comes is nobody's fault. */
-    enum log_level level = loss == OUTBOX_LOSS_MESSAGE_GONE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+    /* That people delete a message before its edit comes, or close a channel, is nobody's fault. */
+    bool is_peoples = loss == OUTBOX_LOSS_MESSAGE_GONE || loss == OUTBOX_LOSS_CHANNEL_CLOSED;
+    enum log_level level = is_peoples ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
     log_write(&log, level, "message given up",
               LOG_FIELDS_(LOG_TEXT("reason", str_from(outbox_loss_word(loss))),
                           LOG_INT("interaction", job->record->interaction_id),
+                          LOG_INT("channel", job->record->channel_id),
                           LOG_INT("status", error ? response->status : 0),
                           LOG_INT("code", error ? error->code : 0),
                           LOG_TEXT("said", str_from(!error             ? ""
@@ -138,7 +140,7 @@ void jobs_lose_token(struct outbox *outbox, struct job *job, const struct rest_e
     jobs_lose(outbox, job, OUTBOX_LOSS_TOKEN_DEAD, error);
     struct job *other = NULL;
     while ((other = job_table_next(&outbox->table, interaction_id, other)))
-        if (other->phase == JOB_WAITING || other->phase == JOB_RUNNABLE)
+        if (job_needs_token(other) && (other->phase == JOB_WAITING || other->phase == JOB_RUNNABLE))
             jobs_lose(outbox, other, OUTBOX_LOSS_TOKEN_DEAD, NULL);
 }
 
@@ -178,7 +180,7 @@ int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_
 bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us)
 {
     const struct outbox_record *record = job->record;
-    job->entry.interaction_id = record->interaction_id;
+    job->entry.sequence = job_sequence(job);
     /* Two people's private messages have no more in common than two guilds. */
     job->entry.guild_id = record->guild_id ? record->guild_id : record->interaction_id;
     job->entry.expires_at_ms = record->expires_at_ms;
@@ -191,7 +193,7 @@ void jobs_enqueue(struct outbox *outbox, struct job *job)
     int64_t now_us = jobs_now_us(outbox);
     int64_t may_us = jobs_floor_us(outbox, job, now_us);
     job->ready_us = now_us;
-    if (is_known_dead(outbox, job->record->interaction_id))
+    if (job_needs_token(job) && is_known_dead(outbox, job->record->interaction_id))
         jobs_lose(outbox, job, OUTBOX_LOSS_TOKEN_DEAD, NULL);
     else if (jobs_are_too_many(outbox) ||
              !jobs_schedule(outbox, job, may_us > now_us ? may_us : now_us))
@@ -262,7 +264,7 @@ void jobs_abandon(struct outbox *outbox, struct job *job)
     bool is_sending = job->phase == JOB_SENDING;
     if (job->step == STEP_CLEAR)
         jobs_end(outbox, job, JOURNAL_DONE);
-    else if (is_sending && job->step == STEP_ONLY && job_method(job) == OUTBOX_FOLLOW_UP)
+    else if (is_sending && job->step == STEP_ONLY && outbox_is_post(job_method(job)))
         jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
     if (is_sending)
         rest_transfer_fini(&job->transfer);

@@ -1,6 +1,6 @@
 /* Sealing and opening. A sealed content is a nonce and a secretbox; inside are, each text after its
- * length: a version byte, method, message id, token, JSON, and the files. No locks: a record has
- * one owner at a time. */
+ * length: a version byte, method, message id, token, JSON, and the files. No locks: a
+ * record has one owner at a time. */
 #include "outbox/outbox_record.h"
 
 #include "bronx/interaction.h"
@@ -25,6 +25,7 @@ static const char *const kind_words[] = {
     [OUTBOX_KIND_RUN] = "run",
     [OUTBOX_KIND_EDIT] = "edit",
     [OUTBOX_KIND_FOLLOW_UP] = "follow_up",
+    [OUTBOX_KIND_CHANNEL_MESSAGE] = "channel_message",
 };
 
 const char *outbox_kind_word(enum outbox_kind kind)
@@ -133,7 +134,7 @@ static int read_plain(struct str_view plain, struct outbox_content *content,
     read_bytes(&reader, head, sizeof(head));
     read_bytes(&reader, &content->message_id, sizeof(content->message_id));
     read_bytes(&reader, &file_count, 1);
-    if (reader.is_short || head[0] != CONTENT_VERSION || head[1] > OUTBOX_DELETE ||
+    if (reader.is_short || head[0] != CONTENT_VERSION || head[1] > OUTBOX_CHANNEL_MESSAGE ||
         file_count > FILES_MAX)
         return err_set(err, ERR_INVALID, "sealed content of another version");
     content->method = (enum outbox_method)head[1];

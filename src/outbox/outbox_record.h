@@ -1,20 +1,24 @@
 /* A job as its row says, and its content: what is sealed in there.
  *
  * The content of a row is one secretbox (random nonce, then the box) over a version byte, the
- * token, and either the message (edits and follow-ups: method, message id, JSON, files) or the
- * interaction's JSON (runs). Sizes are checked before memory is asked for; what can't be opened is
- * ERR_INVALID. */
+ * token, and either the message (method, message id, JSON, files) or the interaction's JSON
+ * (runs). Sizes are checked before memory is asked for; what can't be opened is ERR_INVALID. */
 #ifndef OUTBOX_OUTBOX_RECORD_H
 #define OUTBOX_OUTBOX_RECORD_H
 
 #include "outbox/outbox.h"
 
-enum outbox_kind { OUTBOX_KIND_RUN, OUTBOX_KIND_EDIT, OUTBOX_KIND_FOLLOW_UP };
+enum outbox_kind {
+    OUTBOX_KIND_RUN,
+    OUTBOX_KIND_EDIT,
+    OUTBOX_KIND_FOLLOW_UP,
+    OUTBOX_KIND_CHANNEL_MESSAGE,
+};
 
-const char *outbox_kind_word(enum outbox_kind kind); /* "run", "edit", "follow_up" */
+const char *outbox_kind_word(enum outbox_kind kind); /* as in the table */
 
 struct outbox_content {
-    struct str_view token;
+    struct str_view token;     /* absent: the bot's */
     struct str_view json;      /* the message, or the interaction of a run */
     enum outbox_method method; /* edit rows: OUTBOX_EDIT or OUTBOX_DELETE */
     int64_t message_id;        /* 0: @original */
@@ -25,8 +29,9 @@ struct outbox_content {
 struct outbox_record {
     int64_t id; /* the row's */
     enum outbox_kind kind;
-    int64_t subject; /* 0 for follow-ups */
+    int64_t subject; /* 0 for new messages */
     int64_t interaction_id, application_id, guild_id;
+    int64_t channel_id; /* CHANNEL_MESSAGE: where it goes; else 0 */
     char request_id[REQUEST_ID_SIZE];
     int64_t version;
     bool is_final, is_reposted;

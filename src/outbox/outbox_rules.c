@@ -24,10 +24,11 @@ static const char *const retry_words[] = {
 };
 
 static const char *const loss_words[] = {
-    [OUTBOX_LOSS_TOKEN_DEAD] = "token_dead", [OUTBOX_LOSS_EXPIRED] = "expired",
-    [OUTBOX_LOSS_REFUSED] = "refused",       [OUTBOX_LOSS_MESSAGE_GONE] = "message_gone",
-    [OUTBOX_LOSS_UNCERTAIN] = "uncertain",   [OUTBOX_LOSS_RUN_FAILED] = "run_failed",
-    [OUTBOX_LOSS_NOT_STORED] = "not_stored",
+    [OUTBOX_LOSS_TOKEN_DEAD] = "token_dead",     [OUTBOX_LOSS_EXPIRED] = "expired",
+    [OUTBOX_LOSS_REFUSED] = "refused",           [OUTBOX_LOSS_MESSAGE_GONE] = "message_gone",
+    [OUTBOX_LOSS_UNCERTAIN] = "uncertain",       [OUTBOX_LOSS_RUN_FAILED] = "run_failed",
+    [OUTBOX_LOSS_NOT_STORED] = "not_stored",     [OUTBOX_LOSS_CHANNEL_CLOSED] = "channel_closed",
+    [OUTBOX_LOSS_NO_BOT_TOKEN] = "no_bot_token",
 };
 
 const char *outbox_retry_word(enum outbox_retry retry)
@@ -38,6 +39,11 @@ const char *outbox_retry_word(enum outbox_retry retry)
 const char *outbox_loss_word(enum outbox_loss loss)
 {
     return loss_words[loss];
+}
+
+bool outbox_is_post(enum outbox_method method)
+{
+    return method == OUTBOX_FOLLOW_UP || method == OUTBOX_CHANNEL_MESSAGE;
 }
 
 static struct outbox_verdict lost(enum outbox_loss loss)
@@ -95,7 +101,7 @@ static struct outbox_verdict judge_failure(const struct outbox_rules *rules,
                                            const struct outbox_try *attempt,
                                            enum outbox_retry retry, bool is_without_effect)
 {
-    if (attempt->method == OUTBOX_FOLLOW_UP && !is_without_effect)
+    if (outbox_is_post(attempt->method) && !is_without_effect)
         return lost(OUTBOX_LOSS_UNCERTAIN);
     return again(retry, backoff_ms(rules, attempt->failure_count));
 }
@@ -111,6 +117,8 @@ struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
                              rest_was_without_effect(response->result));
     if (status >= 200 && status < 300)
         return (struct outbox_verdict){ .kind = OUTBOX_SENT };
+    if (attempt->method == OUTBOX_CHANNEL_MESSAGE && (status == 403 || status == 404))
+        return lost(OUTBOX_LOSS_CHANNEL_CLOSED);
     if (status == 404 && code == REST_UNKNOWN_WEBHOOK)
         return judge_unknown_token(rules, attempt);
     if (status == 401 && code == REST_INVALID_WEBHOOK_TOKEN)

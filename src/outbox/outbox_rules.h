@@ -37,17 +37,22 @@ enum outbox_retry {
 
 /* Why a message is given up: in the order of the labels of METRIC_OUTBOX_GIVEN_UP. */
 enum outbox_loss {
-    OUTBOX_LOSS_TOKEN_DEAD,   /* Discord does not know the token any more */
-    OUTBOX_LOSS_EXPIRED,      /* the token's 15 minutes are over */
-    OUTBOX_LOSS_REFUSED,      /* Discord finds the message wrong */
-    OUTBOX_LOSS_MESSAGE_GONE, /* somebody has deleted what was to be edited */
-    OUTBOX_LOSS_UNCERTAIN,    /* it may have arrived; repeating it could show it twice */
-    OUTBOX_LOSS_RUN_FAILED,   /* a run that nobody can run: its interaction is not understood */
-    OUTBOX_LOSS_NOT_STORED,   /* a deferral that no row holds: no memory, or stopping */
+    OUTBOX_LOSS_TOKEN_DEAD,     /* Discord does not know the token any more */
+    OUTBOX_LOSS_EXPIRED,        /* the token's 15 minutes are over, or a channel's day */
+    OUTBOX_LOSS_REFUSED,        /* Discord finds the message wrong */
+    OUTBOX_LOSS_MESSAGE_GONE,   /* somebody has deleted what was to be edited */
+    OUTBOX_LOSS_UNCERTAIN,      /* it may have arrived; repeating it could show it twice */
+    OUTBOX_LOSS_RUN_FAILED,     /* a run that nobody can run: its interaction is not understood */
+    OUTBOX_LOSS_NOT_STORED,     /* a deferral that no row holds: no memory, or stopping */
+    OUTBOX_LOSS_CHANNEL_CLOSED, /* there is no such channel, or the bot may not write there */
+    OUTBOX_LOSS_NO_BOT_TOKEN,   /* by which alone channels can be written to */
 };
 
 const char *outbox_retry_word(enum outbox_retry retry);
 const char *outbox_loss_word(enum outbox_loss loss);
+
+/* A new message: not sent again unless the try certainly had no effect. */
+bool outbox_is_post(enum outbox_method method);
 
 /* What the rules look at. */
 struct outbox_try {

@@ -44,7 +44,7 @@ static bool ends_before(const struct schedule_entry *a, const struct schedule_en
 {
     if (a->expires_at_ms != b->expires_at_ms)
         return a->expires_at_ms < b->expires_at_ms;
-    return a->interaction_id < b->interaction_id;
+    return a->sequence < b->sequence;
 }
 
 static struct schedule_entry *entry_by_turn(const struct heap_node *node)
@@ -227,10 +227,10 @@ static void move(struct schedule *schedule, struct schedule_entry *entry, enum s
 }
 
 /* Where the table of tokens points to the first entry of the token; to NULL when it has none. */
-static struct schedule_entry **token_of(const struct schedule *schedule, int64_t interaction_id)
+static struct schedule_entry **token_of(const struct schedule *schedule, int64_t sequence)
 {
-    struct schedule_entry **at = &schedule->tokens[slot_of(schedule, interaction_id)];
-    while (*at && (*at)->interaction_id != interaction_id)
+    struct schedule_entry **at = &schedule->tokens[slot_of(schedule, sequence)];
+    while (*at && (*at)->sequence != sequence)
         at = &(*at)->next_in_slot;
     return at;
 }
@@ -243,7 +243,7 @@ bool schedule_add(struct schedule *schedule, struct schedule_entry *entry)
     entry->place = SCHEDULE_OUT;
     entry->predecessor = entry->successor = entry->next_in_slot = NULL;
     entry->line = NULL;
-    struct schedule_entry **first = token_of(schedule, entry->interaction_id);
+    struct schedule_entry **first = token_of(schedule, entry->sequence);
     if (*first) {
         entry->predecessor = (*first)->last;
         entry->predecessor->successor = entry;
@@ -293,7 +293,7 @@ void schedule_put_back(struct schedule *schedule, struct schedule_entry *entry, 
 /* Takes the first of a token off; the one behind it moves up. */
 static void remove_first(struct schedule *schedule, struct schedule_entry *entry)
 {
-    struct schedule_entry **at = token_of(schedule, entry->interaction_id);
+    struct schedule_entry **at = token_of(schedule, entry->sequence);
     struct schedule_entry *next = entry->successor;
     if (!next) {
         *at = entry->next_in_slot;
@@ -321,7 +321,7 @@ void schedule_remove(struct schedule *schedule, struct schedule_entry *entry)
         entry->successor->predecessor = entry->predecessor;
     else
         /* an entry that is in has its token's line */ // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-        (*token_of(schedule, entry->interaction_id))->last = entry->predecessor;
+        (*token_of(schedule, entry->sequence))->last = entry->predecessor;
 }
 
 int64_t schedule_next_us(const struct schedule *schedule)

@@ -3,7 +3,8 @@
  * A job in the schedule waits for its turn: for its time, for the job before it with the same
  * token, and for its guild's turn. Guilds take turns, however many jobs each has; within a guild
  * the token that ends first goes first; and whoever's token ends within SCHEDULE_URGENT_MS goes
- * before all others, earliest first. All operations cost O(log n), amortised. */
+ * before all others, earliest first. For messages to a channel that is what a token is for others.
+ * All operations cost O(log n), amortised. */
 #ifndef OUTBOX_OUTBOX_SCHEDULE_H
 #define OUTBOX_OUTBOX_SCHEDULE_H
 
@@ -33,9 +34,10 @@ enum schedule_place {
 /* Embedded in a job. The first fields are set by the caller before schedule_add; the rest is the
  * schedule's. */
 struct schedule_entry {
-    int64_t interaction_id; /* jobs of one token are taken one at a time, in the order added */
+    int64_t
+        sequence; /* jobs of one token, or channel, are taken one at a time, in the order added */
     int64_t guild_id;
-    int64_t expires_at_ms; /* UTC: when the token ends */
+    int64_t expires_at_ms; /* UTC: when the token ends, or the news is old */
     int64_t due_us;        /* monotonic: not before; INT64_MAX: until schedule_set_due says when */
 
     enum schedule_place place;

@@ -68,6 +68,11 @@ static enum limiter_wait ask_limiter(struct outbox *outbox, struct job *job, int
     return wait;
 }
 
+static bool has_bot_token(const struct outbox *outbox)
+{
+    return outbox->rest.bot_token && outbox->rest.bot_token[0];
+}
+
 static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
 {
     static const enum wait waits[] = {
@@ -77,6 +82,10 @@ static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
         [LIMITER_WAIT_BRAKE] = WAIT_BRAKE,
     };
     int64_t floor_us = jobs_floor_us(outbox, job, now_us);
+    if (!job_needs_token(job) && !has_bot_token(outbox)) {
+        jobs_lose(outbox, job, OUTBOX_LOSS_NO_BOT_TOKEN, NULL);
+        return;
+    }
     if (floor_us > now_us) {
         put_off(outbox, job, WAIT_FLOOR, floor_us);
         return;
@@ -85,7 +94,7 @@ static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
     enum limiter_wait wait = ask_limiter(outbox, job, now_us, &ask_at_us);
     if (wait != LIMITER_GO)
         put_off(outbox, job, waits[wait], ask_at_us);
-    else if (job_method(job) == OUTBOX_FOLLOW_UP && !job->is_marked)
+    else if (outbox_is_post(job_method(job)) && !job->is_marked)
         jobs_mark(outbox, job);
     else
         outbox_start_request(outbox, job);

@@ -16,7 +16,7 @@
 /* In the order in which outbox_store_read_row reads them. */
 #define ROW                                                                                        \
     "id, kind, subject, interaction_id, application_id, guild_id, request_id, version, is_final, " \
-    "is_reposted, is_started, tries, expires_at, created_at, sent_at, content"
+    "is_reposted, is_started, tries, expires_at, created_at, sent_at, content, channel_id"
 
 /* The same row once more, after a commit whose answer was lost, is no second one. */
 static const char sql_run[] =
@@ -145,22 +145,24 @@ struct db_statement outbox_store_edit(const struct outbox_record *record, struct
     };
 }
 
-static const char sql_follow_up[] =
+static const char sql_post[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
-    "created_at, changed_at) VALUES ($1, 'follow_up', $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, "
-    "$7, $8, $9, $8, $8)";
+    "created_at, changed_at, channel_id) VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, "
+    "'leased', 0, $7, $8, $9, $8, $8, $11)";
 
-struct db_statement outbox_store_follow_up(const struct outbox_record *record,
-                                           struct str_view sealed, int64_t owner, int64_t now_ms)
+struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
+                                      int64_t owner, int64_t now_ms)
 {
     return (struct db_statement){
-        .sql = sql_follow_up,
+        .sql = sql_post,
         .parameters = { DB_INT(record->id), DB_INT(record->interaction_id),
                         DB_INT(record->application_id), DB_INT(record->guild_id),
                         DB_TEXT(str_from(record->request_id)), DB_BLOB(sealed), DB_INT(owner),
-                        DB_INT(now_ms), DB_INT(record->expires_at_ms) },
-        .parameter_count = 9,
+                        DB_INT(now_ms), DB_INT(record->expires_at_ms),
+                        DB_TEXT(str_from(outbox_kind_word(record->kind))),
+                        record->channel_id ? DB_INT(record->channel_id) : DB_NULL },
+        .parameter_count = 11,
     };
 }
 
@@ -170,17 +172,25 @@ struct db_statement outbox_store_follow_up(const struct outbox_record *record,
     "(available_at <= $2 AND (state = 'queued' OR (state = 'leased' AND owner NOT IN" ALIVE "$2))" \
     "))"
 
-/* Of an interaction only the oldest: the others follow when that is over. MATERIALIZED: the rows
- * are looked for, and locked, once. */
+/* Something of `sequence` that waits as well and is older. */
+#define NONE_OLDER(sequence)                                                                       \
+    " AND NOT EXISTS (SELECT 1 FROM outbox AS older WHERE " sequence                               \
+    " AND older.state IN ('queued', 'leased') AND (older.created_at < outbox.created_at "          \
+    "OR (older.created_at = outbox.created_at AND older.id < outbox.id)))"
+#define SAME_TOKEN                                                                                 \
+    "older.interaction_id = outbox.interaction_id AND older.channel_id IS NULL "                   \
+    "AND outbox.channel_id IS NULL"
+#define SAME_CHANNEL "older.channel_id = outbox.channel_id"
+
+/* Of a token, and of a channel, only the oldest: the others follow when that is over. MATERIALIZED:
+ * the rows are looked for, and locked, once. */
 #define CLAIM(lock)                                                                                \
     "WITH picked AS MATERIALIZED (SELECT id FROM outbox WHERE state IN ('queued', 'leased') "      \
-    "AND expires_at > $2 AND " CLAIMABLE " AND NOT EXISTS (SELECT 1 FROM outbox AS older "         \
-    "WHERE older.interaction_id = outbox.interaction_id "                                          \
-    "AND older.state IN ('queued', 'leased') AND (older.created_at < outbox.created_at "           \
-    "OR (older.created_at = outbox.created_at AND older.id < outbox.id))) "                        \
-    "ORDER BY expires_at LIMIT $3" lock ") "                                                       \
-    "UPDATE outbox SET state = 'leased', owner = $1, changed_at = $2 "                             \
-    "WHERE id IN (SELECT id FROM picked) RETURNING " ROW
+    "AND expires_at > $2 AND " CLAIMABLE                                                           \
+    NONE_OLDER(SAME_TOKEN) NONE_OLDER(                                                             \
+        SAME_CHANNEL) " ORDER BY expires_at LIMIT $3" lock ") "                                    \
+                      "UPDATE outbox SET state = 'leased', owner = $1, changed_at = $2 "           \
+                      "WHERE id IN (SELECT id FROM picked) RETURNING " ROW
 
 static const char sql_claim[] = CLAIM("");
 /* What another process is just taking is its own: nobody waits for its commit. A row that changed
@@ -238,7 +248,7 @@ struct db_statement outbox_store_reload(int64_t owner, int64_t id)
 static enum outbox_kind kind_of(struct str_view word)
 {
     enum outbox_kind kind = OUTBOX_KIND_RUN;
-    while (kind < OUTBOX_KIND_FOLLOW_UP && !str_equal(word, str_from(outbox_kind_word(kind))))
+    while (kind < OUTBOX_KIND_CHANNEL_MESSAGE && !str_equal(word, str_from(outbox_kind_word(kind))))
         kind++;
     return kind;
 }
@@ -262,6 +272,7 @@ void outbox_store_read_row(const struct db_rows *rows, int row, struct outbox_re
         .expires_at_ms = db_rows_int(rows, row, 12),
         .created_at_ms = db_rows_int(rows, row, 13),
         .sent_at_ms = db_rows_int(rows, row, 14),
+        .channel_id = db_rows_int(rows, row, 16),
     };
     if (request_id.length < REQUEST_ID_SIZE)
         memcpy(record->request_id, request_id.data, request_id.length);

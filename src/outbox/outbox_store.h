@@ -1,4 +1,5 @@
-/* The outbox's SQL: each function is one statement on the tables of migrations/0008_outbox.sql. The
+/* The outbox's SQL: each function is one statement on the tables of migrations/0008_outbox.sql
+ * and 0014_channel_messages. The
  * statements that move a job from one state to another are these and no others; each names the
  * state it expects. Those that make a struct db_statement borrow from their arguments. */
 #ifndef OUTBOX_OUTBOX_STORE_H
@@ -54,14 +55,15 @@ struct db_statement outbox_store_release(const struct outbox_record *record, int
  * frame comes after a final one. `record->version` is random. */
 struct db_statement outbox_store_edit(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms);
-struct db_statement outbox_store_follow_up(const struct outbox_record *record,
-                                           struct str_view sealed, int64_t owner, int64_t now_ms);
+/* A follow-up or a channel's message, leased by `owner`. */
+struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
+                                      int64_t owner, int64_t now_ms);
 
 /* --- Reading. Rows have the columns of outbox_store_read_row, in its order. --- */
 
-/* Waiting jobs for `owner`, at most `limit`, earliest token first: those queued and available, and
- * those whose owner is not alive. Only the oldest of an interaction. In the words of `db`'s engine:
- * of processes that claim at the same time none waits for another. */
+/* Waiting jobs for `owner`, at most `limit`, earliest end first: those queued and available, and
+ * those whose owner is not alive. Only the oldest of a token, and of a channel. In the words of
+ * `db`'s engine: of processes that claim at the same time none waits for another. */
 struct db_statement outbox_store_claim(const struct db *db, int64_t owner, int limit,
                                        int64_t now_ms);
 /* What `owner` holds of an interaction, oldest first. */

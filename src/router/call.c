@@ -124,5 +124,5 @@ struct str_view call_command_json(const struct call *call)
     if (call->interaction->type != INTERACTION_COMMAND)
         return STR_NONE;
     interaction_data_json(call->interaction, &json);
-    return json.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&json));
+    return arena_keep(call->arena, &json);
 }

@@ -101,12 +101,11 @@ int gate_channel(const struct router_settings *settings, struct call *call, stru
     if (!rules(call) || channels->count == 0 || is_among(channels, interaction->channel_id) ||
         (interaction->channel.parent_id != 0 && is_among(channels, interaction->channel.parent_id)))
         return PASS;
-    struct buf list = { 0 };
+    CLEANUP(buf_free) struct buf list = { 0 };
     for (int i = 0; i < channels->count; i++)
         buf_append_format(&list, "%s<#%" PRId64 ">", i > 0 ? ", " : "", channels->ids[i]);
     call_refuse(call, tr(call, "In this server `/%s` works in these channels only: %.*s"),
-                tr_name(call, call->command->name), STR_ARGS(buf_view(&list)));
-    buf_free(&list);
+                tr_name(call, call->command->name), STR_ARGS(arena_keep(call->arena, &list)));
     return gate_stop(call);
 }
 
@@ -114,9 +113,9 @@ int gate_account_age(const struct router_settings *settings, struct call *call, 
 {
     (void)settings;
     (void)err;
-    int64_t old_enough_ms = snowflake_created_ms(call->interaction->user.id) +
-                            call->server->min_account_age_days * MS_PER_DAY;
-    if (!rules(call) || call->now_ms >= old_enough_ms)
+    int64_t days = call->server->min_account_age_days;
+    int64_t old_enough_ms = snowflake_created_ms(call->interaction->user.id) + days * MS_PER_DAY;
+    if (!rules(call) || days == 0 || call->now_ms >= old_enough_ms)
         return PASS;
     call_refuse(call,
                 tr(call, "Your Discord account is too young for `/%s` in this server. It works for "

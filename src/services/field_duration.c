@@ -85,5 +85,5 @@ struct str_view field_duration_show(const struct call *call, int64_t minutes)
         buf_append(&text, text.length > 0 ? STR(" ") : STR(""));
         buf_append_format(&text, tr_plural(call, "%lld minute", "%lld minutes", rest), rest);
     }
-    return text.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&text));
+    return arena_keep(call->arena, &text);
 }

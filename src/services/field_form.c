@@ -244,9 +244,7 @@ static struct str_view join(const struct field_value *answer, struct arena *aren
         buf_append(&list, i > 0 ? STR(",") : STR(""));
         buf_append(&list, answer->values[i]);
     }
-    if (list.has_failed)
-        return STR_NONE;
-    return list.length > 0 ? arena_copy(arena, buf_view(&list)) : STR("");
+    return arena_keep(arena, &list);
 }
 
 struct str_view field_answer(const struct field *field, const struct call *call)

@@ -50,7 +50,7 @@ static struct str_view show_choices(const struct field *field, const struct call
         buf_append(&list, list.length > 0 ? STR(", ") : STR(""));
         buf_append(&list, place >= 0 ? tr_view(call, field->choices[place].label) : word);
     }
-    return list.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&list));
+    return arena_keep(call->arena, &list);
 }
 
 static struct str_view show_ids(const struct field *field, const struct call *call,
@@ -66,7 +66,7 @@ static struct str_view show_ids(const struct field *field, const struct call *ca
     while (str_split(&rest, ',', &id))
         buf_append_format(&list, "%s<%s%.*s>", list.length > 0 ? ", " : "", marks[field->kind],
                           STR_ARGS(id));
-    return list.has_failed ? STR_NONE : arena_copy(call->arena, buf_view(&list));
+    return arena_keep(call->arena, &list);
 }
 
 /* What is left of it when the kind has changed since it was stored. */

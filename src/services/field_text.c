@@ -79,9 +79,7 @@ struct str_view field_text_clean(struct arena *arena, struct str_view typed)
         else if (!is_space && !IS_IN(character, removed))
             buf_append(&clean, bytes);
     }
-    if (clean.has_failed)
-        return STR_NONE;
-    return clean.length > 0 ? arena_copy(arena, str_trim(buf_view(&clean))) : STR("");
+    return str_trim(arena_keep(arena, &clean));
 }
 
 bool field_text_is_clean(struct str_view text)
@@ -126,7 +124,5 @@ struct str_view markdown_disarm(struct arena *arena, struct str_view text)
             buf_append_char(&shown, '\\');
         buf_append_char(&shown, text.data[i]);
     }
-    if (shown.has_failed)
-        return STR_NONE;
-    return shown.length > 0 ? arena_copy(arena, buf_view(&shown)) : STR("");
+    return arena_keep(arena, &shown);
 }

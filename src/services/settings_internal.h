@@ -15,7 +15,7 @@ int settings_adopt(struct call *call, struct settings_owner owner, int64_t revis
 
 /* Messages about a save, for its transaction: at most SETTINGS_NOTICES_MAX `statements`, their
  * number into `*count`. `before` and `after` are whole. */
-#define SETTINGS_NOTICES_MAX 2
+#define SETTINGS_NOTICES_MAX 3
 int settings_notices_stage(struct call *call, struct settings_owner owner,
                            const struct field_values *before, const struct field_values *after,
                            struct db_statement *statements, int *count, struct err *err) MUST_CHECK;

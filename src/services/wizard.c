@@ -246,7 +246,7 @@ static int refuse_permission(struct call *call, const struct wizard *wizard)
 {
     return call_refuse(
         call, tr(call, "You don't have the permission that `/%s %s` needs in this server."),
-        call->command->name, wizard->name);
+        tr_name(call, call->command->name), tr_name(call, wizard->name));
 }
 
 static int try_click(struct call *call, const struct click *click, struct err *err)
@@ -262,7 +262,7 @@ static int try_click(struct call *call, const struct click *click, struct err *e
     if (draft.user_id != call->interaction->user.id)
         return call_refuse(call,
                            tr(call, "This belongs to somebody else. Run `/%s %s` to get your own."),
-                           call->command->name, click->wizard->name);
+                           tr_name(call, call->command->name), tr_name(call, click->wizard->name));
     if (!may(call, click->wizard))
         return refuse_permission(call, click->wizard);
     return answer_click(call, &draft, click, err);

@@ -8,6 +8,8 @@
 
 #include "bronx/services.h"
 
+#include "services/field_internal.h"
+
 static const char *const state_words[] = {
     [DRAFT_OPEN] = "open",   [DRAFT_SAVING] = "saving",       [DRAFT_CONFLICT] = "conflict",
     [DRAFT_SAVED] = "saved", [DRAFT_CANCELLED] = "cancelled",
@@ -73,8 +75,9 @@ int draft_answer(const struct call *call, struct wizard_draft *draft, int place,
         drop_if_unchanged(draft, place);
         return 0;
     }
-    draft->mistakes.values[place] =
-        arena_copy(call->arena, utf8_prefix_bytes(typed, FIELD_VALUE_MAX));
+    /* As a line, for that is what the row has: the answer to a replay is drawn from there. */
+    typed = utf8_is_valid(typed) ? utf8_prefix_bytes(typed, FIELD_VALUE_MAX) : STR("");
+    draft->mistakes.values[place] = field_text_clean(call->arena, typed);
     return problem.data && draft->mistakes.values[place].data
                ? 0
                : err_set(err, ERR_MEMORY, "an answer to a wizard");

@@ -7,8 +7,6 @@
  * Discord allows 4000 characters and 40 components, and fails on messages of about 10 KB. */
 #include "services/wizard_page.h"
 
-#include "bronx/markdown.h"
-
 #include <inttypes.h>
 #include <string.h>
 
@@ -35,11 +33,12 @@ typedef void body_writer(struct drawing *drawing);
 
 /* --- Values that fit --- */
 
-/* At most so long; not in the middle of a list's item when there is a place before, and with no
- * escape left open. */
+/* At most so long, and there at all but for want of memory; not in the middle of a list's item when
+ * there is a place before, and with no escape left open. */
 static void append_cut(struct drawing *drawing, struct str_view text)
 {
     struct str_view cut = utf8_prefix(text, drawing->value_max);
+    drawing->text.has_failed = drawing->text.has_failed || !text.data;
     if (cut.length == text.length) {
         buf_append(&drawing->text, text);
         return;
@@ -150,7 +149,7 @@ static void add_heading(const struct drawing *drawing, const char *notice)
     reply_text(call->reply, "### %s", tr(call, drawing->draft->wizard->title));
 }
 
-static void add_progress(const struct drawing *drawing)
+static int add_progress(const struct drawing *drawing, struct err *err)
 {
     CLEANUP(buf_free) struct buf bar = { 0 };
     struct call *call = drawing->call;
@@ -163,20 +162,24 @@ static void add_progress(const struct drawing *drawing)
         number += page <= draft->page;
         buf_append(&bar, page <= draft->page ? STR("▰") : STR("▱"));
     }
+    if (bar.has_failed)
+        return err_set(err, ERR_MEMORY, "a progress bar");
     reply_text(call->reply, tr(call, "**%s**\n%.*s Step %d of %d\n%s"), tr(call, step->title),
                STR_ARGS(buf_view(&bar)), number, count, tr(call, step->help));
+    return 0;
 }
 
 static void append_mistake(struct drawing *drawing, int place)
 {
     struct call *call = drawing->call;
     const struct wizard_draft *draft = drawing->draft;
+    struct str_view mistake = draft->mistakes.values[place];
     buf_append(&drawing->text, STR("⚠️ "));
     append_cut(drawing, draft_problem(call, draft, place));
     buf_append_char(&drawing->text, '\n');
-    if (draft->mistakes.values[place].length > 0) {
+    if (mistake.length > 0) {
         buf_append_format(&drawing->text, "-# %s ", tr(call, "You answered:"));
-        append_cut(drawing, markdown_disarm(call->arena, draft->mistakes.values[place]));
+        append_cut(drawing, field_show(&draft->wizard->fields[place], call, mistake));
         buf_append_char(&drawing->text, '\n');
     }
 }
@@ -207,9 +210,10 @@ static int show_page(struct drawing *drawing, const char *notice, struct err *er
     bool is_wrong = draft_has_mistakes(call, drawing->draft, drawing->draft->page);
     reply_container_begin(call->reply, is_wrong ? COLOUR_WRONG : COLOUR_PAGE);
     add_heading(drawing, notice);
-    add_progress(drawing);
+    int result = add_progress(drawing, err);
     reply_separator(call->reply, true);
-    int result = add_body(drawing, write_fields, err);
+    if (result == 0)
+        result = add_body(drawing, write_fields, err);
     if (result != 0)
         return result;
     reply_row_begin(call->reply);
@@ -336,7 +340,7 @@ static void add_expiry(struct call *call, const struct wizard *wizard)
                                "This has expired: nobody clicked here for %lld minutes. Run "
                                "`/%s %s` again.",
                                minutes),
-                     minutes, call->command->name, wizard->name);
+                     minutes, tr_name(call, call->command->name), tr_name(call, wizard->name));
     if (sentence.data)
         show_end(call, wizard, sentence.data);
 }

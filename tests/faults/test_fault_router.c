@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "bronx/clock.h"
+#include "bronx/settings.h"
 #include "bronx/tos.h"
 
 #include "fault_loop.h"
@@ -24,6 +25,12 @@
 
 #define PAYEE_OFFSET INT64_C(500000000)
 #define DATA_MAX     512
+
+#define SETUP_USER                                                                                 \
+    "{\"id\":\"1\",\"type\":1,\"name\":\"setup\",\"options\":[{\"type\":1,\"name\":\"user\"}]}"
+#define SETUP_FORM                                                                                 \
+    "{\"custom_id\":\"setup:1:%" PRId64 ":user:1:form:1\",\"components\":[{\"type\":18,\"id\":1,"  \
+    "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"500\"}}]}"
 
 /* Who asks; everything of one run has ids of its own. */
 struct run {
@@ -67,6 +74,47 @@ static void be_blocked(const struct run *run)
     assert_non_null(strstr(body.data, "Read and accept"));
 }
 
+/* A wizard's draft, as the interaction before the run's. */
+static void open_draft(const struct run *run)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    const struct ask ask = { .type = INTERACTION_COMMAND,
+                             .id = run->id - 1,
+                             .user_id = run->user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .data = SETUP_USER };
+    router_fixture_ask(run->fixture, &ask, &body);
+    assert_non_null(strstr(body.data, "Step 1 of 2"));
+}
+
+/* The same on its last page, with something to save. */
+static void answer_draft(const struct run *run)
+{
+    CLEANUP(buf_free) struct buf body = { 0 };
+    char data[DATA_MAX];
+    open_draft(run);
+    snprintf(data, sizeof(data), SETUP_FORM, run->id - 1);
+    const struct ask ask = { .type = INTERACTION_MODAL_SUBMIT,
+                             .id = run->id - 2,
+                             .user_id = run->user_id,
+                             .guild_id = FIXTURE_GUILD,
+                             .data = data };
+    router_fixture_ask(run->fixture, &ask, &body);
+    assert_non_null(strstr(body.data, "Look it over"));
+}
+
+static void have_set(const struct run *run)
+{
+    static const struct command none = { .name = "none" };
+    const struct settings_owner owner = { SETTINGS_OF_USER, run->user_id };
+    struct field_values values = { 0 };
+    struct service_call call;
+    values.values[field_find(user_fields, STR("max_bet")) - user_fields] = STR("777");
+    service_call_begin(&call, &run->fixture->base, &none, run->id - 1, run->user_id);
+    assert_int_equal(settings_save(&call.call, owner, 0, &values, NULL), SETTINGS_SAVED);
+    service_call_end(&call);
+}
+
 /* --- The flows ---------------------------------------------------------------------------------
  */
 
@@ -75,8 +123,19 @@ static void be_blocked(const struct run *run)
 #define COUNT_BLOCKED       "SELECT COUNT(*) FROM tos_blocked WHERE interaction_id = %" PRId64
 /* Of the user, whose id is a tenth of the interaction's. */
 #define COUNT_OWN_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE user_id = %" PRId64 " / 10"
+#define COUNT_DRAFTS        "SELECT COUNT(*) FROM wizard_draft WHERE id = %" PRId64
+#define DRAFTS_PAGE         "SELECT page FROM wizard_draft WHERE id IN (%" PRId64 ", %" PRId64 ")"
+/* Keyed by the draft. */
+#define COUNT_SAVED                                                                                \
+    "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+#define COUNT_CHANGES "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id = %" PRId64
 #define COUNT_BOTH                                                                                 \
     "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+
+#define SETTINGS(sub_command, options)                                                             \
+    "{\"id\":\"1\",\"type\":1,\"name\":\"settings\",\"options\":[{\"type\":1,\"name\":"            \
+    "\"" sub_command "\",\"options\":[" options "]}]}"
+#define FIELD(value) "{\"type\":3,\"name\":\"field\",\"value\":\"" value "\"}"
 
 static const struct flow flows[] = {
     { "/help", NULL, INTERACTION_COMMAND, "{\"id\":\"1\",\"type\":1,\"name\":\"help\"}",
@@ -135,6 +194,48 @@ static const struct flow flows[] = {
       "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
       "{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"DELETE\"}}]}",
       "is erased", COUNT_OWN_DECISIONS, 0 },
+    { "/setup user", NULL, INTERACTION_COMMAND, SETUP_USER, "Step 1 of 2", COUNT_DRAFTS, 1 },
+    { "setup form opened", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:edit\"}", "\"type\":9",
+      DRAFTS_PAGE, 0 },
+    { "setup next", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:next\"}", "Step 2 of 2",
+      DRAFTS_PAGE, 1 },
+    { "setup form", open_draft, INTERACTION_MODAL_SUBMIT, SETUP_FORM, "Look it over", DRAFTS_PAGE,
+      2 },
+    { "setup save", answer_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:2:save\"}",
+      "Saved, and in force", COUNT_SAVED, 1 },
+    { "/settings view", have_set, INTERACTION_COMMAND,
+      SETTINGS("view", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"), "777 coins", COUNT_CHANGES,
+      0 },
+    { "/settings history", have_set, INTERACTION_COMMAND,
+      SETTINGS("history", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"), "777 coins",
+      COUNT_CHANGES, 0 },
+    { "/settings edit", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet") ",{\"type\":3,\"name\":\"value\",\"value\":\"5k\"}"),
+      "777 coins \xe2\x86\x92 5,000 coins", COUNT_CHANGES, 1 },
+    { "/settings edit, wrong", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet") ",{\"type\":3,\"name\":\"value\",\"value\":\"x\"}"),
+      "settings:1:1:retry.me.max_bet", COUNT_CHANGES, 0 },
+    { "/settings edit, a form", have_set, INTERACTION_COMMAND,
+      SETTINGS("edit", FIELD("me.max_bet")), "\"type\":9", COUNT_CHANGES, 0 },
+    { "settings form", have_set, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"settings:1:1:edit.me.max_bet\",\"components\":[{\"type\":18,\"id\":1,"
+      "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"5k\"}}]}",
+      "777 coins \xe2\x86\x92 5,000 coins", COUNT_CHANGES, 1 },
+    { "settings form, too late", have_set, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"settings:1:0:edit.me.max_bet\",\"components\":[{\"type\":18,\"id\":1,"
+      "\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"max_bet\",\"value\":\"5k\"}}]}",
+      "settings:1:1:retry.me.max_bet", COUNT_CHANGES, 0 },
+    { "settings autocomplete", have_set, INTERACTION_AUTOCOMPLETE,
+      SETTINGS("edit", "{\"type\":3,\"name\":\"field\",\"value\":\"bet\",\"focused\":true}"),
+      "me.max_bet", COUNT_CHANGES, 0 },
+    { "/settings reset", have_set, INTERACTION_COMMAND, SETTINGS("reset", FIELD("me")),
+      "settings:1:1:reset.me", COUNT_CHANGES, 0 },
+    { "settings reset", have_set, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"settings:1:1:reset.me\"}",
+      "777 coins \xe2\x86\x92 no limit", COUNT_CHANGES, 1 },
 };
 
 /* --- One run -----------------------------------------------------------------------------------

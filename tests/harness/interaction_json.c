@@ -271,7 +271,7 @@ static json_object *sourced_json(const struct envelope *envelope, int type, json
     }
     must_put(json, "channel_id", must_id(place->channel_id));
     must_put(json, "channel", channel_json(place, envelope->permissions));
-    put_text(json, "locale", envelope->locale ? envelope->locale : "en-US");
+    put_text(json, "locale", envelope->person.locale ? envelope->person.locale : "en-US");
     must_put(json, "context", must_integer(is_guild ? 0 : 1));
     must_put(owners, "0", must_id(place->guild_id));
     must_put(json, "authorizing_integration_owners", owners);

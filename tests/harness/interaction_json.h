@@ -18,6 +18,7 @@ struct person {
     int64_t id;
     const char *name; /* username; shown with a capital as global_name */
     bool is_bot;
+    const char *locale; /* of their client; NULL: "en-US" */
 };
 
 struct place {
@@ -40,7 +41,6 @@ struct envelope {
     struct person person;
     struct place place;
     uint64_t permissions; /* of the person, in that channel */
-    const char *locale;   /* NULL: "en-US" */
 };
 
 /* A snowflake made at `now_ms`; `sequence` tells those of one millisecond apart. */

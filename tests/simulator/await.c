@@ -24,6 +24,8 @@ static void apply_change(struct session *session, struct rest_change *change)
 {
     struct stored_message *message = store_find(&session->store, change->message_id);
     const struct person *invoker = world_person_by_id(&session->world, change->message.invoker.id);
+    session_unwrap(session, change->data);
+    session_unwrap(session, change->message.data);
     switch (change->kind) {
     case CHANGE_EDIT:
         if (message)
@@ -138,7 +140,8 @@ static void show_newest(const struct session *session, struct buf *out)
 }
 
 struct wish {
-    const char *kind; /* "text", "ephemeral", "public" or "violation" */
+    const char *kind;   /* "text", "ephemeral", "public" or "violation" */
+    int64_t channel_id; /* in which it stands, whatever it answers; 0: in an answer */
     struct str_view text;
     int64_t limit_ms;
 };
@@ -155,13 +158,21 @@ static int disappoint(const struct session *session, const struct wish *wish, st
                    STR_ARGS(utf8_prefix(buf_view(&folded), 120)));
 }
 
-static int read_wish(const struct word *words, size_t count, struct wish *wish, struct err *err)
+static int read_wish(struct session *session, const struct actor *actor, const struct word *words,
+                     size_t count, struct wish *wish, struct err *err)
 {
     size_t next = 1;
+    int result = 0;
     *wish = (struct wish){ .kind = "text", .limit_ms = AWAIT_STANDARD_MS };
     if (word_is(&words[next], "ephemeral") || word_is(&words[next], "public") ||
         word_is(&words[next], "violation"))
         wish->kind = words[next++].text;
+    if (count > 3 && word_is(&words[1], "in") && !words[1].is_quoted) {
+        result = session_read_channel(session, actor, &words[2], &wish->channel_id, err);
+        next = 3;
+    }
+    if (result != 0)
+        return result;
     bool is_good = next < count && words[next].is_quoted;
     if (is_good)
         wish->text = word_text(&words[next++]);
@@ -173,8 +184,21 @@ static int read_wish(const struct word *words, size_t count, struct wish *wish, 
     return is_good && next == count
                ? 0
                : err_set(err, ERR_INVALID,
-                         "usage: await [ephemeral | public | violation] \"text\" [within "
-                         "30s], at most 2m");
+                         "usage: await [ephemeral | public | violation | in #channel] \"text\" "
+                         "[within 30s], at most 2m");
+}
+
+/* The message becomes the newest answer, that `actor` looks at. */
+static bool find_in_channel(struct session *session, const struct actor *actor,
+                            const struct wish *wish)
+{
+    int64_t message_id = 0;
+    struct delivery looking = { .actor = *actor, .type = INTERACTION_COMMAND };
+    if (session_count_in_channel(session, wish->channel_id, wish->text, &message_id) == 0)
+        return false;
+    looking.actor.place = *world_channel_by_id(&session->world, wish->channel_id);
+    make_newest(session, &looking, message_id);
+    return true;
 }
 
 static bool is_fulfilled(struct session *session, const struct actor *actor,
@@ -183,6 +207,8 @@ static bool is_fulfilled(struct session *session, const struct actor *actor,
     session_take_violations(session, out);
     if (strcmp(wish->kind, "violation") == 0)
         return violations_expect(&session->violations, wish->text) > 0;
+    if (wish->channel_id != 0)
+        return find_in_channel(session, actor, wish);
     return session_shows(session, wish->kind, wish->text) ||
            find_follow_up(session, actor, wish->kind, wish->text);
 }
@@ -191,10 +217,10 @@ int session_await(struct session *session, const struct actor *actor, const stru
                   size_t count, struct buf *out, struct err *err)
 {
     struct wish wish;
-    int result = read_wish(words, count, &wish, err);
+    int result = read_wish(session, actor, words, count, &wish, err);
     if (result != 0)
         return result;
-    if (session->newest.count == 0)
+    if (session->newest.count == 0 && wish.channel_id == 0)
         return err_set(err, ERR_CHECK, "there is no answer yet");
     int64_t until_ms = now_ms() + wish.limit_ms;
     while (!is_fulfilled(session, actor, &wish, out)) {

@@ -35,17 +35,27 @@ int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct e
     return result == 0 ? load_scope(catalogue, bot_binary, "--owner", err) : result;
 }
 
-static json_object *find_named(json_object *list, struct str_view name)
+const char *catalogue_shown(json_object *named, const char *locale)
 {
+    const char *translated = get_text(get(named, "name_localizations"), locale);
+    return *translated ? translated : get_text(named, "name");
+}
+
+static json_object *find_named(json_object *list, struct str_view name, const char *locale)
+{
+    for (size_t i = 0; i < list_length(list); i++)
+        if (str_equal(str_from(catalogue_shown(list_item(list, i), locale)), name))
+            return list_item(list, i);
     for (size_t i = 0; i < list_length(list); i++)
         if (str_equal(str_from(get_text(list_item(list, i), "name")), name))
             return list_item(list, i);
     return NULL;
 }
 
-json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name)
+json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name,
+                               const char *locale)
 {
-    return find_named(catalogue->commands, name);
+    return find_named(catalogue->commands, name, locale);
 }
 
 int64_t catalogue_id(const struct catalogue *catalogue, json_object *command)
@@ -60,9 +70,9 @@ int64_t catalogue_id(const struct catalogue *catalogue, json_object *command)
     return snowflake_at(REGISTERED_MS, index);
 }
 
-json_object *catalogue_option(json_object *owner, struct str_view name)
+json_object *catalogue_option(json_object *owner, struct str_view name, const char *locale)
 {
-    return find_named(get(owner, "options"), name);
+    return find_named(get(owner, "options"), name, locale);
 }
 
 bool catalogue_has_sub_commands(json_object *owner)

@@ -30,11 +30,16 @@ struct catalogue {
 
 int catalogue_load(struct catalogue *catalogue, const char *bot_binary, struct err *err) MUST_CHECK;
 
-/* `owner` is a command or one of its sub-commands or groups; NULL when there is no such name. */
-json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name);
+/* What a client in that language shows for a command, option or choice: its name there. */
+const char *catalogue_shown(json_object *named, const char *locale);
+
+/* By the name a client in that language shows, or the original one. `owner` is a command or one of
+ * its sub-commands or groups; NULL when there is no such name. */
+json_object *catalogue_command(const struct catalogue *catalogue, struct str_view name,
+                               const char *locale);
 /* The id Discord gave the command when it was registered; one is made up when it never was. */
 int64_t catalogue_id(const struct catalogue *catalogue, json_object *command);
-json_object *catalogue_option(json_object *owner, struct str_view name);
+json_object *catalogue_option(json_object *owner, struct str_view name, const char *locale);
 
 /* Whether the next word after `owner` names a sub-command or group. */
 bool catalogue_has_sub_commands(json_object *owner);

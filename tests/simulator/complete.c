@@ -20,6 +20,11 @@ struct completer {
     struct completions *found;
 };
 
+static const char *locale_of(const struct completer *completer)
+{
+    return completer->session->actor.person->locale;
+}
+
 static void offer(struct completer *completer, const char *text)
 {
     struct completions *found = completer->found;
@@ -46,7 +51,8 @@ static void offer_commands(struct completer *completer)
 {
     json_object *commands = completer->session->catalogue->commands;
     for (size_t i = 0; i < list_length(commands); i++)
-        offer_taken(completer, must_format("/%s", get_text(list_item(commands, i), "name")));
+        offer_taken(completer, must_format("/%s", catalogue_shown(list_item(commands, i),
+                                                                  locale_of(completer))));
 }
 
 /* `name:value`, quoted when it has a space. */
@@ -84,11 +90,11 @@ static void offer_suggestions(struct completer *completer, const struct step *st
 static void offer_option_values(struct completer *completer, json_object *option,
                                 const struct step *step)
 {
-    const char *name = get_text(option, "name");
+    const char *name = catalogue_shown(option, locale_of(completer));
     json_object *choices = get(option, "choices");
     int64_t kind = get_integer(option, "type", 0);
     for (size_t i = 0; i < list_length(choices); i++)
-        offer_value(completer, name, get_text(list_item(choices, i), "name"));
+        offer_value(completer, name, catalogue_shown(list_item(choices, i), locale_of(completer)));
     if (kind == KIND_BOOLEAN) {
         offer_value(completer, name, "true");
         offer_value(completer, name, "false");
@@ -105,17 +111,17 @@ static void offer_option_values(struct completer *completer, json_object *option
 /* After `/command`: its sub-commands, or its options and their values. */
 static void offer_command_parts(struct completer *completer, const struct step *step)
 {
-    json_object *owner =
-        catalogue_command(completer->session->catalogue, str_from(step->words[0].text + 1));
+    json_object *owner = catalogue_command(completer->session->catalogue,
+                                           str_from(step->words[0].text + 1), locale_of(completer));
     size_t used = 1;
     bool is_new_word = completer->typed.length == 0;
     size_t done = is_new_word ? step->count : step->count - 1;
     while (used < done && catalogue_has_sub_commands(owner))
-        owner = catalogue_option(owner, word_text(&step->words[used++]));
+        owner = catalogue_option(owner, word_text(&step->words[used++]), locale_of(completer));
     json_object *options = get(owner, "options");
     for (size_t i = 0; i < list_length(options); i++) {
         json_object *option = list_item(options, i);
-        const char *name = get_text(option, "name");
+        const char *name = catalogue_shown(option, locale_of(completer));
         char *start = must_format("%s:", name);
         if (catalogue_has_sub_commands(owner))
             offer(completer, name);

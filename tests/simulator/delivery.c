@@ -61,6 +61,8 @@ static void *send_together(void *argument)
 
 void deliveries_send(struct session *session, struct delivery *deliveries, size_t count)
 {
+    for (size_t i = 0; i < session->world.channel_count; i++)
+        rest_server_add_channel(session->rest, session->world.channels[i]->channel_id);
     for (size_t i = 0; i < count; i++)
         announce(session, &deliveries[i]);
     if (count == 1) {
@@ -183,8 +185,25 @@ static void absorb_callback(struct session *session, struct delivery *delivery)
     }
 }
 
+/* The answer's body; without brackets, which are no part of what Discord's limits are about, when
+ * the bot speaks the pseudo-language. */
+static struct str_view body_to_judge(struct session *session, const struct delivery *delivery,
+                                     struct buf *unwrapped)
+{
+    struct str_view body = buf_view(&delivery->answer.body);
+    CLEANUP(json_release)
+    json_object *json = session->is_pseudo ? json_tokener_parse(delivery->answer.body.data) : NULL;
+    if (!json)
+        return body;
+    session_unwrap(session, json);
+    buf_append(unwrapped, str_from(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN)));
+    must_hold(unwrapped);
+    return buf_view(unwrapped);
+}
+
 void delivery_absorb(struct session *session, struct delivery *delivery)
 {
+    CLEANUP(buf_free) struct buf unwrapped = { 0 };
     const struct stored_message *message = store_find(&session->store, delivery->message_id);
     const struct judge_question question = {
         .interaction_type = delivery->type,
@@ -195,7 +214,7 @@ void delivery_absorb(struct session *session, struct delivery *delivery)
     const struct judge_answer answer = {
         .status = delivery->answer.status,
         .content_type = delivery->answer.content_type,
-        .body = buf_view(&delivery->answer.body),
+        .body = body_to_judge(session, delivery, &unwrapped),
         .elapsed_ms = delivery->answer.elapsed_us / 1000,
     };
     if (answer.status == 0) {

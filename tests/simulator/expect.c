@@ -281,8 +281,18 @@ bool session_shows(const struct session *session, const char *kind, struct str_v
     return false;
 }
 
+/* `in #channel "text"`, after what came before it. */
+static bool is_in_channel(const struct word *words, size_t count)
+{
+    return count == 3 && word_is(&words[0], "in") && words[2].is_quoted;
+}
+
 int session_expect(struct session *session, const struct word *words, size_t count, struct err *err)
 {
+    bool has_mode = word_is(&words[0], "not") || word_is(&words[0], "once");
+    if (is_in_channel(words + has_mode, count - has_mode))
+        return session_expect_in_channel(session, has_mode ? words[0].text : "",
+                                         &words[has_mode + 1], &words[has_mode + 2], err);
     if (count == 1 && words[0].is_quoted)
         return expect_text(session, 0, word_text(&words[0]), err);
     if (word_is(&words[0], "no"))

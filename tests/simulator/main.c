@@ -1,6 +1,9 @@
 /* bronxbot-simulator: a Discord in a box.
  *
  *   bronxbot-simulator [--bot PATH] [--verbose] scene FILE...   runs scenes, one fresh bot each
+ *                      [--pseudo FILE]                          with a bot that speaks the
+ *                                                               pseudo-language; what FILE
+ *                                                               holds it may say as it is
  *   bronxbot-simulator [--bot PATH] prompt                      talk to the bot yourself
  *
  * Output of `scene` is TAP: "ok N name" or "not ok N name" with the transcript and the end of the
@@ -23,13 +26,15 @@ enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69 };
 
 struct arguments {
     const char *bot;
+    const char *verbatim; /* a file; NULL: no pseudo-language */
     bool is_verbose;
     const char *command;
     char **files;
     int file_count;
 };
 
-static const char usage[] = "usage: bronxbot-simulator [--bot PATH] [--verbose] scene FILE...\n"
+static const char usage[] = "usage: bronxbot-simulator [--bot PATH] [--verbose] [--pseudo FILE] "
+                            "scene FILE...\n"
                             "       bronxbot-simulator [--bot PATH] prompt\n";
 
 static bool read_arguments(int count, char **words, struct arguments *arguments)
@@ -40,6 +45,8 @@ static bool read_arguments(int count, char **words, struct arguments *arguments)
             arguments->is_verbose = true;
         else if (strcmp(words[i], "--bot") == 0 && i + 1 < count)
             arguments->bot = words[++i];
+        else if (strcmp(words[i], "--pseudo") == 0 && i + 1 < count)
+            arguments->verbatim = words[++i];
         else if (words[i][0] == '-')
             return false;
         else if (!arguments->command)
@@ -82,6 +89,17 @@ static void report_failure(const char *file, const struct step *step, const stru
     print_indented(buf_view(log));
 }
 
+static int expect_pseudo(struct session *session, const char *path, struct err *err)
+{
+    char text[16384];
+    FILE *file = fopen(path, "re");
+    size_t length = file ? fread(text, 1, sizeof(text), file) : 0;
+    if (file)
+        fclose(file);
+    session_expect_pseudo(session, (struct str_view){ text, length });
+    return length > 0 ? 0 : err_set(err, ERR_IO, "%s can't be read", path);
+}
+
 static bool run_scene(const struct arguments *arguments, const struct catalogue *catalogue,
                       const char *file, int number)
 {
@@ -97,6 +115,8 @@ static bool run_scene(const struct arguments *arguments, const struct catalogue 
     int result = script_load(&script, file, &err);
     if (result == 0) {
         result = session_start(&session, arguments->bot, catalogue, &err);
+        if (result == 0 && arguments->verbatim)
+            result = expect_pseudo(&session, arguments->verbatim, &err);
         if (result == 0)
             result =
                 session_run(&session, &script, arguments->is_verbose, &transcript, &failed, &err);

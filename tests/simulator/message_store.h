@@ -15,7 +15,7 @@ struct stored_message {
     bool is_thinking;
     bool is_edited;
     bool is_deleted;        /* nobody sees it any more */
-    int64_t interaction_id; /* that it answered */
+    int64_t interaction_id; /* that it answered; 0: none, the bot sent it to the channel */
     int interaction_type;
     char *command_name; /* "tos" or "setup server"; NULL unless it answered a command */
     struct person invoker;

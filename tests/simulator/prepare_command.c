@@ -41,7 +41,9 @@ static json_object *choice_value(const struct option_source *source)
     json_object *choices = get(source->option, "choices");
     for (size_t i = 0; i < list_length(choices); i++) {
         json_object *choice = list_item(choices, i), *value = get(choice, "value");
-        if (str_equal(str_from(get_text(choice, "name")), source->text) ||
+        if (str_equal(str_from(catalogue_shown(choice, source->actor->person->locale)),
+                      source->text) ||
+            str_equal(str_from(get_text(choice, "name")), source->text) ||
             str_equal(str_from(json_object_get_string(value)), source->text))
             return json_object_get(value);
     }
@@ -166,10 +168,11 @@ struct command_line {
     int focused_option_type;
 };
 
-static int read_path(struct session *session, const struct word *words, size_t count,
-                     struct command_line *line, struct err *err)
+static int read_path(struct session *session, const struct actor *actor, const struct word *words,
+                     size_t count, struct command_line *line, struct err *err)
 {
-    json_object *owner = catalogue_command(session->catalogue, str_from(words[0].text + 1));
+    const char *locale = actor->person->locale;
+    json_object *owner = catalogue_command(session->catalogue, str_from(words[0].text + 1), locale);
     if (!owner)
         return err_set(err, ERR_NOT_FOUND, "the bot has no command %s", words[0].text);
     line->path[0] = owner;
@@ -178,7 +181,7 @@ static int read_path(struct session *session, const struct word *words, size_t c
         size_t next = line->path_length;
         if (next >= count || next >= PATH_MAX_WORDS)
             return err_set(err, ERR_CHECK, "%s needs a sub-command", words[0].text);
-        owner = catalogue_option(owner, word_text(&words[next]));
+        owner = catalogue_option(owner, word_text(&words[next]), locale);
         if (!owner)
             return err_set(err, ERR_NOT_FOUND, "%s has no sub-command %s", words[0].text,
                            words[next].text);
@@ -200,7 +203,8 @@ static json_object *read_option(struct session *session, const struct actor *act
         return NULL;
     }
     str_split(&value, ':', &name);
-    struct option_source source = { session, actor, catalogue_option(leaf, name), resolved, value };
+    json_object *declared = catalogue_option(leaf, name, actor->person->locale);
+    struct option_source source = { session, actor, declared, resolved, value };
     if (!source.option) {
         err_set(err, ERR_NOT_FOUND, "there is no option %.*s", STR_ARGS(name));
         return NULL;
@@ -279,7 +283,7 @@ static int prepare_line(struct session *session, const struct actor *actor,
     struct command_line line = { .path_length = 0 };
     CLEANUP(json_release) json_object *resolved = must_object();
     CLEANUP(json_release) json_object *given = must_array();
-    int result = read_path(session, words, count, &line, err);
+    int result = read_path(session, actor, words, count, &line, err);
     if (result == 0)
         result = read_options(session, actor, &line, is_autocomplete, given, resolved, err);
     if (result != 0)

@@ -3,6 +3,7 @@
 
 #include "harness/memory.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -208,7 +209,7 @@ static void render_inline(const struct view *view, struct str_view text, struct 
         if (taken == 0 && rest.data[0] == '<')
             taken = render_angle(view, rest, out);
         if (taken == 0 && rest.data[0] == '\\' && rest.length > 1 &&
-            memchr("\\*_~|`<>#-", rest.data[1], 10)) {
+            ispunct((unsigned char)rest.data[1])) {
             buf_append_char(out, rest.data[1]);
             taken = 2;
         }

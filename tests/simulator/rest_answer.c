@@ -19,6 +19,7 @@ static const struct {
     const char *message;
 } codes[] = {
     { 10002, "Unknown Application" },
+    { 10003, "Unknown Channel" },
     { 10004, "Unknown Guild" },
     { 10008, "Unknown Message" },
     { 10015, "Unknown Webhook" },
@@ -29,6 +30,7 @@ static const struct {
     { 40333, "internal network error" },
     { 50001, "Missing Access" },
     { 50006, "Cannot send an empty message" },
+    { 50013, "Missing Permissions" },
     { 50027, "Invalid Webhook Token" },
     { 50109, "The request body contains invalid JSON." },
     { CODE_INVALID_FORM, "Invalid Form Body" },

@@ -1,6 +1,6 @@
-/* Rate limits: a bucket for each interaction token, one for each route of the application, one that
- * all tokens share, one for all that is sent as the bot. A bucket is full again some time after its
- * first request.
+/* Rate limits: a bucket for each interaction token, one for each route of the application and
+ * each channel, one that all tokens share, one for all that is sent as the bot. A bucket is full
+ * again some time after its first request.
  *
  * What the bot can't know is no violation: what was told to a bot that was killed since, and what
  * was still on its way to it when the next request was sent.
@@ -27,7 +27,7 @@
 static struct rest_bucket *route_bucket(struct rest_call *call)
 {
     struct rest_server *server = call->server;
-    uint64_t key = ((uint64_t)call->guild_id << 4) + call->route;
+    uint64_t key = ((uint64_t)(call->guild_id | call->channel_id) << 4) + call->route;
     struct rest_bucket *bucket = lookup_find(&server->buckets_by_route, key);
     if (bucket)
         return bucket;

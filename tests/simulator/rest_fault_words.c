@@ -23,6 +23,7 @@ static const struct {
     { "follow-up", ROUTE_BIT(ROUTE_FOLLOW_UP) },
     { "delete", ROUTE_BIT(ROUTE_DELETE) },
     { "get", ROUTE_BIT(ROUTE_GET_MESSAGE) },
+    { "channel-message", ROUTE_BIT(ROUTE_CHANNEL_MESSAGE) },
     { "register", ROUTE_BIT(ROUTE_PUT_COMMANDS) | ROUTE_BIT(ROUTE_GET_COMMANDS) },
 };
 
@@ -269,8 +270,8 @@ int rest_server_read_fault(struct rest_server *server, const char *const *words,
     bool has_target = take_target(&reader, &fault.routes);
     if (!has_count && !has_share && !has_target)
         return complain(&reader,
-                        "a count, a share, request, edit, follow-up, delete, get, register, "
-                        "answers, clocks, tokens, limit, ban or none",
+                        "a count, a share, request, edit, follow-up, delete, get, channel-message, "
+                        "register, answers, clocks, tokens, limit, ban or none",
                         err);
     result = read_kind(&reader, &fault, err);
     if (result == 0)

@@ -80,6 +80,7 @@ struct rest_server {
     struct message_store store;
     struct rest_bucket **route_buckets;
     struct rest_scope *scopes;
+    int64_t *channels; /* that there are */
     struct rest_planned_fault *faults;
     struct rest_arrival *arrivals;
     struct rest_change *changes;
@@ -92,7 +93,7 @@ struct rest_server {
     int64_t clock_error_ms;
     int64_t forgotten_us; /* what the bot was told until then it does not know */
     size_t token_count, bucket_count, scope_count, fault_count, arrival_count, ended_count;
-    size_t change_count, change_next;
+    size_t change_count, change_next, channel_count;
     struct violations violations;
     int intake_ms;
     unsigned sequence, registrations;
@@ -129,6 +130,7 @@ struct rest_call {
 
     enum rest_route route;
     int64_t guild_id;                         /* of commands; 0: global */
+    int64_t channel_id;                       /* 0: the path names none */
     struct str_view token_text, message_word; /* within `path` */
     struct rest_token *token;                 /* NULL: unknown */
     struct rest_bucket *bucket;
@@ -207,11 +209,18 @@ bool rest_faults_pass(struct rest_call *call, bool *cut_after);
 /* rest_routes.c: the call no longer counts as under way. */
 void rest_leave_token(struct rest_call *call);
 
-/* rest_webhooks.c, rest_commands.c: the routes' work. */
+/* rest_webhooks.c, for all messages. NULL: the call has been answered with what is wrong. `edited`
+ * NULL: a new one. */
+json_object *rest_read_message(struct rest_call *call, const struct stored_message *edited);
+void rest_keep_attachments(struct rest_call *call, json_object *data);
+void rest_answer_message(struct rest_call *call, const struct stored_message *message);
+
+/* rest_webhooks.c, rest_channels.c, rest_commands.c: the routes' work. */
 void rest_serve_follow_up(struct rest_call *call);
 void rest_serve_get_message(struct rest_call *call);
 void rest_serve_edit(struct rest_call *call);
 void rest_serve_delete(struct rest_call *call);
+void rest_serve_channel_message(struct rest_call *call);
 void rest_serve_get_commands(struct rest_call *call);
 void rest_serve_put_commands(struct rest_call *call);
 void rest_serve_application(struct rest_call *call);

@@ -9,7 +9,7 @@
 
 #define API_PREFIX "/api/v10"
 
-/* {application}, {guild}, {token}, {message} stand for a part of the path. */
+/* {application}, {guild}, {channel}, {token}, {message} stand for a part of the path. */
 static const struct route_rule {
     enum rest_route route;
     const char *method, *path;
@@ -24,6 +24,8 @@ static const struct route_rule {
       rest_serve_edit },
     { ROUTE_DELETE, "DELETE", "/webhooks/{application}/{token}/messages/{message}", false, false,
       rest_serve_delete },
+    { ROUTE_CHANNEL_MESSAGE, "POST", "/channels/{channel}/messages", true, true,
+      rest_serve_channel_message },
     { ROUTE_APPLICATION, "GET", "/applications/@me", true, false, rest_serve_application },
     { ROUTE_GET_COMMANDS, "GET", "/applications/{application}/commands", true, false,
       rest_serve_get_commands },
@@ -41,7 +43,7 @@ static const char *const route_names[ROUTE_COUNT] = {
     [ROUTE_GET_MESSAGE] = "of a message",   [ROUTE_EDIT] = "of a message",
     [ROUTE_DELETE] = "of a message",        [ROUTE_GET_COMMANDS] = "of commands",
     [ROUTE_PUT_COMMANDS] = "of commands",   [ROUTE_APPLICATION] = "of the application",
-    [ROUTE_USER] = "of the user",
+    [ROUTE_USER] = "of the user",           [ROUTE_CHANNEL_MESSAGE] = "of a channel's message",
 };
 
 const char *rest_route_name(enum rest_route route)
@@ -52,7 +54,7 @@ const char *rest_route_name(enum rest_route route)
 /* --- Paths --- */
 
 struct path_parts {
-    struct str_view application, guild, token, message;
+    struct str_view application, guild, channel, token, message;
 };
 
 static void keep_part(struct path_parts *parts, struct str_view name, struct str_view value)
@@ -61,6 +63,8 @@ static void keep_part(struct path_parts *parts, struct str_view name, struct str
         parts->application = value;
     else if (str_equal(name, STR("{guild}")))
         parts->guild = value;
+    else if (str_equal(name, STR("{channel}")))
+        parts->channel = value;
     else if (str_equal(name, STR("{token}")))
         parts->token = value;
     else
@@ -82,7 +86,7 @@ static bool fits(const char *pattern, struct str_view path, struct path_parts *p
     return path.length == 0;
 }
 
-/* Whether the path names this application; a guild and a message must be ids. */
+/* Whether the path names this application; a guild, a channel and a message must be ids. */
 static bool take_parts(struct rest_call *call, const struct path_parts *parts)
 {
     int64_t application = call->server->application_id, id = 0;
@@ -90,6 +94,9 @@ static bool take_parts(struct rest_call *call, const struct path_parts *parts)
         application = 0;
     if (parts->guild.data &&
         (str_to_uint63(parts->guild, &call->guild_id) != 0 || call->guild_id == 0))
+        return false;
+    if (parts->channel.data &&
+        (str_to_uint63(parts->channel, &call->channel_id) != 0 || call->channel_id == 0))
         return false;
     if (parts->message.data && !str_equal(parts->message, STR("@original")) &&
         str_to_uint63(parts->message, &id) != 0)

@@ -190,6 +190,7 @@ void rest_server_stop(struct rest_server *server)
     lookup_free(&server->buckets_by_route);
     free(server->changes);
     free(server->scopes);
+    free(server->channels);
     free(server->route_buckets);
     free(server->faults);
     free(server->arrivals);

@@ -4,6 +4,7 @@
  *
  *   POST                      /webhooks/{application}/{token}                      follow-up
  *   GET, PATCH, DELETE        /webhooks/{application}/{token}/messages/{@original or id}
+ *   POST                      /channels/{id}/messages
  *   GET, PUT                  /applications/{id}/commands, /applications/{id}/guilds/{id}/commands
  *   GET                       /applications/@me, /users/@me
  *
@@ -131,6 +132,11 @@ void rest_server_bot_was_killed(struct rest_server *server);
  * token gets 404 with code 10015. For answers from now on. */
 void rest_server_set_intake(struct rest_server *server, int delay_ms);
 
+/* There is such a channel, and the bot may write there. In all others it meets 404. */
+void rest_server_add_channel(struct rest_server *server, int64_t channel_id);
+/* Messages that were sent to it as the bot. */
+size_t rest_server_channel_messages(struct rest_server *server, int64_t channel_id);
+
 /* --- What arrived --- */
 
 enum rest_route {
@@ -143,6 +149,7 @@ enum rest_route {
     ROUTE_PUT_COMMANDS,
     ROUTE_APPLICATION,
     ROUTE_USER,
+    ROUTE_CHANNEL_MESSAGE,
     ROUTE_COUNT,
 };
 
@@ -274,7 +281,8 @@ void rest_server_set_chaos(struct rest_server *server, const struct rest_chaos *
  *   ban after N for TIME
  *   none                                                      ends all of them
  *
- * WHAT: request, webhook, edit, follow-up, delete, get, register (each with or without s).
+ * WHAT: request, webhook, edit, follow-up, delete, get, channel-message, register (each with or
+ * without s).
  * ERR_INVALID names the word that is wrong. */
 int rest_server_read_fault(struct rest_server *server, const char *const *words, size_t count,
                            struct err *err) MUST_CHECK;

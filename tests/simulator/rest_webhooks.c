@@ -15,7 +15,7 @@
  * of an app that is user-installed only. */
 #define FOLLOW_UPS_MAX 5
 
-static void answer_message(struct rest_call *call, const struct stored_message *message)
+void rest_answer_message(struct rest_call *call, const struct stored_message *message)
 {
     json_object *json = store_message_json(message);
     json_object *attachments = get(message->data, "attachments"),
@@ -64,8 +64,7 @@ static bool are_files_small(struct rest_call *call)
     return true;
 }
 
-/* NULL: the call has been answered with what is wrong. */
-static json_object *read_message(struct rest_call *call, const struct stored_message *edited)
+json_object *rest_read_message(struct rest_call *call, const struct stored_message *edited)
 {
     int numbers[REST_FILES_MAX];
     struct violations findings = { 0 };
@@ -104,7 +103,7 @@ static const struct rest_file *file_of(const struct rest_call *call, int64_t num
 
 /* Uploads get ids of their own, as Discord gives them. What is in them stays with the message by
  * the filename (`files`), for scenes to look at: no answer has it. */
-static void keep_attachments(struct rest_call *call, json_object *data)
+void rest_keep_attachments(struct rest_call *call, json_object *data)
 {
     json_object *list = get(data, "attachments"), *files = must_object();
     must_put(data, "files", files);
@@ -148,7 +147,7 @@ static void edit_message(struct rest_call *call, struct stored_message *message,
         int64_t kept = get_integer(message->data, "flags", 0) & FLAG_EPHEMERAL;
         must_put(data, "flags", must_integer(get_integer(data, "flags", 0) | kept));
     }
-    keep_attachments(call, data);
+    rest_keep_attachments(call, data);
     store_edit(message, data);
     if (message->id == token->original_id)
         token->edits++;
@@ -157,14 +156,14 @@ static void edit_message(struct rest_call *call, struct stored_message *message,
     call->arrival.message_id = message->id;
     const struct rest_change change = { .kind = CHANGE_EDIT, .message_id = message->id };
     rest_add_change(call->server, &change, data);
-    answer_message(call, message);
+    rest_answer_message(call, message);
 }
 
 void rest_serve_edit(struct rest_call *call)
 {
     struct stored_message *message = find_message(call, false);
     CLEANUP(json_release)
-    json_object *data = message ? read_message(call, message) : NULL;
+    json_object *data = message ? rest_read_message(call, message) : NULL;
     if (data)
         edit_message(call, message, data);
 }
@@ -179,7 +178,7 @@ static void add_follow_up(struct rest_call *call, json_object *data)
     struct rest_server *server = call->server;
     struct rest_token *token = call->token;
     bool is_ephemeral = get_integer(data, "flags", 0) & FLAG_EPHEMERAL;
-    keep_attachments(call, data);
+    rest_keep_attachments(call, data);
     const struct stored_message message = {
         .id = rest_new_id(server),
         .channel_id = token->interaction.channel_id,
@@ -199,7 +198,7 @@ static void add_follow_up(struct rest_call *call, json_object *data)
                                         .message_id = added->id,
                                         .message = *added };
     rest_add_change(server, &change, data);
-    answer_message(call, added);
+    rest_answer_message(call, added);
 }
 
 /* Once is enough, also when the answer to the first was lost. */
@@ -233,7 +232,7 @@ void rest_serve_follow_up(struct rest_call *call)
     struct stored_message *original = store_find(&call->server->store, call->token->original_id);
     bool is_thinking = original && original->is_thinking && !original->is_deleted;
     CLEANUP(json_release)
-    json_object *data = may_follow_up(call) ? read_message(call, NULL) : NULL;
+    json_object *data = may_follow_up(call) ? rest_read_message(call, NULL) : NULL;
     if (!data)
         return;
     look_for_repetition(call);
@@ -249,7 +248,7 @@ void rest_serve_get_message(struct rest_call *call)
 {
     const struct stored_message *message = find_message(call, true);
     if (message)
-        answer_message(call, message);
+        rest_answer_message(call, message);
 }
 
 void rest_serve_delete(struct rest_call *call)

@@ -86,7 +86,7 @@ struct prefix {
 
 static bool is_place_word(const struct word *word)
 {
-    return word_is(word, "in") || word_is(word, "with");
+    return word_is(word, "in") || word_is(word, "speaking") || word_is(word, "with");
 }
 
 /* `as NAME` before another verb acts once as somebody else; `forged` breaks the signature. */
@@ -123,6 +123,7 @@ static int run_words(struct stage *stage, const struct word *words, size_t count
     words += prefix.length, count -= prefix.length;
     if (result != 0)
         return result;
+    session_hear(stage->session, words, count);
     if (!is_delivery_verb(&words[0]))
         return is_together || prefix.is_forged
                    ? err_set(err, ERR_INVALID, "'%s' sends nothing", words[0].text)

@@ -2,6 +2,7 @@
 #include "simulator/session.h"
 
 #include "harness/memory.h"
+#include "simulator/pseudo.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ static void free_state(struct session *session)
         free(session->variables[i].value);
     }
     free(session->variables);
+    buf_free(&session->spoken);
     violations_free(&session->violations);
     catalogue_free(&session->registered);
     store_free(&session->store);
@@ -132,6 +134,28 @@ void session_remember(struct session *session, struct str_view name, struct str_
     must_grow(&session->variables, session->variable_count, sizeof(struct variable));
     session->variables[session->variable_count++] =
         (struct variable){ must_copy(name), must_copy(value) };
+}
+
+void session_expect_pseudo(struct session *session, struct str_view verbatim)
+{
+    session->is_pseudo = true;
+    buf_append(&session->spoken, verbatim);
+    must_hold(&session->spoken);
+}
+
+void session_hear(struct session *session, const struct word *words, size_t count)
+{
+    bool is_typed =
+        words[0].text[0] == '/' || word_is(&words[0], "type") || word_is(&words[0], "complete");
+    for (size_t i = 1; i < count && is_typed; i++)
+        buf_append_format(&session->spoken, "\n%s", words[i].text);
+    must_hold(&session->spoken);
+}
+
+void session_unwrap(struct session *session, json_object *json)
+{
+    if (session->is_pseudo)
+        pseudo_unwrap(json, buf_view(&session->spoken), &session->violations);
 }
 
 void session_take_newest(struct session *session, struct deliveries *deliveries)

@@ -77,6 +77,8 @@ struct session {
     size_t form_count, variable_count;
     struct actor actor;       /* who acts unless a step says otherwise */
     struct deliveries newest; /* the newest answers: one, or those of a `together` */
+    bool is_pseudo;           /* the bot speaks the pseudo-language: see pseudo.h */
+    struct buf spoken;        /* what may stand in its texts all the same */
     unsigned sequence;        /* tells snowflakes of one millisecond apart */
     char owner_line[64];      /* OWNER_IDS=... */
     char api_line[96];        /* DISCORD_API_URL=... */
@@ -112,6 +114,14 @@ int session_step(struct session *session, const struct step *step, struct buf *o
  * `is_live` prints to stdout while it goes on, else everything is appended to `out`. */
 int session_run(struct session *session, const struct script *script, bool is_live, struct buf *out,
                 const struct step **failed, struct err *err) MUST_CHECK;
+
+/* From here on the bot is expected to speak the pseudo-language, but for the texts in `verbatim`.
+ */
+void session_expect_pseudo(struct session *session, struct str_view verbatim);
+/* Notes what a person typed: a command line, or into a form. */
+void session_hear(struct session *session, const struct word *words, size_t count);
+/* What the bot sent, without the brackets of the pseudo-language. */
+void session_unwrap(struct session *session, json_object *json);
 
 /* --- Deliveries (prepare.c, delivery.c) --- */
 
@@ -152,9 +162,20 @@ bool session_take_changes(struct session *session, int timeout_ms);
 /* Moves the REST API's violations to the session's and notes them in `out`. */
 void session_take_violations(struct session *session, struct buf *out);
 
-/* `await [ephemeral | public | violation] "text" [within TIME]`; shows what came. */
+/* `await [ephemeral | public | violation | in #channel] "text" [within TIME]`; shows what came. */
 int session_await(struct session *session, const struct actor *actor, const struct word *words,
                   size_t count, struct buf *out, struct err *err) MUST_CHECK;
+
+/* `#name` of the server that `actor` is in. ERR_INVALID. */
+int session_read_channel(struct session *session, const struct actor *actor,
+                         const struct word *word, int64_t *channel_id, struct err *err) MUST_CHECK;
+/* How many messages in the channel that everybody sees show the text, and the newest of them (may
+ * be NULL). channel.c */
+size_t session_count_in_channel(const struct session *session, int64_t channel_id,
+                                struct str_view text, int64_t *message_id);
+/* `expect [not | once] in #channel "text"`, `mode` being the first word or "". */
+int session_expect_in_channel(struct session *session, const char *mode, const struct word *channel,
+                              const struct word *text, struct err *err) MUST_CHECK;
 
 /* For the prompt: shows what came in the meantime, and while a newest answer thinks waits for it,
  * at most `timeout_ms`. */

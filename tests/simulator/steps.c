@@ -38,6 +38,19 @@ static int read_permissions(const struct word *words, size_t count, uint64_t *pe
     return 0;
 }
 
+/* `speaking LOCALE`: the language of this person's client from here on. */
+static int read_locale(struct stage *stage, const struct word **words, size_t *count,
+                       struct err *err)
+{
+    if (*count < 2 || !word_is(&(*words)[0], "speaking"))
+        return 0;
+    struct str_view locale = word_text(&(*words)[1]);
+    if (!world_set_locale(&stage->session->world, stage->actor.person, locale))
+        return err_set(err, ERR_INVALID, "Discord has no locale '%.*s'", STR_ARGS(locale));
+    *words += 2, *count -= 2;
+    return 0;
+}
+
 /* `in guild G [channel #C] [with PERMISSION...]` or `in dm`, or nothing at all. */
 static int read_place(struct stage *stage, const struct word *words, size_t count, struct err *err)
 {
@@ -69,7 +82,8 @@ static int read_place(struct stage *stage, const struct word *words, size_t coun
         return 0;
     if (!word_is(&words[used], "with"))
         return err_set(err, ERR_INVALID,
-                       "usage: as NAME [in guild G [channel #C] | in dm] [with PERMISSION...]");
+                       "usage: as NAME [speaking LOCALE] [in guild G [channel #C] | in dm] "
+                       "[with PERMISSION...]");
     return read_permissions(words + used + 1, count - used - 1, &stage->actor.permissions, err);
 }
 
@@ -91,11 +105,29 @@ int stage_read_person(struct stage *stage, const struct word *word, struct err *
 static int do_as(struct stage *stage, const struct word *words, size_t count, struct err *err)
 {
     int result = stage_read_person(stage, &words[1], err);
+    words += 2, count -= 2;
     if (result == 0)
-        result = read_place(stage, words + 2, count - 2, err);
+        result = read_locale(stage, &words, &count, err);
+    if (result == 0)
+        result = read_place(stage, words, count, err);
     if (result == 0)
         stage->session->actor = stage->actor;
     return result;
+}
+
+/* `guild NAME speaks LOCALE` */
+static int do_guild(struct stage *stage, const struct word *words, size_t count, struct err *err)
+{
+    struct world *world = &stage->session->world;
+    const struct guild *guild = world_guild(world, word_text(&words[1]));
+    (void)count;
+    if (!guild || !word_is(&words[2], "speaks"))
+        return err_set(err, ERR_INVALID, "usage: guild NAME speaks LOCALE");
+    if (!world_set_guild_locale(world, guild, word_text(&words[3])))
+        return err_set(err, ERR_INVALID, "Discord has no locale '%s'", words[3].text);
+    if (stage->actor.place.guild_id == guild->id)
+        stage->session->actor.place.guild_locale = guild->locale;
+    return 0;
 }
 
 /* --- Forms --- */
@@ -265,14 +297,17 @@ static const struct {
     verb_function *run;
     const char *usage;
 } verbs[] = {
-    { "as", 2, SCRIPT_WORDS_MAX, do_as, "as NAME [in guild G | in dm] [with PERMISSION...]" },
+    { "as", 2, SCRIPT_WORDS_MAX, do_as,
+      "as NAME [speaking LOCALE] [in guild G | in dm] [with PERMISSION...]" },
+    { "guild", 4, 4, do_guild, "guild NAME speaks LOCALE" },
     { "expect", 2, SCRIPT_WORDS_MAX, do_expect, "expect [ephemeral | not | button ...] \"text\"" },
     { "type", 3, 3, do_type, "type \"field label\" \"value\"" },
     { "check", 2, 2, do_check, "check \"label\"" },
     { "uncheck", 2, 2, do_check, "uncheck \"label\"" },
     { "choose", 3, SCRIPT_WORDS_MAX, do_choose, "choose \"label\" \"option\"..." },
     { "cancel", 1, 1, do_cancel, "cancel" },
-    { "await", 2, 5, do_await, "await [ephemeral | public | violation] \"text\" [within 30s]" },
+    { "await", 2, 6, do_await,
+      "await [ephemeral | public | violation | in #channel] \"text\" [within 30s]" },
     { "fault", 2, SCRIPT_WORDS_MAX, do_fault,
       "fault [N] WHAT HOW, such as fault 3 edits status 502" },
     { "wait", 2, 2, do_wait, "wait 24h" },

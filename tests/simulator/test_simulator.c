@@ -245,7 +245,7 @@ static void registered_commands_are_known_to_the_client(void **state)
         script_parse(&script, "test", STR("/hello tone:Warm\nexpect \"Hello dear\""), &err), 0);
     if (session_run(&session, &script, false, &out, NULL, &err) != 0)
         fail_msg("%s", err.message);
-    assert_null(catalogue_command(session.catalogue, STR("think")));
+    assert_null(catalogue_command(session.catalogue, STR("think"), "en-US"));
     assert_int_equal(session_end(&session, &err), 0);
 }
 

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BIRTH_MS INT64_C(1577836800000) /* 2020-01-01: every name is born in that year */
-#define YEAR_MS  INT64_C(31536000000)
+#define BIRTH_MS       INT64_C(1577836800000) /* 2020-01-01: every name is born in that year */
+#define YEAR_MS        INT64_C(31536000000)
+
+#define DEFAULT_LOCALE "en-US"
 
 /* FNV-1a over the kind and the name: a stable id that looks like a real one. */
 static int64_t id_of(const char *kind, struct str_view name)
@@ -40,6 +42,7 @@ const struct person *world_person(struct world *world, struct str_view name)
     struct person *person = must_allocate(1, sizeof(*person));
     person->name = must_copy(name);
     person->id = id_of("person", name);
+    person->locale = DEFAULT_LOCALE;
     person->is_bot = name.length > 3 && memcmp(name.data + name.length - 3, "bot", 3) == 0;
     must_grow(&world->people, world->person_count, sizeof(struct person *));
     world->people[world->person_count++] = person;
@@ -56,6 +59,7 @@ const struct guild *world_guild(struct world *world, struct str_view name)
     struct guild *guild = must_allocate(1, sizeof(*guild));
     guild->name = must_copy(name);
     guild->id = id_of("guild", name);
+    guild->locale = DEFAULT_LOCALE;
     must_grow(&world->guilds, world->guild_count, sizeof(struct guild *));
     world->guilds[world->guild_count++] = guild;
     return guild;
@@ -73,7 +77,10 @@ const struct place *world_channel(struct world *world, int64_t guild_id, struct 
     channel->guild_id = guild_id;
     channel->channel_id = guild_id ^ (id_of("channel", name) & 0x3fffff);
     channel->channel_name = must_copy(name);
-    channel->guild_locale = "en-US";
+    channel->guild_locale = DEFAULT_LOCALE;
+    for (size_t i = 0; i < world->guild_count; i++)
+        if (world->guilds[i]->id == guild_id)
+            channel->guild_locale = world->guilds[i]->locale;
     must_grow(&world->channels, world->channel_count, sizeof(struct place *));
     world->channels[world->channel_count++] = channel;
     return channel;
@@ -121,6 +128,41 @@ const struct guild_role *world_role_by_id(const struct world *world, int64_t id)
         if (world->roles[i]->id == id)
             return world->roles[i];
     return NULL;
+}
+
+/* https://docs.discord.com/developers/reference#locales; NULL for others. */
+static const char *known_locale(struct str_view locale)
+{
+    static const char *const locales[] = {
+        "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr",    "hr",    "it", "lt",
+        "hu", "nl", "no", "pl",    "pt-BR", "ro",    "fi",     "sv-SE", "vi",    "tr", "cs",
+        "el", "bg", "ru", "uk",    "hi",    "th",    "zh-CN",  "ja",    "zh-TW", "ko",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(locales); i++)
+        if (str_equal(locale, str_from(locales[i])))
+            return locales[i];
+    return NULL;
+}
+
+bool world_set_locale(struct world *world, const struct person *person, struct str_view locale)
+{
+    const char *known = known_locale(locale);
+    for (size_t i = 0; i < world->person_count && known; i++)
+        if (world->people[i] == person)
+            world->people[i]->locale = known;
+    return known != NULL;
+}
+
+bool world_set_guild_locale(struct world *world, const struct guild *guild, struct str_view locale)
+{
+    const char *known = known_locale(locale);
+    for (size_t i = 0; i < world->guild_count && known; i++)
+        if (world->guilds[i] == guild)
+            world->guilds[i]->locale = known;
+    for (size_t i = 0; i < world->channel_count && known; i++)
+        if (world->channels[i]->guild_id == guild->id)
+            world->channels[i]->guild_locale = known;
+    return known != NULL;
 }
 
 /* https://docs.discord.com/developers/topics/permissions#permissions-bitwise-permission-flags */

@@ -14,6 +14,7 @@
 struct guild {
     int64_t id;
     char *name;
+    const char *locale; /* of the server: what is said to all in it */
 };
 
 struct world {
@@ -32,6 +33,11 @@ const struct guild_role *world_role(struct world *world, struct str_view name);
 
 /* The direct messages between `person` and the bot. */
 struct place world_direct(const struct person *person);
+
+/* Changes the language of a person's client, and of a server. False for a locale Discord has not.
+ */
+bool world_set_locale(struct world *world, const struct person *person, struct str_view locale);
+bool world_set_guild_locale(struct world *world, const struct guild *guild, struct str_view locale);
 
 /* By id; NULL when nobody has named it. */
 const struct person *world_person_by_id(const struct world *world, int64_t id);

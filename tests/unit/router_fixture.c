@@ -101,8 +101,8 @@ void router_fixture_json(const struct ask *ask, struct buf *json)
 {
     buf_append_format(json,
                       "{\"type\":%d,\"id\":\"%" PRId64 "\",\"application_id\":\"2\","
-                      "\"token\":\"a-secret-token\",\"channel_id\":\"5\",\"locale\":\"en-US\",",
-                      ask->type, ask->id);
+                      "\"token\":\"a-secret-token\",\"channel_id\":\"5\",\"locale\":\"%s\",",
+                      ask->type, ask->id, ask->locale ? ask->locale : "en-US");
     append_who(ask, json);
     if (ask->invoker_id)
         append_message(ask, json);

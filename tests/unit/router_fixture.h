@@ -31,6 +31,7 @@ struct ask {
     uint64_t permissions;  /* of the member */
     int64_t invoker_id;    /* whose message the component is on; 0: no message is sent */
     const char *last_text; /* shown at the end of that message, as in JSON; NULL: nothing is */
+    const char *locale;    /* NULL: "en-US" */
     const char *data;      /* JSON */
 };
 

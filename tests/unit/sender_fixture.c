@@ -5,6 +5,7 @@
 #include "harness/interaction_json.h"
 #include "harness/memory.h"
 
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Long enough for what a test does before the death, on a busy machine. */
+#define MORTAL_LEASE_MS 600
 
 static void must(bool is_true, const char *what)
 {
@@ -23,9 +27,28 @@ static void must(bool is_true, const char *what)
 
 /* --- The fake Discord --- */
 
-/* A path is /api/webhooks/APPLICATION/token-N, with /messages/... for edits and deletions. */
+/* "/api/channels/N/messages", as the bot. */
+static struct token *channel_of(struct sender_fixture *fixture,
+                                const struct script_request *request)
+{
+    static const struct str_view before = { "/api/channels/", 14 };
+    int64_t number;
+    struct str_view rest = { request->path.data + before.length,
+                             request->path.length - before.length };
+    struct str_view digits;
+    bool is_ours = str_equal(request->method, STR("POST")) &&
+                   str_equal(script_header(request, "Authorization"), STR("Bot " BOT_TOKEN)) &&
+                   str_split(&rest, '/', &digits) && str_to_uint63(digits, &number) == 0 &&
+                   number < TOKENS_MAX && str_equal(rest, STR("messages"));
+    return is_ours ? &fixture->tokens[number] : NULL;
+}
+
+/* A path is /api/webhooks/APPLICATION/token-N, with /messages/... for edits and deletions; or that
+ * of a channel. */
 static struct token *token_of(struct sender_fixture *fixture, const struct script_request *request)
 {
+    if (str_starts_with(request->path, STR("/api/channels/")))
+        return channel_of(fixture, request);
     static const struct str_view before = { "/api/webhooks/4242/token-", 25 };
     int64_t number;
     struct str_view rest = request->path, digits;
@@ -121,7 +144,9 @@ int sender_setup(void **state)
 void sender_begin(struct sender_fixture *fixture, fault *wrong)
 {
     struct migration_result migrated;
-    *fixture = (struct sender_fixture){ .fault = wrong, .rules = outbox_rules_default };
+    *fixture = (struct sender_fixture){ .fault = wrong,
+                                        .rules = outbox_rules_default,
+                                        .bot_token = BOT_TOKEN };
     for (int i = 0; i < OUTBOX_NOT_YET_TRIES; i++)
         fixture->rules.not_yet_ms[i] = 2 << i;
     fixture->rules.backoff_base_ms = 4;
@@ -145,6 +170,7 @@ void sender_open_at(struct sender_fixture *fixture, const char *url)
 {
     const struct outbox_settings settings = { .db = fixture->base.db,
                                               .api_url = url,
+                                              .bot_token = fixture->bot_token,
                                               .role = "test",
                                               .key = { 7 },
                                               .edit_floor_ms = fixture->edit_floor_ms,
@@ -159,6 +185,23 @@ void sender_open_at(struct sender_fixture *fixture, const char *url)
 void sender_open(struct sender_fixture *fixture)
 {
     sender_open_at(fixture, script_server_url(fixture->server));
+}
+
+struct outbox *sender_open_mortal(struct sender_fixture *fixture)
+{
+    fixture->rules.lease_ms = MORTAL_LEASE_MS;
+    fixture->rules.heartbeat_ms = FREE_MS;
+    sender_open(fixture);
+    fixture->rules.lease_ms = 0;
+    fixture->rules.heartbeat_ms = 20;
+    fixture->rules.poll_ms = 10;
+    return fixture->outbox;
+}
+
+void sender_await_death(const struct outbox *outbox)
+{
+    while (outbox_condition(outbox) != OUTBOX_LEASE_LOST)
+        sched_yield();
 }
 
 void sender_close(struct sender_fixture *fixture)
@@ -280,12 +323,31 @@ int act(struct sender_fixture *fixture, int token, enum author_action action, co
     return act_on(fixture, &target, action, text);
 }
 
+int post(struct sender_fixture *fixture, int token, int channel, const char *text)
+{
+    static const struct interaction interaction = { .type = INTERACTION_COMMAND };
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    char name[16];
+    const struct outbox_target cause = target_of_token(fixture, token, name);
+    struct db_statement statement;
+    struct reply *reply = reply_new(&arena, &interaction);
+    must(reply, "a reply");
+    reply_text(reply, "%s", text);
+    int result = outbox_stage_channel_message(fixture->outbox, &cause, channel, reply, &arena,
+                                              &statement, NULL);
+    if (result == 0)
+        result = db_atomic(fixture->base.db, &statement, 1, NULL, NULL);
+    if (result == 0)
+        outbox_hand_over(fixture->outbox, cause.interaction_id);
+    return result;
+}
+
 /* --- What came of it --- */
 
 int64_t sent(const struct sender_fixture *fixture)
 {
     int64_t total = 0;
-    for (int method = 0; method <= OUTBOX_DELETE; method++)
+    for (int method = 0; method <= OUTBOX_CHANNEL_MESSAGE; method++)
         total += metrics_read(fixture->base.metrics, METRIC_OUTBOX_SENT, method);
     return total;
 }

@@ -8,6 +8,7 @@
 
 #define TOKENS_MAX     64
 #define APPLICATION_ID INT64_C(4242)
+#define BOT_TOKEN      "the-bots-own"
 #define FREE_MS        60000 /* longer than anything here takes */
 #define NOT_YET        "{\"message\":\"Unknown Webhook\",\"code\":10015}"
 #define DEAD           "{\"message\":\"Invalid Webhook Token\",\"code\":50027}"
@@ -35,6 +36,7 @@ struct sender_fixture {
     int log_fd;
     struct outbox_rules rules;
     int64_t edit_floor_ms;
+    const char *bot_token;
     struct outbox *outbox;
     struct script_server *server;
     struct token tokens[TOKENS_MAX];
@@ -52,6 +54,10 @@ void sender_begin(struct sender_fixture *fixture, fault *wrong);
 void sender_end(struct sender_fixture *fixture);
 void sender_open_at(struct sender_fixture *fixture, const char *url);
 void sender_open(struct sender_fixture *fixture);
+/* An outbox that never beats again, as if its process had been killed; it is fixture->outbox until
+ * that is dead and the next is opened. Freed by the caller. */
+struct outbox *sender_open_mortal(struct sender_fixture *fixture);
+void sender_await_death(const struct outbox *outbox);
 /* Sends what waits. */
 void sender_close(struct sender_fixture *fixture);
 
@@ -81,6 +87,10 @@ struct outbox_target target_of_token(const struct sender_fixture *fixture, int t
 int act(struct sender_fixture *fixture, int token, enum author_action action, const char *text);
 int act_on(struct sender_fixture *fixture, const struct outbox_target *target,
            enum author_action action, const char *text);
+
+/* A message for the channel of that number, caused by the token's interaction. What the fake
+ * Discord knows about the channel is in fixture->tokens[channel]. */
+int post(struct sender_fixture *fixture, int token, int channel, const char *text);
 
 int64_t sent(const struct sender_fixture *fixture);
 int64_t given_up(const struct sender_fixture *fixture, enum outbox_loss loss);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "bronx/clock.h"
+#include "bronx/language.h"
 #include "bronx/ledger.h"
 #include "bronx/tos.h"
 
@@ -219,6 +220,44 @@ static handler *run_of(const struct command *command, const char *sub_command)
     return option->run;
 }
 
+/* Units that Discord counts: of all texts of the answer; and that none was cut to fit. */
+static size_t units_shown(const char *json)
+{
+    static const struct str_view mark = STR("\"content\":\"");
+    size_t units = 0;
+    assert_null(strstr(json, "\xe2\x80\xa6"));
+    for (const char *at = json; (at = strstr(at, mark.data));) {
+        const char *begin = at += mark.length;
+        while (*at != '"')
+            at += *at == '\\' ? 2 : 1;
+        units += utf8_units((struct str_view){ begin, (size_t)(at - begin) });
+    }
+    return units;
+}
+
+/* Each table is a line of it, with a number that may become long: there must be room for one more
+ * before it has to be told in two messages. */
+static void what_is_stored_is_told_whole_in_every_language(void **state)
+{
+    struct router_fixture *fixture = *state;
+    const struct language *spoken[8] = { language_of(STR("en-US")) };
+    int count = 1;
+    for (; languages[count - 1]; count++)
+        spoken[count] = languages[count - 1];
+    for (int i = 0; i < count; i++) {
+        struct service_call call;
+        struct err err = { 0 };
+        CLEANUP(buf_free) struct buf json = { 0 };
+        service_call_begin(&call, &fixture->base, &privacy_command, fresh_id(), 35);
+        call.call.reply = reply_new(&call.arena, &call.interaction);
+        call.call.language = spoken[i];
+        assert_int_equal(run_of(&privacy_command, "show")(&call.call, &err), 0);
+        assert_int_equal(reply_serialize(call.call.reply, &json, &err), 0);
+        assert_in_range(units_shown(json.data), 1, 3600);
+        service_call_end(&call);
+    }
+}
+
 /* In pieces, for a statement has five seconds, and the machine may be busy. */
 static void fill_ledger(struct router_fixture *fixture, int64_t user_id, int64_t rows)
 {
@@ -303,6 +342,7 @@ int main(void)
         cmocka_unit_test(terms_are_accepted_by_the_box_and_stay_accepted),
         cmocka_unit_test(nobody_is_erased_without_the_word),
         cmocka_unit_test(people_see_how_much_is_stored_about_them),
+        cmocka_unit_test(what_is_stored_is_told_whole_in_every_language),
         cmocka_unit_test(an_export_fills_a_file_and_names_the_next),
         cmocka_unit_test(a_refused_posting_is_worded),
     };

@@ -319,8 +319,7 @@ static void store_follow_up(struct world *world, int64_t id, int64_t owner)
         outbox_store_fixture_record(world->fixture, OUTBOX_KIND_FOLLOW_UP, 1);
     CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
     record.id = id;
-    assert_int_equal(store(world, outbox_store_follow_up(&record, buf_view(&sealed), owner, id)),
-                     0);
+    assert_int_equal(store(world, outbox_store_post(&record, buf_view(&sealed), owner, id)), 0);
 }
 
 static void store_edit(struct world *world, int64_t version, int64_t owner)

@@ -90,6 +90,26 @@ static void a_follow_up_is_repeated_only_when_it_certainly_had_no_effect(void **
     }
 }
 
+/* A channel that is not there, or closed, has no later. All else is as with a follow-up. */
+static void a_message_to_a_channel_is_like_a_follow_up_without_a_token(void **state)
+{
+    (void)state;
+    static const struct row closed[] = {
+        { 403, 0, "{\"code\":50013}", 0, LOST(REFUSED), LOST(REFUSED) },
+        { 403, 0, "{\"code\":50001}", 0, LOST(REFUSED), LOST(REFUSED) },
+        { 404, 0, "{\"code\":10003}", 0, LOST(REFUSED), LOST(REFUSED) },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(closed); i++) {
+        expect(&closed[i], OUTBOX_FOLLOW_UP, closed[i].kind_of_follow_up,
+               closed[i].reason_of_follow_up);
+        expect(&closed[i], OUTBOX_CHANNEL_MESSAGE, LOST(CHANNEL_CLOSED));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (rows[i].status != 404)
+            expect(&rows[i], OUTBOX_CHANNEL_MESSAGE, rows[i].kind_of_follow_up,
+                   rows[i].reason_of_follow_up);
+}
+
 static void a_token_discord_does_not_know_yet_is_tried_at_growing_pauses(void **state)
 {
     (void)state;
@@ -189,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_follow_up_is_repeated_only_when_it_certainly_had_no_effect),
+        cmocka_unit_test(a_message_to_a_channel_is_like_a_follow_up_without_a_token),
         cmocka_unit_test(a_token_discord_does_not_know_yet_is_tried_at_growing_pauses),
         cmocka_unit_test(backoff_doubles_up_to_its_cap_and_jitters_fully),
         cmocka_unit_test(a_429_waits_as_long_as_it_says),

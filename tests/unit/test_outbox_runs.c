@@ -10,7 +10,6 @@
 #include "sender_fixture.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include <time.h>
 
 #define MESSAGES 20
-#define LEASE_MS 150
 
 static void finish(struct sender_fixture *fixture, struct outbox_deferred *deferred,
                    const char *body)
@@ -334,37 +332,18 @@ static void stall_first(struct token *token, struct script_answer *answer, bool 
     answer->fate = *has_effect ? SCRIPT_ANSWER : SCRIPT_STALL;
 }
 
-/* An outbox that never beats again, as if its process had been killed. */
-static struct outbox *open_mortal(struct sender_fixture *fixture)
-{
-    fixture->rules.lease_ms = LEASE_MS;
-    fixture->rules.heartbeat_ms = FREE_MS;
-    sender_open(fixture);
-    fixture->rules.lease_ms = 0;
-    fixture->rules.heartbeat_ms = 20;
-    fixture->rules.poll_ms = 10;
-    return STEAL(fixture->outbox);
-}
-
-static void await_death(const struct outbox *outbox)
-{
-    while (outbox_condition(outbox) != OUTBOX_LEASE_LOST)
-        sched_yield();
-}
-
 static void what_a_killed_process_had_is_taken_over(void **state)
 {
     (void)state;
     struct sender_fixture fixture;
     struct runner runner = { .fixture = &fixture };
     sender_begin(&fixture, stall_first);
-    struct outbox *killed = open_mortal(&fixture);
-    fixture.outbox = killed;
+    struct outbox *killed = sender_open_mortal(&fixture);
     assert_int_equal(act(&fixture, 0, FINAL, "an edit"), 0);
     struct outbox_deferred *running = defer(&fixture, 1, OUTBOX_RUNS_HERE);
     await_told(&fixture, OUTBOX_STORED, 1);
     outbox_answered(fixture.outbox, running);
-    await_death(killed);
+    sender_await_death(killed);
     fixture.tokens[1].tries = 1; /* only the edit's first request stalls */
     sender_open(&fixture);
     outbox_open_runs(fixture.outbox, run_now, &runner);
@@ -392,12 +371,11 @@ static void a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process(v
     (void)state;
     struct sender_fixture fixture;
     sender_begin(&fixture, stall_first);
-    struct outbox *killed = open_mortal(&fixture);
-    fixture.outbox = killed;
+    struct outbox *killed = sender_open_mortal(&fixture);
     assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
     script_server_wait(fixture.server, first_token_was_tried);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
-    await_death(killed);
+    sender_await_death(killed);
     sender_open(&fixture);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
     outbox_free(killed, 0);

@@ -100,7 +100,7 @@ static void guilds_take_turns(void **state)
         int seen = 0;
         for (int i = 0; i < 3; i++) {
             const struct schedule_entry *entry = schedule_take(schedule, 0, 0);
-            assert_int_equal(entry->interaction_id % 10, (turn + 1) % 10); /* the earliest */
+            assert_int_equal(entry->sequence % 10, (turn + 1) % 10); /* the earliest */
             seen |= 1 << entry->guild_id;
         }
         assert_int_equal(seen, 7);
@@ -194,7 +194,7 @@ static bool is_first(const struct model *model, int index)
 {
     for (int i = 0; i < MODEL_SIZE; i++)
         if (model->order[i] && model->order[i] < model->order[index] &&
-            model->entries[i].interaction_id == model->entries[index].interaction_id)
+            model->entries[i].sequence == model->entries[index].sequence)
             return false;
     return model->order[index] != 0;
 }
@@ -213,7 +213,7 @@ static bool ends_before(const struct schedule_entry *a, const struct schedule_en
 {
     if (a->expires_at_ms != b->expires_at_ms)
         return a->expires_at_ms < b->expires_at_ms;
-    return a->interaction_id < b->interaction_id;
+    return a->sequence < b->sequence;
 }
 
 static int64_t model_next_us(const struct model *model)
@@ -265,7 +265,7 @@ static void add_one(struct model *model, struct schedule *schedule)
         return;
     int64_t token = random_below(&model->random, MODEL_TOKENS);
     model->entries[index] = (struct schedule_entry){
-        .interaction_id = (token + 1) << 22, /* everything else of a token is the same */
+        .sequence = (token + 1) << 22, /* everything else of a token is the same */
         .guild_id = token % MODEL_GUILDS,
         .expires_at_ms = (token * 7919) % MODEL_TOKENS * 40000,
         .due_us = random_due(model),

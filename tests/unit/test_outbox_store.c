@@ -126,8 +126,8 @@ static void what_is_held_is_read_in_order_and_piece_by_piece(void **state)
         struct outbox_record record =
             outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
-        assert_int_equal(run(fixture, outbox_store_follow_up(&record, buf_view(&sealed),
-                                                             i == 2 ? OTHER : ME, NOW + i / 2)),
+        assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed),
+                                                        i == 2 ? OTHER : ME, NOW + i / 2)),
                          1);
     }
     const int64_t expected[] = { 20, 21, 23, 24 };
@@ -257,8 +257,8 @@ static void of_an_interaction_the_oldest_is_claimed(void **state)
             outbox_store_fixture_record(fixture, OUTBOX_KIND_FOLLOW_UP, 1);
         record.id = 20 + i;
         record.expires_at_ms = NOW + 60000;
-        assert_int_equal(
-            run(fixture, outbox_store_follow_up(&record, buf_view(&sealed), ME, NOW + i)), 1);
+        assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed), ME, NOW + i)),
+                         1);
     }
     assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 1);
     assert_int_equal(db_fixture_number(fixture->db, "SELECT id FROM outbox WHERE owner = 200"), 20);
@@ -267,6 +267,43 @@ static void of_an_interaction_the_oldest_is_claimed(void **state)
     struct outbox_record first = row_of(20, 0);
     assert_int_equal(run(fixture, outbox_store_done(&first, 1, OTHER, NOW)), 1);
     assert_int_equal(claim(fixture, OTHER, 10, NOW + 10), 1);
+}
+
+static void store_post(struct db_fixture *fixture, int64_t id, int64_t interaction_id,
+                       int64_t channel_id)
+{
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    enum outbox_kind kind = channel_id ? OUTBOX_KIND_CHANNEL_MESSAGE : OUTBOX_KIND_FOLLOW_UP;
+    struct outbox_record record = outbox_store_fixture_record(fixture, kind, interaction_id);
+    record.id = id;
+    record.channel_id = channel_id;
+    record.expires_at_ms = NOW + 60000;
+    assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed), DEAD, NOW + id)),
+                     1);
+}
+
+static void of_a_channel_the_oldest_is_claimed_whoever_caused_it(void **state)
+{
+    struct db_fixture *fixture = *state;
+    alive(fixture, ME, NOW + 99999);
+    store_post(fixture, 20, 1, 7);
+    store_post(fixture, 21, 2, 7);
+    store_post(fixture, 22, 2, 8);
+    assert_int_equal(claim(fixture, ME, 10, NOW + 100), 2);
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT id FROM outbox WHERE owner = 300"), 21);
+    struct outbox_record first = row_of(20, 0);
+    assert_int_equal(run(fixture, outbox_store_done(&first, 1, ME, NOW)), 1);
+    assert_int_equal(claim(fixture, ME, 10, NOW + 100), 1);
+}
+
+static void channels_and_answers_of_an_interaction_do_not_wait_for_each_other(void **state)
+{
+    struct db_fixture *fixture = *state;
+    alive(fixture, ME, NOW + 99999);
+    store_post(fixture, 20, 1, 7);
+    store_post(fixture, 21, 1, 0);
+    store_post(fixture, 22, 1, 8);
+    assert_int_equal(claim(fixture, ME, 10, NOW + 100), 3);
 }
 
 static void a_newer_edit_replaces_the_waiting_one(void **state)
@@ -561,6 +598,8 @@ int main(void)
         IN_DATABASE(a_wait_outlives_whoever_was_told_to_wait),
         IN_DATABASE(nothing_is_claimed_whose_token_is_over),
         IN_DATABASE(of_an_interaction_the_oldest_is_claimed),
+        IN_DATABASE(of_a_channel_the_oldest_is_claimed_whoever_caused_it),
+        IN_DATABASE(channels_and_answers_of_an_interaction_do_not_wait_for_each_other),
         IN_DATABASE(a_newer_edit_replaces_the_waiting_one),
         IN_DATABASE(an_edit_of_the_dead_goes_to_whoever_edits_next),
         IN_DATABASE(an_older_version_is_not_the_end_of_an_edit),

@@ -293,6 +293,15 @@ static void a_thread_belongs_to_its_channel(void **state)
     set(fixture, &channel, STR_NONE);
 }
 
+/* Discord's clock and ours need not agree. */
+static void any_account_is_old_enough_where_no_age_is_asked_for(void **state)
+{
+    struct router_fixture *fixture = *state;
+    const struct consumer nothing_set = { .data = SIMPLE("earn"),
+                                          .asker = NEWCOMER + (MS_PER_DAY * 2 << 22) };
+    assert_true(answer_holds(fixture, &nothing_set, "earned"));
+}
+
 static void what_a_game_pays_out_is_not_lost(void **state)
 {
     struct router_fixture *fixture = *state;
@@ -314,6 +323,7 @@ int main(void)
         cmocka_unit_test(no_setting_is_asked_for_that_nothing_honours),
         cmocka_unit_test(scenes_show_the_settings_whose_effect_is_in_a_channel),
         cmocka_unit_test(a_thread_belongs_to_its_channel),
+        cmocka_unit_test(any_account_is_old_enough_where_no_age_is_asked_for),
         cmocka_unit_test(what_a_game_pays_out_is_not_lost),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

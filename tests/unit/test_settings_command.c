@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bronx/clock.h"
+#include "bronx/language.h"
 #include "bronx/settings.h"
 
 #include "commands.h"
@@ -80,7 +81,8 @@ static void assert_hides(const char *body, const char *sentence)
 }
 
 /* `options` are those of the sub-command, as JSON. */
-static const char *run(struct router_fixture *fixture, const char *sub_command, const char *options)
+static const char *run_in(struct router_fixture *fixture, const char *locale,
+                          const char *sub_command, const char *options)
 {
     char data[2048];
     snprintf(data, sizeof(data),
@@ -90,7 +92,13 @@ static const char *run(struct router_fixture *fixture, const char *sub_command, 
     return ask(fixture, (struct ask){ .type = INTERACTION_COMMAND,
                                       .guild_id = FIXTURE_GUILD,
                                       .permissions = PERMISSION_MANAGE_GUILD,
+                                      .locale = locale,
                                       .data = data });
+}
+
+static const char *run(struct router_fixture *fixture, const char *sub_command, const char *options)
+{
+    return run_in(fixture, NULL, sub_command, options);
 }
 
 static const char *click_as(struct router_fixture *fixture, const char *custom_id,
@@ -320,34 +328,58 @@ static void fill_with_the_longest(struct router_fixture *fixture, int number)
          number % 2 ? "********************" : "____________________");
 }
 
-static void pages_of_the_longest_values_are_within_discords_limits(void **state)
+static void assert_fits(const char *body)
+{
+    assert_in_range(strlen(body), 1, JSON_SAFE);
+}
+
+static void assert_pages_fit(struct router_fixture *fixture, const char *locale)
+{
+    assert_fits(run_in(fixture, locale, "view", ""));
+    assert_fits(run_in(fixture, locale, "view", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"));
+    assert_fits(run_in(fixture, locale, "history", ""));
+    assert_fits(
+        run_in(fixture, locale, "reset", "{\"type\":3,\"name\":\"field\",\"value\":\"server\"}"));
+    for (enum settings_scope scope = SETTINGS_OF_SERVER; scope <= SETTINGS_OF_USER; scope++)
+        for (const struct field *field = settings_fields(scope); field->key; field++) {
+            char options[128];
+            snprintf(options, sizeof(options),
+                     "{\"type\":3,\"name\":\"field\",\"value\":\"%s.%s\"}",
+                     scope == SETTINGS_OF_SERVER ? "server" : "me", field->key);
+            assert_fits(run_in(fixture, locale, "edit", options));
+        }
+}
+
+static void the_longest_values_are_within_discords_limits_in_every_language(void **state)
+{
+    struct router_fixture *fixture = *state;
+    for (int i = 0; i < CHANGES / 2; i++)
+        fill_with_the_longest(fixture, i);
+    assert_pages_fit(fixture, NULL);
+    for (const struct language *const *language = languages; *language; language++)
+        assert_pages_fit(fixture, language_locales(*language)[0]);
+}
+
+/* Every page goes on where the one before ended, however few changes it has room for. */
+static void the_history_is_shown_to_its_end(void **state)
 {
     struct router_fixture *fixture = *state;
     int64_t offset = 0;
     for (int i = 0; i < CHANGES / 2; i++)
         fill_with_the_longest(fixture, i);
-    assert_in_range(strlen(run(fixture, "view", "")), 1, JSON_SAFE);
-    assert_in_range(
-        strlen(run(fixture, "reset", "{\"type\":3,\"name\":\"field\",\"value\":\"server\"}")), 1,
-        JSON_SAFE);
-    assert_in_range(strlen(run(fixture, "edit",
-                               "{\"type\":3,\"name\":\"field\",\"value\":\"server.channels\"}")),
-                    1, JSON_SAFE);
     const char *body = run(fixture, "history", "");
-    /* Every page goes on where the one before ended, and all are seen. */
-    int pages = 0;
-    for (const char *older; (older = strstr(body, ":older.server")); pages++) {
+    for (const char *older; (older = strstr(body, ":older.server"));) {
         char custom_id[64];
         const char *begin = older;
         while (*begin != '"')
             begin--;
-        snprintf(custom_id, sizeof(custom_id), "%.*s.server", (int)(older - begin) + 5, begin + 1);
         int64_t next = strtoll(begin + strlen("\"settings:1:"), NULL, 10);
-        assert_in_range(strlen(body), 1, JSON_SAFE);
+        assert_fits(body);
         if (next == offset)
             break;
         assert_true(next > offset && next <= offset + 10);
         offset = next;
+        snprintf(custom_id, sizeof(custom_id), "settings:1:%" PRId64 ":older.server", next);
         body = click(fixture, custom_id);
     }
     assert_int_equal(offset, CHANGES);
@@ -367,7 +399,8 @@ int main(void)
         TEST(settings_that_are_gone_are_said_to_be_gone),
         TEST(a_form_without_its_field_changes_nothing),
         TEST(a_break_that_runs_is_not_reset),
-        TEST(pages_of_the_longest_values_are_within_discords_limits),
+        TEST(the_longest_values_are_within_discords_limits_in_every_language),
+        TEST(the_history_is_shown_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

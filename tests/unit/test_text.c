@@ -128,6 +128,20 @@ static void arena_refuses_beyond_its_limit(void **state)
     assert_string_equal(text.data, "x-5");
 }
 
+static void what_was_not_built_whole_fails_the_arena(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    CLEANUP(buf_free) struct buf buf = { .limit = 4 };
+    assert_int_equal(arena_keep(&arena, &buf).length, 0);
+    buf_append(&buf, STR("four"));
+    assert_true(str_equal(arena_keep(&arena, &buf), STR("four")));
+    assert_false(arena.has_failed);
+    buf_append(&buf, STR("five"));
+    assert_null(arena_keep(&arena, &buf).data);
+    assert_true(arena.has_failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +153,7 @@ int main(void)
         cmocka_unit_test(splitting_keeps_empty_parts),
         cmocka_unit_test(a_full_buffer_stays_failed_and_unchanged),
         cmocka_unit_test(arena_refuses_beyond_its_limit),
+        cmocka_unit_test(what_was_not_built_whole_fails_the_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,273 @@
+/* Messages to channels, sent as the bot: no interaction's token, one channel's order, at most once.
+ * On both engines. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sender_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHANNEL 40 /* tokens are below */
+
+static bool is_channel(const struct token *token)
+{
+    return token->number >= CHANNEL;
+}
+
+static void a_message_to_a_channel_goes_as_the_bot(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].posts, 1);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "hello");
+    assert_int_equal(metrics_read(fixture.base.metrics, METRIC_OUTBOX_SENT, OUTBOX_CHANNEL_MESSAGE),
+                     1);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done' AND content IS NULL"), 1);
+    sender_end(&fixture);
+}
+
+static void it_needs_no_young_interaction_and_has_a_day(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    fixture.begun_ms -= MS_PER_HOUR; /* when its interaction was */
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    assert_int_equal(ROWS_WHERE(&fixture, "expires_at - created_at = 24 * 3600000"), 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 1);
+    sender_end(&fixture);
+}
+
+static void limit_first(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (token->tries == 1)
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":0.05,\"global\":false}");
+}
+
+static void messages_of_a_channel_arrive_in_their_order_whoever_caused_them(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    char text[16];
+    sender_begin(&fixture, limit_first);
+    sender_open(&fixture);
+    for (int i = 0; i < 10; i++) {
+        snprintf(text, sizeof(text), "number %d", i);
+        assert_int_equal(post(&fixture, i, CHANNEL, text), 0);
+    }
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 10);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "number 9");
+    assert_false(fixture.tokens[CHANNEL].is_disordered);
+    assert_int_equal(retried(&fixture, OUTBOX_RETRY_RATE_LIMITED), 1);
+    sender_end(&fixture);
+}
+
+static void stall_channels(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    *has_effect = !is_channel(token);
+    answer->fate = *has_effect ? SCRIPT_ANSWER : SCRIPT_STALL;
+}
+
+static bool channel_was_tried(void *context)
+{
+    return ((const struct sender_fixture *)context)->tokens[CHANNEL].tries == 1;
+}
+
+static void an_answer_does_not_wait_for_the_channel_its_interaction_wrote_to(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_channels);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    script_server_wait(fixture.server, channel_was_tried);
+    assert_int_equal(act(&fixture, 0, FOLLOW, "answer"), 0);
+    AWAIT_ROWS(&fixture, "kind = 'follow_up' AND state = 'done'", 1);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_string_equal(fixture.tokens[0].last, "answer");
+    sender_end(&fixture);
+}
+
+/* --- What can't be sent --- */
+
+static void close_channels(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } answers[] = {
+        { 403, "{\"message\":\"Missing Permissions\",\"code\":50013}" },
+        { 403, "{\"message\":\"Missing Access\",\"code\":50001}" },
+        { 404, "{\"message\":\"Unknown Channel\",\"code\":10003}" },
+    };
+    int number = token->number - CHANNEL;
+    refuse_with(answer, has_effect, answers[number].status, answers[number].body);
+}
+
+static void a_closed_channel_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, close_channels);
+    sender_open(&fixture);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(post(&fixture, i, CHANNEL + i, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'channel_closed'", 3);
+    sender_close(&fixture);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fixture.tokens[CHANNEL + i].tries, 1);
+    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_CHANNEL_CLOSED), 3);
+    CLEANUP(cleanup_free) char *log = read_log(&fixture);
+    assert_int_equal(count_lines_with(log, "message given up", "channel=41"), 1);
+    assert_int_equal(count_lines_with(log, "message given up", "code=50001"), 1);
+    assert_null(strstr(log, BOT_TOKEN));
+    sender_end(&fixture);
+}
+
+static void break_after_the_effect(struct token *token, struct script_answer *answer,
+                                   bool *has_effect)
+{
+    (void)has_effect;
+    if (token->number == CHANNEL)
+        answer->fate = SCRIPT_RESET;
+    else
+        answer->status = 502;
+}
+
+static void what_may_have_arrived_is_not_repeated(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_after_the_effect);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    assert_int_equal(post(&fixture, 0, CHANNEL + 1, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 2);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 1);
+    assert_int_equal(fixture.tokens[CHANNEL + 1].effects, 1);
+    sender_end(&fixture);
+}
+
+static void without_the_bots_token_nothing_is_sent(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, no_fault);
+    fixture.bot_token = "";
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'no_bot_token'", 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.requests, 0);
+    sender_end(&fixture);
+}
+
+/* The token dies while the channel's message waits for its 429. */
+static void kill_tokens(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (!is_channel(token))
+        refuse_with(answer, has_effect, 401, DEAD);
+    else
+        limit_first(token, answer, has_effect);
+}
+
+static void a_dead_token_takes_no_message_to_a_channel_along(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, kill_tokens);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "before"), 0);
+    script_server_wait(fixture.server, channel_was_tried);
+    assert_int_equal(act(&fixture, 0, FOLLOW, "answer"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'token_dead'", 1);
+    assert_int_equal(post(&fixture, 0, CHANNEL + 1, "after"), 0);
+    sender_close(&fixture);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "before");
+    assert_string_equal(fixture.tokens[CHANNEL + 1].last, "after");
+    sender_end(&fixture);
+}
+
+/* --- The next process --- */
+
+static void what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_channels);
+    struct outbox *killed = sender_open_mortal(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "first"), 0);
+    script_server_wait(fixture.server, channel_was_tried);
+    assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
+    assert_int_equal(post(&fixture, 2, CHANNEL, "third"), 0);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
+    sender_await_death(killed);
+    fixture.fault = no_fault;
+    sender_open(&fixture);
+    AWAIT_ROWS(&fixture, "state = 'done'", 2);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
+    outbox_free(killed, 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 2);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "third");
+    assert_false(fixture.tokens[CHANNEL].is_disordered);
+    sender_end(&fixture);
+}
+
+static void limit_for_long(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    (void)token;
+    refuse_with(answer, has_effect, 429, "{\"retry_after\":3600,\"global\":false}");
+}
+
+static void a_channels_wait_outlives_the_process_and_holds_what_is_behind(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, limit_for_long);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "first"), 0);
+    assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
+    AWAIT_ROWS(&fixture, "available_at > created_at + 3500000 AND is_started = 0", 1);
+    sender_close(&fixture);
+    fixture.fault = no_fault;
+    fixture.rules.poll_ms = 10;
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 2, CHANNEL + 1, "elsewhere"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_int_equal(fixture.tokens[CHANNEL].tries, 1);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued'"), 2);
+    sender_end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_to_a_channel_goes_as_the_bot),
+        cmocka_unit_test(it_needs_no_young_interaction_and_has_a_day),
+        cmocka_unit_test(messages_of_a_channel_arrive_in_their_order_whoever_caused_them),
+        cmocka_unit_test(an_answer_does_not_wait_for_the_channel_its_interaction_wrote_to),
+        cmocka_unit_test(a_closed_channel_is_not_tried_again),
+        cmocka_unit_test(what_may_have_arrived_is_not_repeated),
+        cmocka_unit_test(without_the_bots_token_nothing_is_sent),
+        cmocka_unit_test(a_dead_token_takes_no_message_to_a_channel_along),
+        cmocka_unit_test(what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent),
+        cmocka_unit_test(a_channels_wait_outlives_the_process_and_holds_what_is_behind),
+    };
+    return cmocka_run_group_tests(tests, sender_setup, NULL);
+}
