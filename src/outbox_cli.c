@@ -90,7 +90,7 @@ static void print_job(struct json_object *job, int64_t now_ms)
     char age[24];
     json_object_object_get_ex(job, "created_at", &created);
     print_age(now_ms - json_object_get_int64(created), age);
-    printf("%-19s  %-9s  %-7s  %-12s  %5s  %5s  %s\n", text_of(job, "id"), text_of(job, "kind"),
+    printf("%-19s  %-15s  %-7s  %-14s  %5s  %5s  %s\n", text_of(job, "id"), text_of(job, "kind"),
            text_of(job, "state"), text_of(job, "reason"), age, text_of(job, "tries"),
            text_of(job, "interaction_id"));
 }
@@ -103,7 +103,7 @@ static int print_table(const char *json, int64_t now_ms, struct err *err)
         json_object_put(root);
         return err_set(err, ERR_UNAVAILABLE, "the list of jobs is not JSON as expected");
     }
-    printf("%-19s  %-9s  %-7s  %-12s  %5s  %5s  %s\n", "ID", "KIND", "STATE", "REASON", "AGE",
+    printf("%-19s  %-15s  %-7s  %-14s  %5s  %5s  %s\n", "ID", "KIND", "STATE", "REASON", "AGE",
            "TRIES", "INTERACTION");
     for (size_t i = 0; i < json_object_array_length(jobs); i++)
         print_job(json_object_array_get_idx(jobs, i), now_ms);

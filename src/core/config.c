@@ -18,7 +18,7 @@ static const struct setting settings[] = {
       .help = "Verifies Discord's signatures; several while a key is rotated.",
       .is_discord = true },
     { "DISCORD_BOT_TOKEN", setting_parse_secret, setting_print_text, FIELD(bot_token),
-      .accepted = "the bot's token, without spaces", .help = "For REST calls as the bot.",
+      .accepted = "the bot's token, without spaces", .help = "For messages to channels and the registration of commands.",
       .is_secret = true },
     { "DISCORD_API_URL", setting_parse_url, setting_print_text, FIELD(api_url),
       .standard = "https://discord.com/api/v10", .accepted = "an http:// or https:// URL",

@@ -32,6 +32,7 @@ static const struct {
     { "is_started", COLUMN_BOOL },
     { "interaction_id", COLUMN_ID },
     { "guild_id", COLUMN_ID },
+    { "channel_id", COLUMN_ID },
     { "request_id", COLUMN_TEXT },
     { "created_at", COLUMN_INT },
     { "changed_at", COLUMN_INT },

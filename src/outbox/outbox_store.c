@@ -408,9 +408,10 @@ struct db_statement outbox_store_census(int64_t now_ms)
 /* --- Operators --- */
 
 static const char sql_list[] =
-    "SELECT id, kind, word, reason, tries, is_started, interaction_id, guild_id, request_id, "
-    "created_at, changed_at, expires_at FROM (SELECT id, kind, reason, tries, is_started, "
-    "interaction_id, guild_id, request_id, created_at, changed_at, expires_at, " SEEN_STATE
+    "SELECT id, kind, word, reason, tries, is_started, interaction_id, guild_id, channel_id, "
+    "request_id, created_at, changed_at, expires_at FROM (SELECT id, kind, reason, tries, "
+    "is_started, interaction_id, guild_id, channel_id, request_id, created_at, changed_at, "
+    "expires_at, " SEEN_STATE
     "AS word FROM outbox) AS job WHERE word = $2 OR ($2 = '' AND word <> 'done') "
     "ORDER BY changed_at DESC, id LIMIT $3";
 

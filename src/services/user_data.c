@@ -333,8 +333,8 @@ const struct user_data_table user_data_tables[] = {
       .personal = "interaction_id operation position amount from_balance to_balance",
       .export = &export_ledger },
     { .name = "outbox",
-      .purpose = TR("Answers that are still to be sent to Discord."),
-      .retention = TR("15 minutes, and then until the next clean-up"),
+      .purpose = TR("Answers and notices that are still to be sent to Discord."),
+      .retention = TR("15 minutes, notices for channels a day, and then until the next clean-up"),
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at channel_id",

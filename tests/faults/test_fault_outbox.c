@@ -1,7 +1,7 @@
-/* The outbox without memory: every allocation of its start, of a deferral's life and of an author's
- * edit fails in turn, in whichever thread it falls. Whoever was told that something is stored finds
- * its row afterwards; nothing is left in memory. Discord can't be reached here: what is stored
- * stays.
+/* The outbox without memory: every allocation of its start, of a deferral's life, of an author's
+ * edit and of a message to a channel fails in turn, in whichever thread it falls. Whoever was told
+ * that something is stored finds its row afterwards; nothing is left in memory. Discord can't be
+ * reached here: what is stored stays.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,8 @@
 
 #include <sodium.h>
 #include <stdio.h>
+
+#define CHANNEL 9
 
 static struct sender_fixture fixture;
 static char url[64];
@@ -55,20 +57,42 @@ static int edit(int of_token)
     return outbox_edit_final(fixture.outbox, &target, reply, NULL);
 }
 
+static int tell_channel(int of_token)
+{
+    static const struct interaction interaction = { .type = INTERACTION_COMMAND };
+    char name[16];
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    const struct outbox_target cause = target_of_token(&fixture, of_token, name);
+    struct db_statement statement;
+    struct reply *reply = reply_new(&arena, &interaction);
+    if (!reply)
+        return ERR_MEMORY;
+    reply_text(reply, "text");
+    int result = outbox_stage_channel_message(fixture.outbox, &cause, CHANNEL, reply, &arena,
+                                              &statement, NULL);
+    if (result == 0)
+        result = db_atomic(fixture.base.db, &statement, 1, NULL, NULL);
+    if (result == 0)
+        outbox_hand_over(fixture.outbox, cause.interaction_id);
+    return result;
+}
+
 /* False: it can't even start. */
 static bool attempt(void)
 {
     int told_before = told();
     int stored_before = atomic_load(&fixture.told[OUTBOX_STORED]);
-    token += 2;
+    token += 3;
     if (start_outbox() != 0)
         return false;
     send_reply(&fixture, token, OUTBOX_EDIT, "{}");
     bool is_edit_stored = edit(token + 1) == 0;
+    bool is_channel_told = tell_channel(token + 2) == 0;
     outbox_free(STEAL(fixture.outbox), 0);
     bool had_fault = faults_disarm();
     assert_int_equal(told(), told_before + 1);
-    int stored = atomic_load(&fixture.told[OUTBOX_STORED]) - stored_before + is_edit_stored;
+    int stored = atomic_load(&fixture.told[OUTBOX_STORED]) - stored_before + is_edit_stored +
+                 is_channel_told;
     int64_t now_there = ROWS_WHERE(&fixture, "1 = 1");
     assert_true(now_there >= rows + stored);
     rows = now_there;

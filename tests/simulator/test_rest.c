@@ -74,7 +74,7 @@ static void messages_are_taken_or_refused_as_discord_does(void **state)
           "Unknown Webhook", "another application" },
         { "PUT", REST_ORIGINAL, rest_plain, REST_GOOD, 405, "405: Method Not Allowed",
           "no such method" },
-        { "POST", REST_API "/channels/7/messages", rest_plain, REST_GOOD, 404, "404: Not Found",
+        { "POST", REST_API "/guilds/7/messages", rest_plain, REST_GOOD, 404, "404: Not Found",
           "no such route" },
         { "POST", "/webhooks/1000000000000000001/tok", rest_plain, REST_GOOD, 404, "\"code\":0",
           "no such route" },
@@ -126,6 +126,41 @@ static void headers_are_demanded(void **state)
           "another app" },
     };
     check_requests(cases, ARRAY_LENGTH(cases));
+}
+
+#define CHANNEL(number) REST_API "/channels/" number "/messages"
+
+static void channels_are_written_to_as_the_bot(void **state)
+{
+    (void)state;
+    struct rest_fixture fixture;
+    static const struct {
+        const char *path;
+        const char *const *headers;
+        const char *body;
+        int status;
+        const char *violation; /* NULL: none */
+    } cases[] = {
+        { CHANNEL("7"), rest_as_bot, REST_GOOD, 200, NULL },
+        { CHANNEL("8"), rest_as_bot, REST_GOOD, 404, NULL },
+        { CHANNEL("7"), rest_plain, REST_GOOD, 401, "Authorization is missing" },
+        { CHANNEL("x"), rest_as_bot, REST_GOOD, 404, "or no id" },
+        { CHANNEL("7"), rest_as_bot, "{\"content\":\"x\"}", 400, "allowed_mentions: is missing" },
+        { CHANNEL("7"), rest_as_bot, MESSAGE(",\"flags\":64"), 400, "no ephemeral messages" },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        rest_fixture_start(&fixture, NULL, NULL);
+        rest_server_add_channel(fixture.server, 7);
+        assert_int_equal(rest_fixture_request(&fixture, "POST", cases[i].path, cases[i].headers,
+                                              cases[i].body, NULL),
+                         cases[i].status);
+        if (cases[i].violation)
+            rest_assert_violation(&fixture, cases[i].violation);
+        else
+            rest_assert_no_violation(&fixture);
+        assert_int_equal(rest_server_channel_messages(fixture.server, 7), cases[i].status == 200);
+        rest_fixture_finish(&fixture);
+    }
 }
 
 #define PART(head, data)                                                                           \
@@ -514,6 +549,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_taken_or_refused_as_discord_does),
         cmocka_unit_test(headers_are_demanded),
+        cmocka_unit_test(channels_are_written_to_as_the_bot),
         cmocka_unit_test(files_must_match_their_attachments),
         cmocka_unit_test(command_sets_are_judged),
         cmocka_unit_test(more_than_a_hundred_commands_are_refused),

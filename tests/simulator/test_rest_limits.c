@@ -218,6 +218,29 @@ static void the_life_of_tokens_can_be_short(void **state)
     rest_fixture_finish(&fixture);
 }
 
+static int post_to(struct rest_fixture *fixture, const char *path)
+{
+    return rest_fixture_request(fixture, "POST", path, rest_as_bot, REST_GOOD, NULL);
+}
+
+static void each_channel_has_a_bucket_and_all_count_as_the_bots(void **state)
+{
+    (void)state;
+    struct rest_fixture fixture;
+    const struct rest_limits limits = { .burst = 2, .global = 4, .global_ms = 60000 };
+    rest_fixture_start(&fixture, &limits, NULL);
+    rest_server_add_channel(fixture.server, 7);
+    rest_server_add_channel(fixture.server, 8);
+    rest_server_add_channel(fixture.server, 9);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(post_to(&fixture, REST_API "/channels/7/messages"), 200);
+    assert_int_equal(post_to(&fixture, REST_API "/channels/8/messages"), 200);
+    assert_int_equal(post_to(&fixture, REST_API "/channels/7/messages"), 429);
+    assert_int_equal(post_to(&fixture, REST_API "/channels/9/messages"), 429);
+    rest_assert_violation(&fixture, "more than 4 requests as the bot");
+    rest_fixture_finish(&fixture);
+}
+
 static void a_user_installed_app_has_five_follow_ups(void **state)
 {
     (void)state;
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_bot_that_was_killed_is_not_blamed_for_forgetting),
         cmocka_unit_test(only_relative_times_are_right_when_clocks_are_wrong),
         cmocka_unit_test(the_life_of_tokens_can_be_short),
+        cmocka_unit_test(each_channel_has_a_bucket_and_all_count_as_the_bots),
         cmocka_unit_test(a_user_installed_app_has_five_follow_ups),
         cmocka_unit_test(a_follow_up_that_comes_twice_is_a_violation),
         cmocka_unit_test(a_burst_of_errors_ends_by_itself),

@@ -184,6 +184,24 @@ static void late_answers_arrive(void **state)
     run_all(state, scenes, ARRAY_LENGTH(scenes));
 }
 
+static void a_channel_is_looked_into_by_name(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/hello\nexpect in #general \"Hello dear\"\nexpect once in #general \"Hello\"\n"
+          "expect not in #other \"Hello\"\nas bob in guild harlem\nawait in #general \"Hello\"\n"
+          "expect button \"Again\"",
+          NULL },
+        { "/secret\nexpect in #general \"eyes\"", "it is in 0 messages" },
+        { "/hello\n/hello\nexpect once in #general \"Hello\"", "it is in 2 messages" },
+        { "/hello\nexpect not in #general \"Hello\"", "expected not in #general" },
+        { "/hello\nawait in #other \"Hello\" within 100ms", "did not come within 100 ms" },
+        { "await in #general \"Hello\" within 100ms", "did not come within 100 ms" },
+        { "await in general \"Hello\"", "'general' is no #channel" },
+        { "as alice in dm\n/hello\nexpect in #general \"Hello\"", "'#general' is no #channel" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
 static void what_is_sent_later_is_judged(void **state)
 {
     static const struct scene_case scenes[] = {
@@ -407,6 +425,7 @@ int main(void)
         cmocka_unit_test(broken_rules_fail_a_scene_unless_expected),
         cmocka_unit_test(replays_must_not_differ),
         cmocka_unit_test(late_answers_arrive),
+        cmocka_unit_test(a_channel_is_looked_into_by_name),
         cmocka_unit_test(what_is_sent_later_is_judged),
         cmocka_unit_test(faults_are_survived_by_those_who_try_again),
         cmocka_unit_test(registered_commands_are_known_to_the_client),

@@ -21,6 +21,8 @@ void fake_outbox_fini(struct outbox *outbox)
         buf_free(&outbox->runs[i].notice);
         buf_free(&outbox->runs[i].apology);
     }
+    for (int i = 0; i < outbox->channel_message_count; i++)
+        buf_free(&outbox->channel_messages[i].body);
     pthread_mutex_destroy(&outbox->lock);
     sem_destroy(&outbox->has_run);
     sem_destroy(&outbox->has_sent);
@@ -133,4 +135,28 @@ void outbox_hand_over(struct outbox *outbox, int64_t interaction_id)
     pthread_mutex_lock(&outbox->lock);
     outbox->handed_over++;
     pthread_mutex_unlock(&outbox->lock);
+}
+
+struct outbox_target outbox_target_of(struct call *call)
+{
+    return (struct outbox_target){ .call = call, .interaction_id = call->interaction->id };
+}
+
+/* What it stages changes nothing. */
+int outbox_stage_channel_message(struct outbox *outbox, const struct outbox_target *target,
+                                 int64_t channel_id, const struct reply *reply, struct arena *arena,
+                                 struct db_statement *statement, struct err *err)
+{
+    (void)arena;
+    pthread_mutex_lock(&outbox->lock);
+    if (outbox->channel_message_count == FAKE_OUTBOX_RUNS_MAX)
+        abort();
+    struct fake_channel_message *message =
+        &outbox->channel_messages[outbox->channel_message_count++];
+    message->channel_id = channel_id;
+    int result = reply_serialize_edit(reply, &message->body, err);
+    pthread_mutex_unlock(&outbox->lock);
+    target->call->has_messages = true;
+    *statement = (struct db_statement){ .sql = "SELECT 1" };
+    return result;
 }

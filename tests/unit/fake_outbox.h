@@ -24,8 +24,16 @@ struct outbox_deferred {
     struct buf body, notice, apology;
 };
 
+/* A message to a channel that a call has staged. */
+struct fake_channel_message {
+    int64_t channel_id;
+    struct buf body;
+};
+
 struct outbox {
     pthread_mutex_t lock; /* guards what follows */
+    struct fake_channel_message channel_messages[FAKE_OUTBOX_RUNS_MAX];
+    int channel_message_count;
     struct outbox_deferred runs[FAKE_OUTBOX_RUNS_MAX];
     int run_count;
     int sent_count;               /* runs with a reply whose ends are met */

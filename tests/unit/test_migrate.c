@@ -217,6 +217,42 @@ static void the_built_in_migrations_apply_to_an_empty_database(void **state)
     assert_int_equal(migrations_in(fixture), result.applied_count);
 }
 
+/* Up to the one before `version`. */
+static void migrate_to_before(struct db_fixture *fixture, int version)
+{
+    struct migration older[64] = { 0 };
+    for (int i = 0; built_in_migrations[i].version != 0 && built_in_migrations[i].version < version;
+         i++)
+        older[i] = built_in_migrations[i];
+    assert_int_equal(migrate(fixture, older, NULL, NULL), 0);
+}
+
+/* 0014 makes the table of jobs anew where a constraint can't be changed. */
+static void jobs_of_an_older_version_are_still_to_be_sent(void **state)
+{
+    struct db_fixture *fixture = *state;
+    migrate_to_before(fixture, 14);
+    assert_int_equal(
+        db_fixture_run(fixture->db,
+                       "INSERT INTO outbox (id, kind, subject, interaction_id, application_id, "
+                       "guild_id, request_id, version, is_final, is_reposted, is_started, content, "
+                       "state, tries, available_at, expires_at, created_at, changed_at, sent_at) "
+                       "VALUES (9, 'edit', 2, 3, 4, 5, 'r', 7, 0, 1, 0, CAST('sealed' AS BLOB), "
+                       "'queued', 8, 10, 11, 12, 13, 14)"),
+        0);
+    assert_int_equal(migrate(fixture, built_in_migrations, NULL, NULL), 0);
+    assert_int_equal(
+        db_fixture_number(fixture->db,
+                          "SELECT COUNT(*) FROM outbox WHERE id = 9 AND kind = 'edit' AND subject "
+                          "= 2 AND interaction_id = 3 AND application_id = 4 AND guild_id = 5 AND "
+                          "request_id = 'r' AND version = 7 AND is_final = 0 AND is_reposted = 1 "
+                          "AND is_started = 0 AND content = CAST('sealed' AS BLOB) AND state = "
+                          "'queued' AND reason IS NULL AND tries = 8 AND owner IS NULL AND "
+                          "available_at = 10 AND expires_at = 11 AND created_at = 12 AND "
+                          "changed_at = 13 AND sent_at = 14 AND channel_id IS NULL"),
+        1);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, db_fixture_setup, db_fixture_teardown)
 
@@ -237,6 +273,7 @@ int main(void)
         TEST(a_half_failed_migration_leaves_nothing),
         TEST(a_migration_cannot_leave_its_transaction),
         TEST(the_built_in_migrations_apply_to_an_empty_database),
+        TEST(jobs_of_an_older_version_are_still_to_be_sent),
     };
     const struct CMUnitTest tests_of_sqlite[] = {
         TEST(a_migration_may_rebuild_a_table_others_refer_to),

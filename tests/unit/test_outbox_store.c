@@ -488,6 +488,13 @@ static void a_list_shows_everything_but_content(void **state)
                         "\"has_more\":false}";
     assert_listed(fixture, STR_NONE, NOW, dead);
     assert_listed(fixture, STR("dead"), NOW, dead);
+    store_post(fixture, 20, 3, 77);
+    assert_listed(fixture, STR("queued"), NOW,
+                  "{\"jobs\":[{\"id\":\"20\",\"kind\":\"channel_message\",\"state\":\"queued\","
+                  "\"tries\":0,\"is_started\":false,\"interaction_id\":\"3\",\"guild_id\":\"7\","
+                  "\"channel_id\":\"77\",\"request_id\":\"abcdefghijk\","
+                  "\"created_at\":1800000000020,\"changed_at\":1800000000020,"
+                  "\"expires_at\":1800000060000}],\"has_more\":false}");
     assert_int_equal(outbox_admin_list(fixture->db, STR("gone"), NOW, &json, NULL), ERR_INVALID);
     assert_int_equal(outbox_admin_list(fixture->db, STR(""), NOW, &json, NULL), ERR_INVALID);
 }

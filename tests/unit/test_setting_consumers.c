@@ -121,8 +121,8 @@ static const struct consumer consumers[] = {
       .asker = NEWCOMER },
     { SETTINGS_OF_SERVER, "channels", "77,78", SIMPLE("earn"), "earned",
       "works in these channels only: <#77>, <#78>" },
-    { SETTINGS_OF_SERVER, "announcement_channel", .scene = "settings_notices" },
-    { SETTINGS_OF_SERVER, "log_channel", .scene = "settings_notices" },
+    { SETTINGS_OF_SERVER, "announcement_channel", .scene = "settings_announcements" },
+    { SETTINGS_OF_SERVER, "log_channel", .scene = "settings_log" },
     { SETTINGS_OF_USER, "time_zone", "Pacific/Kiritimati", BET("1"), "on day 20717",
       "on day 20718" },
     { SETTINGS_OF_USER, "privacy", "private", BALANCE_OF_OTHER, "Balance of", "balance private",
@@ -260,17 +260,23 @@ static void no_setting_is_asked_for_that_nothing_honours(void **state)
     assert_all_consumed(*state, SETTINGS_OF_USER);
 }
 
+/* Each sets it, and then looks into a channel. */
 static void scenes_show_the_settings_whose_effect_is_in_a_channel(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(consumers); i++) {
-        char path[256];
+        char path[256], wanted[64], text[8192];
         if (!consumers[i].scene)
             continue;
         snprintf(path, sizeof(path), "%s/%s.scene", SCENES, consumers[i].scene);
+        snprintf(wanted, sizeof(wanted), "field:server.%s\n", consumers[i].key);
         FILE *scene = fopen(path, "r");
         assert_non_null(scene);
+        text[fread(text, 1, sizeof(text) - 1, scene)] = '\0';
         fclose(scene);
+        const char *setting = strstr(text, wanted);
+        assert_non_null(setting);
+        assert_non_null(strstr(setting, "await in #"));
     }
 }
 

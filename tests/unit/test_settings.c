@@ -10,6 +10,7 @@
 #include "bronx/settings.h"
 
 #include "cache/cache.h"
+#include "fake_outbox.h"
 #include "service_fixture.h"
 
 #include <inttypes.h>
@@ -24,16 +25,22 @@
 static const struct settings_owner of_harlem = { SETTINGS_OF_SERVER, HARLEM };
 static const struct settings_owner of_alice = { SETTINGS_OF_USER, ALICE };
 
+static struct outbox told; /* in the channels */
+
 static int open_fixture(void **state)
 {
     static struct service_fixture fixture;
     *state = &fixture;
-    return service_fixture_open(&fixture);
+    int result = service_fixture_open(&fixture);
+    fake_outbox_init(&told);
+    fixture.services.outbox = &told;
+    return result;
 }
 
 static int close_fixture(void **state)
 {
     service_fixture_close(*state);
+    fake_outbox_fini(&told);
     return 0;
 }
 
