@@ -74,18 +74,6 @@ static void be_blocked(const struct run *run)
     assert_non_null(strstr(body.data, "Read and accept"));
 }
 
-static void have_set(const struct run *run)
-{
-    static const struct command none = { .name = "none" };
-    const struct settings_owner owner = { SETTINGS_OF_USER, run->user_id };
-    struct field_values values = { 0 };
-    struct service_call call;
-    values.values[field_find(user_fields, STR("max_bet")) - user_fields] = STR("777");
-    service_call_begin(&call, &run->fixture->base, &none, run->id - 1, run->user_id);
-    assert_int_equal(settings_save(&call.call, owner, 0, &values, NULL), SETTINGS_SAVED);
-    service_call_end(&call);
-}
-
 /* A wizard's draft, as the interaction before the run's. */
 static void open_draft(const struct run *run)
 {
@@ -115,6 +103,18 @@ static void answer_draft(const struct run *run)
     assert_non_null(strstr(body.data, "Look it over"));
 }
 
+static void have_set(const struct run *run)
+{
+    static const struct command none = { .name = "none" };
+    const struct settings_owner owner = { SETTINGS_OF_USER, run->user_id };
+    struct field_values values = { 0 };
+    struct service_call call;
+    values.values[field_find(user_fields, STR("max_bet")) - user_fields] = STR("777");
+    service_call_begin(&call, &run->fixture->base, &none, run->id - 1, run->user_id);
+    assert_int_equal(settings_save(&call.call, owner, 0, &values, NULL), SETTINGS_SAVED);
+    service_call_end(&call);
+}
+
 /* --- The flows ---------------------------------------------------------------------------------
  */
 
@@ -123,12 +123,12 @@ static void answer_draft(const struct run *run)
 #define COUNT_BLOCKED       "SELECT COUNT(*) FROM tos_blocked WHERE interaction_id = %" PRId64
 /* Of the user, whose id is a tenth of the interaction's. */
 #define COUNT_OWN_DECISIONS "SELECT COUNT(*) FROM tos_decision WHERE user_id = %" PRId64 " / 10"
-#define COUNT_CHANGES       "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id = %" PRId64
 #define COUNT_DRAFTS        "SELECT COUNT(*) FROM wizard_draft WHERE id = %" PRId64
 #define DRAFTS_PAGE         "SELECT page FROM wizard_draft WHERE id IN (%" PRId64 ", %" PRId64 ")"
 /* Keyed by the draft. */
 #define COUNT_SAVED                                                                                \
     "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
+#define COUNT_CHANGES "SELECT COUNT(*) FROM user_settings_change WHERE interaction_id = %" PRId64
 #define COUNT_BOTH                                                                                 \
     "SELECT COUNT(*) FROM ledger_entry WHERE interaction_id IN (%" PRId64 ", %" PRId64 ")"
 
@@ -194,6 +194,18 @@ static const struct flow flows[] = {
       "{\"custom_id\":\"privacy:1:0:erase\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
       "{\"type\":4,\"id\":2,\"custom_id\":\"word\",\"value\":\"DELETE\"}}]}",
       "is erased", COUNT_OWN_DECISIONS, 0 },
+    { "/setup user", NULL, INTERACTION_COMMAND, SETUP_USER, "Step 1 of 2", COUNT_DRAFTS, 1 },
+    { "setup form opened", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:edit\"}", "\"type\":9",
+      DRAFTS_PAGE, 0 },
+    { "setup next", open_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:next\"}", "Step 2 of 2",
+      DRAFTS_PAGE, 1 },
+    { "setup form", open_draft, INTERACTION_MODAL_SUBMIT, SETUP_FORM, "Look it over", DRAFTS_PAGE,
+      2 },
+    { "setup save", answer_draft, INTERACTION_COMPONENT,
+      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:2:save\"}",
+      "Saved, and in force", COUNT_SAVED, 1 },
     { "/settings view", have_set, INTERACTION_COMMAND,
       SETTINGS("view", "{\"type\":3,\"name\":\"of\",\"value\":\"me\"}"), "777 coins", COUNT_CHANGES,
       0 },
@@ -224,18 +236,6 @@ static const struct flow flows[] = {
     { "settings reset", have_set, INTERACTION_COMPONENT,
       "{\"component_type\":2,\"custom_id\":\"settings:1:1:reset.me\"}",
       "777 coins \xe2\x86\x92 no limit", COUNT_CHANGES, 1 },
-    { "/setup user", NULL, INTERACTION_COMMAND, SETUP_USER, "Step 1 of 2", COUNT_DRAFTS, 1 },
-    { "setup form opened", open_draft, INTERACTION_COMPONENT,
-      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:edit\"}", "\"type\":9",
-      DRAFTS_PAGE, 0 },
-    { "setup next", open_draft, INTERACTION_COMPONENT,
-      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:1:next\"}", "Step 2 of 2",
-      DRAFTS_PAGE, 1 },
-    { "setup form", open_draft, INTERACTION_MODAL_SUBMIT, SETUP_FORM, "Look it over", DRAFTS_PAGE,
-      2 },
-    { "setup save", answer_draft, INTERACTION_COMPONENT,
-      "{\"component_type\":2,\"custom_id\":\"setup:1:%" PRId64 ":user:2:save\"}",
-      "Saved, and in force", COUNT_SAVED, 1 },
 };
 
 /* --- One run -----------------------------------------------------------------------------------
