@@ -144,8 +144,8 @@ static void store_follow_up(struct stage *stage, int64_t interaction_id, int64_t
     assert_int_equal(server_key_load(stage->database.db, "", server_key, NULL), 0);
     outbox_key_derive(key, server_key);
     assert_int_equal(outbox_content_seal(key, &content, &sealed, NULL), 0);
-    struct db_statement store = outbox_store_follow_up(
-        &record, buf_view(&sealed), owner, harness_bot_now_ms(&stage->fleet.bots[LEAVING]));
+    struct db_statement store = outbox_store_post(&record, buf_view(&sealed), owner,
+                                                  harness_bot_now_ms(&stage->fleet.bots[LEAVING]));
     assert_int_equal(db_query(stage->database.db, &store, NULL, NULL), 0);
 }
 

@@ -255,6 +255,32 @@ static void a_channels_wait_outlives_the_process_and_holds_what_is_behind(void *
     sender_end(&fixture);
 }
 
+/* --- The bot's own limit --- */
+
+static void limit_the_bot(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (is_channel(token))
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":3600,\"global\":true}");
+}
+
+static void a_global_429_holds_all_channels_and_no_answer(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, limit_the_bot);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "available_at > created_at + 3500000", 1);
+    assert_int_equal(post(&fixture, 1, CHANNEL + 1, "hello"), 0);
+    assert_int_equal(act(&fixture, 1, FOLLOW, "answer"), 0);
+    AWAIT_ROWS(&fixture, "kind = 'follow_up' AND state = 'done'", 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].tries, 1);
+    assert_int_equal(fixture.tokens[CHANNEL + 1].tries, 0);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued'"), 2);
+    sender_end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_dead_token_takes_no_message_to_a_channel_along),
         cmocka_unit_test(what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent),
         cmocka_unit_test(a_channels_wait_outlives_the_process_and_holds_what_is_behind),
+        cmocka_unit_test(a_global_429_holds_all_channels_and_no_answer),
     };
     return cmocka_run_group_tests(tests, sender_setup, NULL);
 }
