@@ -21,8 +21,11 @@ SPAN = re.compile(r"`/([a-z_-]+(?: [a-z_-]+)*)")
 
 
 def run(*command, text=None):
-    return subprocess.run(command, input=text, check=True, capture_output=True, text=True,
-                          cwd=ROOT, encoding="utf-8").stdout
+    result = subprocess.run(command, input=text, check=False, capture_output=True, text=True,
+                            cwd=ROOT, encoding="utf-8")
+    if result.returncode != 0:
+        sys.exit(result.stderr)
+    return result.stdout
 
 
 def registered(program):

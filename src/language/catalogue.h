@@ -5,6 +5,7 @@
 
 #include "bronx/language.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 struct catalogue_text {
@@ -16,6 +17,9 @@ struct catalogue_name {
     const char *english;
     const char *translated;
 };
+
+static_assert(offsetof(struct catalogue_text, english) == 0, "what both are found by");
+static_assert(offsetof(struct catalogue_name, english) == 0, "what both are found by");
 
 struct language {
     const char *code;                   /* "es" */

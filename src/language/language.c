@@ -7,6 +7,7 @@
 
 #include "language/catalogue.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static size_t english_form_of(uint64_t count)
@@ -36,20 +37,22 @@ const char *const *language_locales(const struct language *language)
     return language->locales;
 }
 
+/* Texts and names both begin with their English. */
+static int compare(const void *key, const void *row)
+{
+    return strcmp(key, *(const char *const *)row);
+}
+
+static const void *look_up(const char *english_text, const void *rows, size_t count, size_t size)
+{
+    return count > 0 ? bsearch(english_text, rows, count, size, compare) : NULL;
+}
+
 static const struct catalogue_text *find(const struct language *language, const char *text)
 {
-    size_t low = 0, high = language && text ? language->text_count : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(text, language->texts[middle].english);
-        if (order == 0)
-            return &language->texts[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return language && text
+               ? look_up(text, language->texts, language->text_count, sizeof(*language->texts))
+               : NULL;
 }
 
 const char *language_text(const struct language *language, const char *text)
@@ -70,11 +73,10 @@ const char *language_plural(const struct language *language, const char *one, co
 
 const char *language_name(const struct language *language, const char *name)
 {
-    size_t count = language ? language->name_count : 0;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(language->names[i].english, name) == 0)
-            return language->names[i].translated;
-    return name;
+    const struct catalogue_name *found =
+        language ? look_up(name, language->names, language->name_count, sizeof(*language->names))
+                 : NULL;
+    return found ? found->translated : name;
 }
 
 const char *tr(const struct call *call, const char *text)

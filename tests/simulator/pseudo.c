@@ -63,6 +63,8 @@ static bool next_words(struct str_view *rest, struct str_view *words)
 {
     while (rest->length > 0 && !is_letter(rest->data[0]) && rest->data[0] != '/')
         rest->data++, rest->length--;
+    if (rest->length == 0)
+        return false;
     size_t length = 0, end = 0;
     for (; length < rest->length &&
            (is_letter(rest->data[length]) || memchr(" '/_-", rest->data[length], 5));
@@ -71,7 +73,7 @@ static bool next_words(struct str_view *rest, struct str_view *words)
             end = length + 1;
     *words = (struct str_view){ rest->data, end };
     rest->data += length, rest->length -= length;
-    return length > 0;
+    return true;
 }
 
 static bool is_part_of(struct str_view spoken, struct str_view text)
