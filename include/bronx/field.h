@@ -53,17 +53,17 @@ struct field {
     const char *label; /* TR, at most 45 characters: the label of a modal's component */
     const char *help;  /* TR, at most 100: what it does, and for whom */
     enum field_kind kind;
+    int step;             /* the wizard's page that asks for it, from 0 */
     const char *initial;  /* the default, in canonical form; "" for none */
     int64_t min, max;     /* NUMBER: the value; DURATION: minutes; TEXT: characters that take
                              room (at most 4 UTF-16 units each); CHECKBOXES, USER, ROLE, CHANNEL: how
                              many (max 0 means 1) */
+    enum field_unit unit; /* NUMBER */
     bool is_optional;     /* may be left empty, which means `none` */
     const char *none;     /* TR: how an empty value or a 0 is shown: "no limit"; or NULL */
-    enum field_unit unit; /* NUMBER */
     const struct field_choice *choices;
     const int *channel_types; /* CHANNEL: ended by -1 */
     size_t member;            /* where settings keep it: offset in the struct its table describes */
-    int step;                 /* the wizard's page that asks for it, from 0 */
     /* Whether it is asked for and shown at all; NULL: always. */
     bool (*applies)(const struct call *call, const struct field_values *values);
     /* A rule of its own, after those above: NULL when `value` is good, else the sentence (TR).

@@ -154,10 +154,14 @@ bool field_is_valid(const struct field *field, const struct call *call, struct s
 /* Canonical values have no line breaks; what somebody typed may. */
 static void append_line(struct buf *lines, struct str_view key, struct str_view value)
 {
+    struct str_view part;
     buf_append(lines, key);
     buf_append_char(lines, '=');
-    for (size_t i = 0; i < value.length; i++)
-        buf_append_char(lines, value.data[i] == '\n' ? ' ' : value.data[i]);
+    for (bool is_first = true; str_split(&value, '\n', &part); is_first = false) {
+        if (!is_first)
+            buf_append_char(lines, ' ');
+        buf_append(lines, part);
+    }
     buf_append_char(lines, '\n');
 }
 

@@ -56,7 +56,10 @@ static int read_changes(struct call *call, const struct db_statement *statement,
     for (int i = 0; *changes && i < *count; i++)
         if (!read_change(rows, i, call->arena, &(*changes)[i]))
             *changes = NULL;
-    return *changes ? 0 : err_set(err, ERR_MEMORY, "the history of settings");
+    if (*changes)
+        return 0;
+    err_set(err, ERR_MEMORY, "the history of settings");
+    return ERR_MEMORY;
 }
 
 int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
@@ -84,8 +87,8 @@ int settings_saved(struct call *call, struct settings_owner owner, struct settin
 int settings_last_change(struct call *call, struct settings_owner owner,
                          struct settings_change *change, struct err *err)
 {
-    struct settings_change *changes;
-    int count;
+    struct settings_change *changes = NULL;
+    int count = 0;
     int result = settings_history(call, owner, 0, 1, &changes, &count, err);
     if (result != 0)
         return result;

@@ -43,11 +43,11 @@ bool time_zone_is_known(struct str_view name)
 }
 
 /* As names are compared with what people type: "New York" is "new_york". */
-static char folded(char character)
+static int folded(char character)
 {
     if (character == ' ')
         return '_';
-    return character >= 'A' && character <= 'Z' ? (char)(character - 'A' + 'a') : character;
+    return character >= 'A' && character <= 'Z' ? character - 'A' + 'a' : character;
 }
 
 static bool begins_with(struct str_view text, struct str_view start)
