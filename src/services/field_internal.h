@@ -38,4 +38,7 @@ bool field_text_is_visible(struct str_view text);
 bool field_duration_parse(struct str_view typed, int64_t *minutes);
 struct str_view field_duration_show(const struct call *call, int64_t minutes);
 
+/* Values that are not allowed any more become absent. */
+void field_drop_invalid(const struct field *fields, struct field_values *values);
+
 #endif
