@@ -86,9 +86,11 @@ void deferrals_launch(struct deferrals *deferrals)
 void deferrals_fini(struct deferrals *deferrals)
 {
     http_client_free(deferrals->client);
-    harness_bot_fini(&deferrals->bot);
+    harness_bot_kill(&deferrals->bot, SIGKILL);
+    /* It may still answer who was killed, and reads the bot's clock. */
     if (!deferrals->is_guest)
         rest_server_stop(deferrals->discord);
+    harness_bot_fini(&deferrals->bot);
 }
 
 void deferrals_fault(struct deferrals *deferrals, const char *text)
