@@ -62,6 +62,12 @@ static int add_tables(int64_t user_id, struct db_statement *statements)
     return count;
 }
 
+/* Makes the row if there is none, so that somebody who saves now waits for the erasure's end. */
+static const char sql_hold_settings[] =
+    "INSERT INTO user_settings (user_id, revision, content) VALUES ($1, 1, '') "
+    "ON CONFLICT (user_id) DO UPDATE SET revision = user_settings.revision "
+    "WHERE user_settings.revision = $2";
+
 /* ERR_EXPECTATION when the settings were saved meanwhile, for they may have begun a break. */
 static int try_to_erase(struct call *call, int64_t user_id, struct err *err)
 {
@@ -74,10 +80,10 @@ static int try_to_erase(struct call *call, int64_t user_id, struct err *err)
         return result;
     const struct erasure erasure = what_is_remembered(call, &values);
     statements[0] = (struct db_statement){
-        .sql = "DELETE FROM user_settings WHERE user_id = $1 AND revision <> $2",
+        .sql = sql_hold_settings,
         .parameters = { DB_INT(user_id), DB_INT(revision) },
         .parameter_count = 2,
-        .expect = DB_NO_ROWS,
+        .expect = DB_ONE_ROW,
     };
     erasure_record(&erasure, statements + 1);
     int count = 1 + ERASURE_STATEMENTS;

@@ -194,11 +194,12 @@ static void erase(struct test *test, int64_t user_id)
     service_call_end(&call);
 }
 
-/* An erasure of an earlier life, long enough ago not to matter any more. */
 static void remember_erasure(struct test *test, int64_t user_id)
 {
     struct db_statement statements[ERASURE_STATEMENTS];
-    struct erasure erasure = { .user_id = user_id, .erased_at_ms = 1, .closed_until_ms = 2 };
+    struct erasure erasure = { .user_id = user_id,
+                               .erased_at_ms = test->fixture.now_ms - 1,
+                               .closed_until_ms = test->fixture.now_ms };
     erasure_fingerprint(&test->fixture.erasure_key, user_id, &erasure.fingerprint);
     erasure_record(&erasure, statements);
     assert_int_equal(db_atomic(test->fixture.db, statements, ERASURE_STATEMENTS, NULL, NULL), 0);
@@ -206,8 +207,8 @@ static void remember_erasure(struct test *test, int64_t user_id)
 
 static void live(struct test *test, int64_t user_id, int64_t friend_id)
 {
-    remember_erasure(test, user_id);
     accept_terms(test, user_id);
+    remember_erasure(test, user_id);
     move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), WALLET_OF(friend_id), 100 },
                "for <@" ALICE_TEXT ">");
     move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), BANK_OF(user_id), 300 }, NULL);
