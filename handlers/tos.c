@@ -207,7 +207,7 @@ static int run(struct call *call, struct err *err)
     int result = tos_status(call, &status, err);
     if (result != 0)
         return result;
-    int has_erased = erasure_find(call, &erasure, err);
+    int has_erased = status.decision == TOS_ACCEPTED ? 0 : erasure_find(call, &erasure, err);
     if (has_erased < 0)
         return has_erased;
     const struct tos_version *terms = tos_current();

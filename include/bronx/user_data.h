@@ -26,8 +26,8 @@ struct user_data_field {
 
 struct user_data_export {
     /* $1 the user or their fingerprint, $2 the most rows wanted; then the last row's key, if there
-     * is one: `(key) >
-     * ($3, ...)`, ordered by it. Integers of a key are never negative, texts never empty. */
+     * is one: `(key) > ($3, ...)`, ordered by it. Integers of a key are never negative, texts never
+     * empty. */
     const char *sql;
     int key_columns;     /* the first columns; 0: there is never more than one row */
     int page_rows;       /* so many rows fit DB_MAX_ROW_BYTES */

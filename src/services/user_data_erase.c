@@ -6,7 +6,8 @@
  *
  * Before anything goes, what would be worth deleting for is remembered without a name, see
  * erasure.h. Cooldowns are read by the transaction itself; a break is in the settings, which are
- * read before it, so the transaction refuses when they were saved meanwhile. */
+ * read before it, so the transaction begins by holding their row, and is tried again when it was
+ * saved meanwhile. */
 #include "bronx/cooldown.h"
 #include "bronx/services.h"
 #include "bronx/settings.h"
