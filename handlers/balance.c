@@ -39,6 +39,8 @@ static int run(struct call *call, struct err *err)
     struct str_view limit = amount_format(call->arena, balances.bank_limit);
     struct str_view wallet = currency_show(call, balances.wallet);
     struct str_view worth = currency_show(call, balances.wallet + balances.bank);
+    if (call->person->privacy == PRIVACY_PRIVATE && user->id == call->interaction->user.id)
+        reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, tr(call, "### Balance of <@%" PRId64 ">"), user->id);
     reply_text(call->reply,

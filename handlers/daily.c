@@ -6,6 +6,7 @@
 #include "bronx/clock.h"
 #include "bronx/language.h"
 #include "bronx/services.h"
+#include "bronx/settings.h"
 
 #include <inttypes.h>
 
@@ -82,9 +83,12 @@ static int show(struct call *call, const struct ledger_receipt *receipt)
         reply_text(call->reply,
                    tr(call, "Come back tomorrow for a streak bonus of %" PRId64 " %%."),
                    bonus_percent(days + 1));
-    reply_text(call->reply, tr(call, "Your wallet: **%.*s**. Next reward <t:%" PRId64 ":R>."),
-               STR_ARGS(currency_show(call, receipt->transfers[last].to_balance)),
-               (receipt->created_at_ms + MS_PER_DAY) / MS_PER_SECOND + 1);
+    int64_t next_at = (receipt->created_at_ms + MS_PER_DAY) / MS_PER_SECOND + 1;
+    if (call->person->privacy == PRIVACY_PRIVATE)
+        reply_text(call->reply, tr(call, "Next reward <t:%" PRId64 ":R>."), next_at);
+    else
+        reply_text(call->reply, tr(call, "Your wallet: **%.*s**. Next reward <t:%" PRId64 ":R>."),
+                   STR_ARGS(currency_show(call, receipt->transfers[last].to_balance)), next_at);
     reply_container_end(call->reply);
     return 0;
 }

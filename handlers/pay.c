@@ -4,6 +4,7 @@
 
 #include "bronx/clock.h"
 #include "bronx/language.h"
+#include "bronx/markdown.h"
 #include "bronx/settings.h"
 
 #include <inttypes.h>
@@ -11,7 +12,8 @@
 #define OPERATION "pay"
 #define NOTE_MAX  200
 
-/* From the receipt and the options alone, so that a replay shows the same. */
+/* Of what was done from the receipt and the options alone, so that a replay shows the same; how it
+ * is shown (currency, privacy, the ping) is as people have set it at present. */
 static int show(struct call *call, const struct ledger_receipt *receipt, bool is_pinged)
 {
     int64_t payee_id = call_user(call, "user")->user.id;
@@ -21,10 +23,14 @@ static int show(struct call *call, const struct ledger_receipt *receipt, bool is
                call->interaction->user.id, payee_id,
                STR_ARGS(currency_show(call, receipt->transfers[0].amount)));
     if (note.length > 0)
-        reply_text(call->reply, "> %.*s", STR_ARGS(note));
-    reply_text(call->reply, tr(call, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64),
-               call->interaction->user.id,
-               STR_ARGS(currency_show(call, receipt->transfers[0].from_balance)), call->effect_id);
+        reply_text(call->reply, "> %.*s", STR_ARGS(markdown_disarm(call->arena, note)));
+    if (call->person->privacy == PRIVACY_PRIVATE)
+        reply_text(call->reply, tr(call, "-# Receipt %" PRId64), call->effect_id);
+    else
+        reply_text(call->reply, tr(call, "-# <@%" PRId64 "> has %.*s left · receipt %" PRId64),
+                   call->interaction->user.id,
+                   STR_ARGS(currency_show(call, receipt->transfers[0].from_balance)),
+                   call->effect_id);
     reply_container_end(call->reply);
     if (is_pinged)
         reply_mention_user(call->reply, payee_id);

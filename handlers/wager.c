@@ -1,5 +1,6 @@
 #include "wager.h"
 
+#include "bronx/clock.h"
 #include "bronx/language.h"
 #include "bronx/settings.h"
 #include "bronx/time_zone.h"
@@ -27,19 +28,37 @@ int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct 
                            STR_ARGS(currency_show(call, of_server)));
     if (wager->stake > limit_or_all(call->person->loss_limit))
         return wager_refuse_losses(call);
-    wager->day = time_zone_day(call->person->time_zone, call->now_ms);
+    wager->placed_at_ms = call->now_ms;
     return 1;
+}
+
+/* The next midnight of the player's time zone. */
+static int64_t day_ends_at(const struct call *call)
+{
+    struct str_view zone = call->person->time_zone;
+    int64_t midnight_ms = (time_zone_day(zone, call->now_ms) + 1) * MS_PER_DAY;
+    int64_t ends_at_ms = midnight_ms - time_zone_offset(zone, call->now_ms) * MS_PER_SECOND;
+    /* Clocks may be changed until then. */
+    ends_at_ms = midnight_ms - time_zone_offset(zone, ends_at_ms) * MS_PER_SECOND;
+    return ends_at_ms > call->now_ms ? ends_at_ms : call->now_ms + 1;
 }
 
 struct db_statement wager_stake(const struct call *call, const struct wager *wager)
 {
     return (struct db_statement){
-        .sql = "INSERT INTO game_day (user_id, day, lost) VALUES ($1, $2, $3) "
-               "ON CONFLICT (user_id, day) DO UPDATE SET lost = game_day.lost + excluded.lost "
-               "WHERE game_day.lost + excluded.lost <= $4",
-        .parameters = { DB_INT(call->interaction->user.id), DB_INT(wager->day),
-                        DB_INT(wager->stake), DB_INT(limit_or_all(call->person->loss_limit)) },
-        .parameter_count = 4,
+        .sql = "INSERT INTO game_losses (user_id, began_at, ends_at, lost) VALUES ($1, $2, $3, $4) "
+               "ON CONFLICT (user_id) DO UPDATE SET "
+               "began_at = CASE WHEN game_losses.ends_at > $2 THEN game_losses.began_at "
+               "ELSE excluded.began_at END, "
+               "ends_at = CASE WHEN game_losses.ends_at > $2 THEN game_losses.ends_at "
+               "ELSE excluded.ends_at END, "
+               "lost = CASE WHEN game_losses.ends_at > $2 THEN game_losses.lost + excluded.lost "
+               "ELSE excluded.lost END "
+               "WHERE game_losses.ends_at <= $2 OR game_losses.lost + excluded.lost <= $5",
+        .parameters = { DB_INT(call->interaction->user.id), DB_INT(wager->placed_at_ms),
+                        DB_INT(day_ends_at(call)), DB_INT(wager->stake),
+                        DB_INT(limit_or_all(call->person->loss_limit)) },
+        .parameter_count = 5,
         .expect = DB_ONE_ROW,
     };
 }
@@ -53,11 +72,12 @@ int wager_refuse_losses(struct call *call)
                        STR_ARGS(call->person->time_zone));
 }
 
-struct db_statement wager_payout(int64_t user_id, int64_t day, int64_t amount)
+struct db_statement wager_payout(int64_t user_id, int64_t placed_at_ms, int64_t amount)
 {
     return (struct db_statement){
-        .sql = "UPDATE game_day SET lost = lost - $3 WHERE user_id = $1 AND day = $2",
-        .parameters = { DB_INT(user_id), DB_INT(day), DB_INT(amount) },
+        .sql = "UPDATE game_losses SET lost = lost - $3 "
+               "WHERE user_id = $1 AND began_at <= $2 AND ends_at > $2",
+        .parameters = { DB_INT(user_id), DB_INT(placed_at_ms), DB_INT(amount) },
         .parameter_count = 3,
     };
 }

@@ -7,8 +7,8 @@
 #include "economy.h"
 
 struct wager {
-    int64_t stake; /* coins */
-    int64_t day;   /* of the player's time zone, in days since 1970-01-01: kept with an open game */
+    int64_t stake;        /* coins */
+    int64_t placed_at_ms; /* kept with an open game */
 };
 
 /* The bet that was typed, of `wallet` coins: 1 when it may be placed, 0 when it was refused, and
@@ -20,7 +20,8 @@ int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct 
 struct db_statement wager_stake(const struct call *call, const struct wager *wager);
 int wager_refuse_losses(struct call *call);
 
-/* Takes what a game paid out off the losses of the day the stake was placed. */
-struct db_statement wager_payout(int64_t user_id, int64_t day, int64_t amount);
+/* Takes what a game paid out off the losses of the day the stake was placed, unless another one has
+ * begun. */
+struct db_statement wager_payout(int64_t user_id, int64_t placed_at_ms, int64_t amount);
 
 #endif

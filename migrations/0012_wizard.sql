@@ -7,7 +7,7 @@
 --     saving ------+-----> saved     `saving` is claimed before the settings are written: whoever finds it
 --                                    finishes it
 --
--- What is not saved or cancelled at expires_at is over, and goes when the next draft is opened.
+-- What is open at expires_at is over; everything that old goes when the next draft is opened.
 CREATE TABLE wizard_draft (
     id             BIGINT NOT NULL PRIMARY KEY, -- the interaction that opened it
     wizard         TEXT   NOT NULL,             -- 'server'

@@ -158,6 +158,9 @@ struct str_view call_focused(const struct call *call, struct str_view *typed);
 /* Whether this person has all of PERMISSION_* here; nobody has any in a direct message. */
 bool call_has_permissions(const struct call *call, uint64_t permissions);
 
+/* Says which permissions the command, or that sub-command of it (NULL: none), needs here. */
+int call_refuse_permissions(struct call *call, uint64_t permissions, const char *sub_command);
+
 /* A custom_id for this command's own buttons and modals; copied into the call's arena. `row_id` is
  * the database row the click is about, or 0. */
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument);

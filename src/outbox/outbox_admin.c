@@ -143,7 +143,7 @@ int outbox_admin_retry(struct db *db, int64_t id, int64_t now_ms, struct err *er
 {
     int result =
         change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
-               "only a dead job whose token's 15 minutes are not over can be tried again", err);
+               "only a dead job whose time (15 minutes; a day for a channel) is not over can be tried again", err);
     if (result == 0)
         call_processes(db);
     return result;

@@ -107,6 +107,31 @@ bool call_has_permissions(const struct call *call, uint64_t permissions)
                       (member->permissions & permissions) == permissions);
 }
 
+/* As Discord's own client calls them. */
+static const struct {
+    uint64_t permission;
+    const char *name;
+} permission_names[] = {
+    { PERMISSION_ADMINISTRATOR, TR("Administrator") },
+    { PERMISSION_MANAGE_GUILD, TR("Manage Server") },
+    { PERMISSION_MODERATE_MEMBERS, TR("Timeout Members") },
+};
+
+int call_refuse_permissions(struct call *call, uint64_t permissions, const char *sub_command)
+{
+    CLEANUP(buf_free) struct buf names = { 0 };
+    for (size_t i = 0; i < ARRAY_LENGTH(permission_names); i++)
+        if (permissions & permission_names[i].permission)
+            buf_append_format(&names, "%s%s", names.length > 0 ? ", " : "",
+                              tr(call, permission_names[i].name));
+    if (sub_command)
+        return call_refuse(call, tr(call, "`/%s %s` is for members with the permission **%.*s**."),
+                           tr_name(call, call->command->name), tr_name(call, sub_command),
+                           STR_ARGS(buf_view(&names)));
+    return call_refuse(call, tr(call, "`/%s` is for members with the permission **%.*s**."),
+                       tr_name(call, call->command->name), STR_ARGS(buf_view(&names)));
+}
+
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument)
 {
     const struct custom_id id = {

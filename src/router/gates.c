@@ -61,8 +61,7 @@ static int gate_permission(const struct router_settings *settings, struct call *
     uint64_t needed = of_command | of_sub_command;
     if (needed == 0 || !call->interaction->member || call_has_permissions(call, needed))
         return PASS;
-    call_refuse(call, tr(call, "You don't have the permission that `/%s` needs in this server."),
-                tr_name(call, call->command->name));
+    call_refuse_permissions(call, needed, call->sub_command ? call->sub_command->name : NULL);
     return gate_stop(call);
 }
 

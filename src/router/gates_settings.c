@@ -1,6 +1,6 @@
 /* The gates that servers and people set up themselves: call->server and call->person are loaded
- * first, through the cache, and each gate after that asks one of them. They stand before clicks and
- * suggestions as well as before commands: what is switched off is off everywhere. */
+ * first, through the cache, and each gate after that asks one of them. They stand before commands
+ * and suggestions, not before clicks: what has begun, a game with coins in it, can be finished. */
 #include "router/gate.h"
 
 #include "bronx/clock.h"
@@ -50,11 +50,13 @@ static const struct category_rules rules_of[] = {
                           is_voting_on },
 };
 
-/* NULL for commands that work whatever a server has set: terms, help, settings. */
+/* NULL for commands that work whatever a server has set (terms, help, settings), and for clicks. */
 static const struct category_rules *rules(const struct call *call)
 {
     enum command_category category = call->command->category;
-    if ((size_t)category >= ARRAY_LENGTH(rules_of) || !rules_of[category].off)
+    bool is_click = call->interaction->type == INTERACTION_COMPONENT ||
+                    call->interaction->type == INTERACTION_MODAL_SUBMIT;
+    if (is_click || (size_t)category >= ARRAY_LENGTH(rules_of) || !rules_of[category].off)
         return NULL;
     return &rules_of[category];
 }
@@ -130,7 +132,7 @@ int gate_break(const struct router_settings *settings, struct call *call, struct
     (void)settings;
     (void)err;
     int64_t until_ms = call->person->cool_off_until_ms;
-    if (call->command->category != CATEGORY_GAMES || call->now_ms >= until_ms)
+    if (rules(call) != &rules_of[CATEGORY_GAMES] || call->now_ms >= until_ms)
         return PASS;
     call_refuse(
         call,

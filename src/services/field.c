@@ -149,6 +149,13 @@ bool field_is_valid(const struct field *field, const struct call *call, struct s
     return field_is_allowed(field, value) && (!field->reject || !field->reject(call, value));
 }
 
+void field_drop_invalid(const struct field *fields, struct field_values *values)
+{
+    for (int i = 0; fields[i].key; i++)
+        if (!field_is_allowed(&fields[i], values->values[i]))
+            values->values[i] = STR_NONE;
+}
+
 /* --- Lines --- */
 
 /* Canonical values have no line breaks; what somebody typed may. */

@@ -57,4 +57,7 @@ bool field_is_same_word(const struct call *call, struct str_view typed, struct s
 bool field_duration_parse(struct str_view typed, int64_t *minutes);
 struct str_view field_duration_show(const struct call *call, int64_t minutes);
 
+/* Values that are not allowed any more become absent. */
+void field_drop_invalid(const struct field *fields, struct field_values *values);
+
 #endif

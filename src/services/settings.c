@@ -33,13 +33,6 @@ void settings_defaults(struct call *call)
     call->person = &user_defaults;
 }
 
-void settings_drop_invalid(const struct field *fields, struct field_values *values)
-{
-    for (int i = 0; fields[i].key; i++)
-        if (!field_is_allowed(&fields[i], values->values[i]))
-            values->values[i] = STR_NONE;
-}
-
 /* --- Reading --- */
 
 #define CACHE_KEY_SIZE 40

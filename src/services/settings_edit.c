@@ -7,6 +7,7 @@
  * The row's statement comes first and holds only at revision n. Whoever is second waits there for
  * the first one's end; so it is never too early to say that it is the second, and a commit of
  * unknown outcome can be tried again. */
+#include "services/field_internal.h"
 #include "services/settings_internal.h"
 
 #include "bronx/services.h"
@@ -63,6 +64,21 @@ struct row {
     bool is_saved; /* by this very interaction */
 };
 
+static int64_t time_of(struct str_view value)
+{
+    int64_t time = 0;
+    return str_to_uint63(value, &time) == 0 ? time : 0;
+}
+
+/* A time that has come is as if it had never been set. */
+static void drop_what_is_over(const struct call *call, const struct field *fields,
+                              struct field_values *values)
+{
+    for (int i = 0; fields[i].key; i++)
+        if (fields[i].kind == FIELD_UNTIL && time_of(values->values[i]) <= call->now_ms)
+            values->values[i] = STR_NONE;
+}
+
 static int read_row(struct call *call, struct settings_owner owner, struct row *row,
                     struct err *err)
 {
@@ -85,7 +101,8 @@ static int read_row(struct call *call, struct settings_owner owner, struct row *
     row->revision = db_rows_int(rows, 0, 0);
     row->is_saved = db_rows_int(rows, 0, 2) != 0;
     field_lines_read(settings_fields(owner.scope), kept, &row->values);
-    settings_drop_invalid(settings_fields(owner.scope), &row->values);
+    field_drop_invalid(settings_fields(owner.scope), &row->values);
+    drop_what_is_over(call, settings_fields(owner.scope), &row->values);
     return 0;
 }
 
@@ -117,12 +134,6 @@ struct save {
     struct db_statement statements[SAVE_STATEMENTS_MAX];
     int count;
 };
-
-static int64_t time_of(struct str_view value)
-{
-    int64_t time = 0;
-    return str_to_uint63(value, &time) == 0 ? time : 0;
-}
 
 /* What was begun for a time goes on until then, whatever anybody wishes meanwhile. */
 static void keep_what_runs(struct save *save)

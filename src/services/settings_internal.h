@@ -5,9 +5,6 @@
 #include "bronx/db.h"
 #include "bronx/settings.h"
 
-/* Values that this version's table does not allow any more become absent, which is the default. */
-void settings_drop_invalid(const struct field *fields, struct field_values *values);
-
 /* After a save: the call goes on with what is in force now, if the owner is its server or person.
  */
 int settings_adopt(struct call *call, struct settings_owner owner, int64_t revision,

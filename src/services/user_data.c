@@ -78,11 +78,12 @@ static const struct user_data_export export_pay_day = {
                 { "sent", USER_DATA_INTEGER } },
 };
 
-static const struct user_data_export export_game_day = {
-    .sql = "SELECT day, lost FROM game_day WHERE user_id = $1 AND day > $3 ORDER BY day LIMIT $2",
-    .key_columns = 1,
-    .page_rows = 10000,
-    .fields = { { "day", USER_DATA_DAY }, { "lost", USER_DATA_INTEGER } },
+static const struct user_data_export export_game_losses = {
+    .sql = "SELECT began_at, ends_at, lost FROM game_losses WHERE user_id = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "began_at", USER_DATA_TIME },
+                { "ends_at", USER_DATA_TIME },
+                { "lost", USER_DATA_INTEGER } },
 };
 
 static const struct user_data_export export_known_user = {
@@ -258,13 +259,13 @@ const struct user_data_table user_data_tables[] = {
       .personal = "guild_id day sent",
       .export = &export_pay_day,
       .erase = "DELETE FROM pay_day WHERE user_id = $1" },
-    { .name = "game_day",
-      .purpose = TR("What you lost in games on a day: it keeps your own daily limit."),
-      .retention = UNTIL_DELETED,
+    { .name = "game_losses",
+      .purpose = TR("What you lost in games today: it keeps your own daily limit."),
+      .retention = TR("until you next play on another day, or delete your data"),
       .owner = "user_id",
-      .personal = "day lost",
-      .export = &export_game_day,
-      .erase = "DELETE FROM game_day WHERE user_id = $1" },
+      .personal = "began_at ends_at lost",
+      .export = &export_game_losses,
+      .erase = "DELETE FROM game_losses WHERE user_id = $1" },
     { .name = "known_user",
       .purpose = TR("When you authorised this application, as Discord told."),
       .retention = UNTIL_DELETED,
@@ -365,7 +366,7 @@ static const char sql_counts[] =
     "UNION ALL SELECT 'cooldown', COUNT(*) FROM cooldown WHERE user_id = $1 "
     "UNION ALL SELECT 'daily_streak', COUNT(*) FROM daily_streak WHERE user_id = $1 "
     "UNION ALL SELECT 'pay_day', COUNT(*) FROM pay_day WHERE user_id = $1 "
-    "UNION ALL SELECT 'game_day', COUNT(*) FROM game_day WHERE user_id = $1 "
+    "UNION ALL SELECT 'game_losses', COUNT(*) FROM game_losses WHERE user_id = $1 "
     "UNION ALL SELECT 'known_user', COUNT(*) FROM known_user WHERE user_id = $1 "
     "UNION ALL SELECT 'known_guild', COUNT(*) FROM known_guild WHERE authorized_by = $1 "
     "UNION ALL SELECT 'user_settings', COUNT(*) FROM user_settings WHERE user_id = $1 "

@@ -242,13 +242,6 @@ static bool may(const struct call *call, const struct wizard *wizard)
            call_has_permissions(call, wizard->needed_permissions);
 }
 
-static int refuse_permission(struct call *call, const struct wizard *wizard)
-{
-    return call_refuse(
-        call, tr(call, "You don't have the permission that `/%s %s` needs in this server."),
-        tr_name(call, call->command->name), tr_name(call, wizard->name));
-}
-
 static int try_click(struct call *call, const struct click *click, struct err *err)
 {
     struct wizard_draft draft;
@@ -264,7 +257,8 @@ static int try_click(struct call *call, const struct click *click, struct err *e
                            tr(call, "This belongs to somebody else. Run `/%s %s` to get your own."),
                            tr_name(call, call->command->name), tr_name(call, click->wizard->name));
     if (!may(call, click->wizard))
-        return refuse_permission(call, click->wizard);
+        return call_refuse_permissions(call, click->wizard->needed_permissions,
+                                       click->wizard->name);
     return answer_click(call, &draft, click, err);
 }
 
@@ -310,7 +304,7 @@ int wizard_start(struct call *call, const struct wizard *wizard, const struct fi
         .expires_at_ms = call->now_ms + WIZARD_EXPIRY_MS,
     };
     if (!may(call, wizard))
-        return refuse_permission(call, wizard);
+        return call_refuse_permissions(call, wizard->needed_permissions, wizard->name);
     int result = fill_draft(call, &draft, answers, err);
     if (result == 0)
         result = draft_insert(call, &draft, err);

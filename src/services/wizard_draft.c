@@ -237,6 +237,7 @@ static int read_row(const struct call *call, const struct db_rows *rows, struct 
     if (!read_state(db_rows_text(rows, 0, 2), &draft->state))
         return err_set(err, ERR_INTERNAL, "a draft's state");
     int result = read_values(call, draft, db_rows_text(rows, 0, 7), &draft->base, err);
+    field_drop_invalid(draft->wizard->fields, &draft->base);
     if (result == 0)
         result = read_values(call, draft, db_rows_text(rows, 0, 8), &draft->answers, err);
     if (result == 0)

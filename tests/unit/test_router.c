@@ -442,7 +442,7 @@ static void a_permission_is_checked_here_too(void **state)
                                             .permissions = rows[i].permissions,
                                             .data = "{\"id\":\"1\",\"type\":1,\"name\":"
                                                     "\"manage\"}" });
-        assert_contains(answer, rows[i].may ? "done" : "You don't have the permission");
+        assert_contains(answer, rows[i].may ? "done" : "is for members with the permission");
     }
 }
 

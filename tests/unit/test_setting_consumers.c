@@ -10,7 +10,6 @@
 #include "bronx/clock.h"
 #include "bronx/language.h"
 #include "bronx/settings.h"
-#include "bronx/time_zone.h"
 #include "bronx/tos.h"
 
 #include "commands.h"
@@ -43,6 +42,19 @@ static int run_earn(struct call *call, struct err *err)
     return 0;
 }
 
+static int show_end_of_day(struct call *call, struct err *err)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    const struct db_statement statement = {
+        .sql = "SELECT ends_at FROM game_losses WHERE user_id = $1",
+        .parameters = { DB_INT(call->interaction->user.id) },
+        .parameter_count = 1,
+    };
+    int result = db_query(call->services->db, &statement, &rows, err);
+    reply_text(call->reply, "until %" PRId64, db_rows_int(rows, 0, 0) / MS_PER_HOUR % 24);
+    return result;
+}
+
 /* A game that is always lost. */
 static int run_bet(struct call *call, struct err *err)
 {
@@ -54,8 +66,8 @@ static int run_bet(struct call *call, struct err *err)
     if (result == ERR_EXPECTATION)
         return wager_refuse_losses(call);
     if (result == 0)
-        reply_text(call->reply, "lost %" PRId64 " on day %" PRId64, wager.stake, wager.day);
-    return result;
+        reply_text(call->reply, "lost %" PRId64, wager.stake);
+    return result == 0 ? show_end_of_day(call, err) : result;
 }
 
 static const struct option bet_options[] = {
@@ -104,6 +116,7 @@ struct consumer {
     const char *before, *after; /* what the answer holds */
     int64_t asker;              /* PERSON when 0 */
     int64_t set_by;             /* whose setting, PERSON when 0 */
+    bool is_next_day;           /* when it takes effect */
     const char *scene;          /* instead of all that: where a message in a channel is seen */
 };
 
@@ -123,8 +136,8 @@ static const struct consumer consumers[] = {
       "works in these channels only: <#77>, <#78>" },
     { SETTINGS_OF_SERVER, "announcement_channel", .scene = "settings_announcements" },
     { SETTINGS_OF_SERVER, "log_channel", .scene = "settings_log" },
-    { SETTINGS_OF_USER, "time_zone", "Pacific/Kiritimati", BET("1"), "on day 20717",
-      "on day 20718" },
+    { SETTINGS_OF_USER, "time_zone", "Pacific/Kiritimati", BET("1"), "until 0", "until 10",
+      .is_next_day = true },
     { SETTINGS_OF_USER, "privacy", "private", BALANCE_OF_OTHER, "Balance of", "balance private",
       .set_by = OTHER },
     { SETTINGS_OF_USER, "notifications", "important", PAY_OTHER, "\"users\":[\"22\"]",
@@ -213,6 +226,10 @@ static void assert_in_force(struct router_fixture *fixture, const struct consume
     bool is_break = strcmp(consumer->value, "break") == 0;
     assert_true(answer_holds(fixture, consumer, consumer->before));
     set(fixture, consumer, str_from(is_break ? until : consumer->value));
+    if (consumer->is_next_day) {
+        assert_true(answer_holds(fixture, consumer, consumer->before));
+        fixture->base.now_ms += MS_PER_DAY;
+    }
     assert_true(answer_holds(fixture, consumer, consumer->after));
     if (!is_break) { /* which can't be taken back */
         set(fixture, consumer, STR_NONE);
@@ -311,12 +328,11 @@ static void any_account_is_old_enough_where_no_age_is_asked_for(void **state)
 static void what_a_game_pays_out_is_not_lost(void **state)
 {
     struct router_fixture *fixture = *state;
-    struct db_statement payout =
-        wager_payout(OTHER, time_zone_day(STR("UTC"), fixture->base.now_ms), 60);
     const struct consumer limit = { SETTINGS_OF_USER, "loss_limit", .data = BET("60"),
                                     .asker = OTHER, .set_by = OTHER };
     set(fixture, &limit, STR("100"));
     assert_true(answer_holds(fixture, &limit, "lost 60"));
+    struct db_statement payout = wager_payout(OTHER, fixture->base.now_ms, 60);
     assert_true(answer_holds(fixture, &limit, "lose more today than the 100"));
     assert_int_equal(db_query(fixture->base.db, &payout, NULL, NULL), 0);
     assert_true(answer_holds(fixture, &limit, "lost 60"));

@@ -367,8 +367,12 @@ static void a_break_that_runs_is_only_made_longer(void **state)
     assert_int_equal(call.call.person->cool_off_until_ms, fixture->now_ms + 30 * MS_PER_DAY);
     service_call_end(&call);
 
-    fixture->now_ms += 31 * MS_PER_DAY;
-    assert_int_equal(save(fixture, of_alice, 2, "cool_off", "0"), SETTINGS_SAVED);
+    fixture->now_ms += 31 * MS_PER_DAY; /* it is over, as if it had never been */
+    assert_int_equal(save(fixture, of_alice, 2, "cool_off", "0"), SETTINGS_UNCHANGED);
+    assert_int_equal(save(fixture, of_alice, 2, "max_bet", "5"), SETTINGS_SAVED);
+    assert_int_equal(service_fixture_count(fixture, "SELECT COUNT(*) FROM user_settings_change "
+                                                    "WHERE revision = 3"),
+                     1);
 }
 
 /* All at once, as a reset does: the rest goes, the break stays. */

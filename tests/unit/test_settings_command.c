@@ -312,7 +312,11 @@ static void a_break_that_runs_is_not_reset(void **state)
                  "reset.me");
     fixture->base.now_ms += 3 * MS_PER_DAY;
     assert_shows(run(fixture, "reset", "{\"type\":3,\"name\":\"field\",\"value\":\"me\"}"),
-                 "reset.me");
+                 "Nothing to reset");
+    assert_shows(run(fixture, "edit",
+                     "{\"type\":3,\"name\":\"field\",\"value\":\"me.cool_off\"},"
+                     "{\"type\":3,\"name\":\"value\",\"value\":\"1\"}"),
+                 "### Saved");
 }
 
 /* --- Limits --- */

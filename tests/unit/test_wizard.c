@@ -103,21 +103,21 @@ static void without_the_permission_no_click_counts(void **state)
     visitor_press(alice, "edit");
     alice->ask.permissions = 0;
     visitor_type(alice, "currency_name", "gems");
-    visitor_assert_shows(alice, "You don't have the permission");
+    visitor_assert_shows(alice, "is for members with the permission");
     static const char *const actions[] = { "edit", "next", "skip", "cancel" };
     for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
         visitor_press(alice, actions[i]);
-        visitor_assert_shows(alice, "You don't have the permission");
+        visitor_assert_shows(alice, "is for members with the permission");
     }
     alice->ask.permissions = PERMISSION_MANAGE_GUILD;
     name_currency(alice, "gems");
     go_to_review(alice);
     alice->ask.permissions = 0;
     visitor_press(alice, "save");
-    visitor_assert_shows(alice, "You don't have the permission");
+    visitor_assert_shows(alice, "is for members with the permission");
     assert_int_equal(count(test, COUNT_CHANGES), 0);
     visitor_run(alice, "setup", "server");
-    visitor_assert_shows(alice, "You don't have the permission");
+    visitor_assert_shows(alice, "is for members with the permission");
     alice->ask.permissions = PERMISSION_ADMINISTRATOR;
     visitor_press(alice, "save");
     visitor_assert_shows(alice, "Saved, and in force");
