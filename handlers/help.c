@@ -16,19 +16,30 @@ static bool is_shown(const struct command *command)
     return !command->is_owner_only;
 }
 
-static struct str_view usage(struct call *call, const char *name, const struct option *options)
-{
-    struct str_view text = str_from(tr_name(call, name));
-    for (const struct option *option = options; option && option->name; option++)
-        text = arena_format(call->arena, option->is_required ? "%.*s <%s>" : "%.*s [%s]",
-                            STR_ARGS(text), tr_name(call, option->name));
-    return text;
-}
-
 static bool has_sub_commands(const struct command *command)
 {
     return command->options && command->options->name &&
            command->options->type <= OPTION_SUB_COMMAND_GROUP;
+}
+
+/* "settings view | edit | reset": one of them is typed. */
+static struct str_view usage_of_sub_commands(struct call *call, const struct command *command)
+{
+    struct str_view text = str_from(tr_name(call, command->name));
+    for (const struct option *option = command->options; option->name; option++)
+        text = arena_format(call->arena, option == command->options ? "%.*s %s" : "%.*s | %s",
+                            STR_ARGS(text), tr_name(call, option->name));
+    return text;
+}
+
+/* "pay <user> <amount> [note]" */
+static struct str_view usage(struct call *call, const struct command *command)
+{
+    struct str_view text = str_from(tr_name(call, command->name));
+    for (const struct option *option = command->options; option && option->name; option++)
+        text = arena_format(call->arena, option->is_required ? "%.*s <%s>" : "%.*s [%s]",
+                            STR_ARGS(text), tr_name(call, option->name));
+    return text;
 }
 
 /* Lines that are not whole must not be shown as if they were. */
@@ -49,9 +60,8 @@ static int list_category(struct call *call, enum command_category category, stru
         const struct command *command = *list;
         if (command->category != category || !is_shown(command))
             continue;
-        struct str_view name = has_sub_commands(command)
-                                   ? str_from(tr_name(call, command->name))
-                                   : usage(call, command->name, command->options);
+        struct str_view name = has_sub_commands(command) ? str_from(tr_name(call, command->name))
+                                                         : usage(call, command);
         buf_append_format(&lines, "`/%.*s` %s\n", STR_ARGS(name), tr(call, command->description));
     }
     struct str_view title =
@@ -99,13 +109,14 @@ static int show_list(struct call *call, struct err *err)
     return result;
 }
 
-static int show_options(struct call *call, const struct option *options, struct err *err)
+static int show_options(struct call *call, const struct command *command, struct err *err)
 {
     CLEANUP(buf_free) struct buf lines = { 0 };
-    for (const struct option *option = options; option && option->name; option++)
+    bool can_be_required = !has_sub_commands(command);
+    for (const struct option *option = command->options; option && option->name; option++)
         buf_append_format(&lines, "`%s` %s%s\n", tr_name(call, option->name),
                           tr(call, option->description),
-                          option->is_required ? "" : tr(call, " (optional)"));
+                          can_be_required && !option->is_required ? tr(call, " (optional)") : "");
     return show_lines(call, "", &lines, err);
 }
 
@@ -128,11 +139,12 @@ static struct str_view duration(struct call *call, int64_t milliseconds)
 static int show_command(struct call *call, const struct command *command, struct err *err)
 {
     reply_container_begin(call->reply, COLOUR_GOLD);
-    struct str_view line = usage(call, command->name, command->options);
+    struct str_view line =
+        has_sub_commands(command) ? usage_of_sub_commands(call, command) : usage(call, command);
     reply_text(call->reply, "## `/%.*s`\n%s", STR_ARGS(line), tr(call, command->description));
     if (command->details)
         reply_text(call->reply, "%s", tr(call, command->details));
-    int result = show_options(call, command->options, err);
+    int result = show_options(call, command, err);
     if (command->cooldown_ms > 0)
         reply_text(call->reply, tr(call, "-# Once every %.*s."),
                    STR_ARGS(duration(call, command->cooldown_ms)));

@@ -6,8 +6,6 @@
  * history, by the interaction that saved it: a replay shows the same. */
 #include "settings.h"
 
-#include "bronx/markdown.h"
-
 #include <string.h>
 
 static int place_of(const struct setting *setting)
@@ -29,7 +27,7 @@ static bool applies(const struct call *call, const struct field *field,
 static void show_typed(struct call *call, const struct setting *setting, int64_t revision,
                        struct str_view typed)
 {
-    struct str_view quoted = markdown_disarm(call->arena, typed);
+    struct str_view quoted = field_quote(setting->field, call, typed);
     if (typed.length > 0)
         reply_text(call->reply, QUOTE "%.*s", STR_ARGS(quoted));
     reply_row_begin(call->reply);
@@ -45,7 +43,7 @@ static bool is_word(char character)
            (character >= 'A' && character <= 'Z') || (unsigned char)character >= 0x80;
 }
 
-/* What markdown_disarm was given. */
+/* What was typed, or the label of what was picked. */
 static struct str_view read_typed(struct call *call)
 {
     const struct message *message = call->interaction->message;
@@ -90,7 +88,7 @@ static int show_conflict(struct call *call, const struct setting *setting, struc
 static int show_unchanged(struct call *call, const struct setting *setting, struct str_view value)
 {
     settings_begin_answer(call);
-    reply_text(call->reply, tr(call, "Nothing to change: **%s** is already %.*s."),
+    reply_text(call->reply, tr(call, "Nothing to change. **%s**: %.*s"),
                tr(call, setting->field->label), STR_ARGS(field_show(setting->field, call, value)));
     return 0;
 }
@@ -185,12 +183,20 @@ int settings_click_edit(struct call *call, const struct setting *setting, struct
  * told of it again. */
 int settings_click_retry(struct call *call, const struct setting *setting, struct err *err)
 {
-    struct str_view typed = read_typed(call), value, problem = STR_NONE;
+    struct str_view typed = read_typed(call), value, problem;
+    struct field_values values;
+    int64_t revision;
     if (!typed.data)
         return settings_click_edit(call, setting, err);
-    if (field_parse(setting->field, call, typed, &value, &problem))
-        problem = STR_NONE; /* it was a conflict */
-    return open_form(call, setting, call->custom_id.row_id, typed, problem);
+    bool is_good = field_parse(setting->field, call, typed, &value, &problem); /* a conflict */
+    if (!field_is_picked(setting->field))
+        return open_form(call, setting, call->custom_id.row_id, typed, problem);
+    int result = settings_read(call, setting->owner, &revision, &values, err);
+    if (result != 0)
+        return result;
+    struct str_view present =
+        field_value_of(settings_fields(setting->owner.scope), &values, place_of(setting));
+    return open_form(call, setting, call->custom_id.row_id, is_good ? value : present, problem);
 }
 
 int settings_submit(struct call *call, const struct setting *setting, struct err *err)

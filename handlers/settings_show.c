@@ -190,31 +190,64 @@ int settings_answer_saved(struct call *call, struct settings_owner owner, struct
 
 /* --- History --- */
 
-static struct str_view history_line(struct call *call, enum settings_scope scope,
+/* Who saved, and when: above the changes of one save. */
+static struct str_view save_heading(struct call *call, enum settings_scope scope,
                                     const struct settings_change *change)
 {
     long long seconds = change->changed_at_ms / MS_PER_SECOND;
-    struct str_view what = settings_show_change(call, scope, change);
     if (scope == SETTINGS_OF_USER)
-        return arena_format(call->arena, "<t:%lld:f>\n%.*s", seconds, STR_ARGS(what));
-    return arena_format(call->arena, "<t:%lld:f> %.*s\n%.*s", seconds,
-                        STR_ARGS(show_author(call, change->changed_by)), STR_ARGS(what));
+        return arena_format(call->arena, "<t:%lld:f>", seconds);
+    return arena_format(call->arena, "<t:%lld:f> %.*s", seconds,
+                        STR_ARGS(show_author(call, change->changed_by)));
+}
+
+struct history_page {
+    struct call *call;
+    enum settings_scope scope;
+    size_t units;
+    int shown;
+};
+
+/* Shows those of the first one's save for which there is room: on a page of its own, one at
+ * least. */
+static int show_save(struct history_page *page, const struct settings_change *changes, int count,
+                     struct err *err)
+{
+    CLEANUP(buf_free) struct buf text = { 0 };
+    struct call *call = page->call;
+    int added = 0;
+    buf_append(&text, save_heading(call, page->scope, changes));
+    for (; added < count && changes[added].revision == changes[0].revision; added++) {
+        struct str_view line = settings_show_change(call, page->scope, &changes[added]);
+        size_t units = page->units + utf8_units(buf_view(&text)) + utf8_units(line);
+        if (page->shown + added > 0 && units > HISTORY_TEXT_MAX)
+            break;
+        buf_append_char(&text, '\n');
+        buf_append(&text, line);
+    }
+    if (text.has_failed)
+        return err_set(err, ERR_MEMORY, "a history's page");
+    if (added > 0)
+        reply_text_view(call->reply, buf_view(&text));
+    page->units += utf8_units(buf_view(&text));
+    page->shown += added;
+    return added;
 }
 
 /* As many of them as a page holds; returns how many those are. */
 static int show_changes(struct call *call, enum settings_scope scope,
-                        const struct settings_change *changes, int count)
+                        const struct settings_change *changes, int count, struct err *err)
 {
-    size_t units = 0;
-    int shown = 0;
-    for (; shown < count && shown < HISTORY_PAGE; shown++) {
-        struct str_view line = history_line(call, scope, &changes[shown]);
-        units += utf8_units(line);
-        if (shown > 0 && units > HISTORY_TEXT_MAX)
+    struct history_page page = { .call = call, .scope = scope };
+    int most = count < HISTORY_PAGE ? count : HISTORY_PAGE;
+    while (page.shown < most) {
+        int added = show_save(&page, changes + page.shown, most - page.shown, err);
+        if (added < 0)
+            return added;
+        if (added == 0)
             break;
-        reply_text_view(call->reply, line);
     }
-    return shown;
+    return page.shown;
 }
 
 static void show_history_buttons(struct call *call, enum settings_scope scope, int64_t offset,
@@ -242,7 +275,9 @@ int settings_show_history(struct call *call, enum settings_scope scope, int64_t 
         return result;
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, "## %s\n%s", tr(call, titles[scope]), tr(call, "What was changed"));
-    int shown = show_changes(call, scope, changes, count);
+    int shown = show_changes(call, scope, changes, count, err);
+    if (shown < 0)
+        return shown;
     if (shown == 0)
         reply_text_view(call->reply, tr_view(call, offset == 0 ? TR("Nothing has been changed yet.")
                                                                : TR("Nothing older is kept.")));

@@ -57,8 +57,8 @@ static int explain_person(struct call *call, struct str_view *sentence, struct e
 /* --- The wizards --- */
 
 static const struct wizard_step server_steps[] = {
-    [SERVER_LOOK] = { TR("Look"), TR("What coins are called in this server.") },
-    [SERVER_SWITCHES] = { TR("What there is"),
+    [SERVER_LOOK] = { TR("Currency"), TR("What coins are called in this server.") },
+    [SERVER_SWITCHES] = { TR("Features"),
                           TR("Commands that are switched off say so to whoever tries them.") },
     [SERVER_LIMITS] = { TR("Limits"),
                         TR("So that nobody wins or loses everything in one evening.") },

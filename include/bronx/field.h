@@ -89,6 +89,7 @@ struct str_view field_value_of(const struct field *fields, const struct field_va
 
 /* What a person typed, or picked in a form, as a canonical value. True, or false and a sentence
  * that says what is allowed. Numbers may be written "1,000", "1k", "2.5m"; toggles in words;
+ * with or without their unit;
  * choices by label or value; channels, roles and users as mentions or ids; "none" where it is
  * optional. Channels and roles must come with the interaction (picked in a form, or where it
  * happened): an id that was merely typed may be of another server. False, and no sentence, without
@@ -108,9 +109,18 @@ struct str_view field_show(const struct field *field, const struct call *call,
 struct str_view field_show_plain(const struct field *field, const struct call *call,
                                  struct str_view value);
 
+/* Whether its form offers what there is, and nothing has to be typed. */
+bool field_is_picked(const struct field *field);
+
+/* An answer that was refused, for messages: what was picked by its label, else what was typed as it
+ * was typed, its Markdown disarmed. */
+struct str_view field_quote(const struct field *field, const struct call *call,
+                            struct str_view answer);
+
 /* One component of the open modal (reply_modal came before), its custom_id the field's key.
- * `present` fills it in: a canonical value, or after a mistake what was typed. `problem` (absent
- * allowed) takes the place of the help. */
+ * `present` fills it in: a canonical value, or after a mistake what was typed; not a wrong pick.
+ * `problem` (absent allowed) takes the place of the help. Of UNTIL only those choices are offered
+ * that the field does not reject. */
 void field_ask(const struct field *field, struct call *call, struct str_view present,
                struct str_view problem);
 

@@ -104,7 +104,8 @@ struct settings_change {
 int settings_last_change(struct call *call, struct settings_owner owner,
                          struct settings_change *change, struct err *err) MUST_CHECK;
 
-/* Newest first, `limit` after skipping `offset`; the array lives in the call's arena. */
+/* Newest first, those of one save in the table's order: `limit` after skipping `offset`; the array
+ * lives in the call's arena. */
 int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
                      struct settings_change **changes, int *count, struct err *err) MUST_CHECK;
 

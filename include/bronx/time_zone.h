@@ -13,11 +13,14 @@
 /* By its exact name, "Europe/Madrid". */
 bool time_zone_is_known(struct str_view name);
 
-/* What somebody means who types "europe/madrid", "New York" or "Madrid": a whole name, or the one
- * city of that name. STR_NONE when nobody can tell. Lives for ever. */
+/* What somebody means who types "europe/madrid", "New York", "Bogotá" or "Mexico": a whole name, or
+ * the one city of that name, or whose name begins with that word. STR_NONE when nobody can tell.
+ * Lives for ever. */
 struct str_view time_zone_find(struct str_view typed);
 
-/* Names for what has been typed so far, the best first; returns how many. They live for ever. */
+/* Names for what has been typed so far, the best first, and for nothing some from all over the
+ * world; returns how many. Not among them are other names of what is among them, nor Etc/GMT+5 and
+ * the like, whose sign misleads. They live for ever. */
 int time_zone_suggest(struct str_view typed, struct str_view names[TIME_ZONE_SUGGESTIONS]);
 
 /* Seconds to add to UTC at that instant. */

@@ -1,6 +1,6 @@
 """Builds time_zones.c, the names of all time zones in order, from tzdata.zi: embed_time_zones.py OUT IN
 
-Lines that begin with Z are zones, with L links to them ("L target name"). The rules are not built in: they
+Lines that begin with Z are zones, with L links to them ("L target name"): mostly names of earlier times. The rules are not built in: they
 change several times a year, and are read from the system's own files.
 """
 import pathlib
@@ -15,6 +15,7 @@ def main() -> None:
     out, source = map(pathlib.Path, sys.argv[1:])
     lines = [line.split() for line in source.read_text().splitlines()]
     names = {words[1] for words in lines if words[0] == "Z"} | {words[2] for words in lines if words[0] == "L"}
+    targets = {words[2]: words[1] for words in lines if words[0] == "L"}
     # A package of old names may not be installed.
     names = sorted(name for name in names - NOBODYS if (source.parent / name).is_file())
     if len(names) < FEWEST:
@@ -25,7 +26,9 @@ def main() -> None:
     out.write_text('#include "services/time_zones.h"\n\n'
                    f"const int time_zone_count = {len(names)};\n\n"
                    "const char *const time_zone_names[] = {\n" +
-                   "".join(f'    "{name}",\n' for name in names) + "};\n")
+                   "".join(f'    "{name}",\n' for name in names) + "};\n\n"
+                   "const char *const time_zone_targets[] = {\n" +
+                   "".join(f'    "{targets[name]}",\n' if name in targets else "    0,\n" for name in names) + "};\n")
 
 
 main()

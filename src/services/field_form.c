@@ -7,6 +7,8 @@
 #include "bronx/clock.h"
 #include "bronx/time_zone.h"
 
+#include <inttypes.h>
+
 /* Longest text that may be typed at all, and what a number or a time zone needs at most. */
 #define INPUT_MAX       4000
 #define SHORT_INPUT_MAX 100
@@ -34,7 +36,8 @@ static int input_max(const struct field *field, struct str_view present)
 static struct str_view input_value(const struct asking *asking)
 {
     const struct field *field = asking->field;
-    if (!asking->present.data || (field->is_optional && field_is_none(field, asking->present)))
+    if (!field_text_is_visible(asking->present) ||
+        (field->is_optional && field_is_none(field, asking->present)))
         return STR_NONE;
     return field->kind == FIELD_DURATION && field_is_allowed(field, asking->present)
                ? field_show_plain(field, asking->call, asking->present)
@@ -71,20 +74,32 @@ static bool is_chosen(const struct asking *asking, const char *value)
                                                    : str_equal(asking->present, str_from(value));
 }
 
+/* Whether the field's own rule lets it be chosen now: a break that runs is not made shorter. */
+static bool is_offered(const struct field *field, const struct call *call,
+                       const struct field_choice *choice)
+{
+    if (field->kind != FIELD_UNTIL || !field->reject)
+        return true;
+    struct str_view until = arena_format(call->arena, "%" PRId64, field_until_of(call, choice));
+    return until.data && !field->reject(call, until);
+}
+
 /* No more are chosen already than may be: somebody may have typed more. */
 static int list_choices(const struct asking *asking, struct reply_select_option *options)
 {
     int count = 0, chosen = 0;
     int most = asking->field->kind == FIELD_CHECKBOXES ? field_most(asking->field) : 1;
-    for (; count < field_choice_count(asking->field) && count < OPTIONS_MAX; count++) {
-        const struct field_choice *choice = &asking->field->choices[count];
+    for (int i = 0; i < field_choice_count(asking->field) && count < OPTIONS_MAX; i++) {
+        const struct field_choice *choice = &asking->field->choices[i];
+        if (!is_offered(asking->field, asking->call, choice))
+            continue;
         options[count] = (struct reply_select_option){
             .label = tr_view(asking->call, choice->label),
             .value = str_from(choice->value),
             .description = tr_view(asking->call, choice->description),
             .is_default = chosen < most && is_chosen(asking, choice->value),
         };
-        chosen += options[count].is_default;
+        chosen += options[count++].is_default;
     }
     return count;
 }
@@ -121,11 +136,17 @@ static void ask_until(const struct asking *asking)
             .value = asking->present,
             .is_default = true,
         };
+    int count = list_choices(&choices, options + is_time) + is_time;
+    if (count == 0) /* a select without options is none */
+        options[count++] = (struct reply_select_option){
+            .label = field_show_plain(asking->field, call, STR("0")),
+            .value = STR("0"),
+        };
     const struct reply_select select = {
         .type = COMPONENT_STRING_SELECT,
         .custom_id = str_from(asking->field->key),
         .options = options,
-        .option_count = list_choices(&choices, options + is_time) + is_time,
+        .option_count = count,
         .min_values = 1,
     };
     reply_labelled_select(asking->call->reply, asking->label, asking->help, &select);
@@ -306,7 +327,8 @@ void field_suggest(const struct field *field, struct call *call, struct str_view
     case FIELD_RADIO:
     case FIELD_UNTIL:
         for (int i = 0; i < field_choice_count(field) && i < OPTIONS_MAX; i++)
-            suggest_matching(call, typed, field->choices[i].label, field->choices[i].value);
+            if (is_offered(field, call, &field->choices[i]))
+                suggest_matching(call, typed, field->choices[i].label, field->choices[i].value);
         break;
     case FIELD_TIME_ZONE:
         suggest_zones(call, typed);

@@ -20,6 +20,10 @@ int field_most(const struct field *field);
 /* Whether it is canonical and within the table's bounds; the field's own rule is not asked. */
 bool field_is_allowed(const struct field *field, struct str_view value);
 
+/* UNTIL: when what is begun by this interaction would be over; 0 for the choice of nothing.
+ * field_parse.c */
+int64_t field_until_of(const struct call *call, const struct field_choice *choice);
+
 /* --- Text: field_text.c --- */
 
 /* Discord's units that one character may have: a letter and three marks, an emoji, its tone. */
@@ -29,8 +33,23 @@ bool field_is_allowed(const struct field *field, struct str_view value);
 struct str_view field_text_clean(struct arena *arena, struct str_view typed);
 bool field_text_is_clean(struct str_view text);
 int64_t field_text_characters(struct str_view text);
-/* Whether there is anything to see. */
+/* Whether there is anything to see, clean or not. */
 bool field_text_is_visible(struct str_view text);
+
+/* --- Numbers: field_number.c --- */
+
+/* The number, with or without its unit: not whether it is within the field's bounds. */
+bool field_number_parse(const struct field *field, const struct call *call, struct str_view typed,
+                        int64_t *number);
+bool field_number_is_zero(struct str_view typed);
+/* With its unit, for messages. */
+struct str_view field_number_show(const struct field *field, const struct call *call,
+                                  int64_t number);
+/* What can be typed, and would be accepted. */
+struct str_view field_number_example(const struct field *field, const struct call *call);
+
+/* Whatever the case and the accents. False without memory. */
+bool field_is_same_word(const struct call *call, struct str_view typed, struct str_view word);
 
 /* --- Durations: field_duration.c --- */
 

@@ -17,7 +17,7 @@
 struct parse {
     const struct field *field;
     const struct call *call;
-    struct str_view typed; /* valid and trimmed */
+    struct str_view typed; /* trimmed; then valid and clean, too */
     struct str_view *value, *problem;
 };
 
@@ -40,8 +40,8 @@ static bool refuse(const struct parse *parse, const char *format, ...)
 
 static bool means(const struct call *call, struct str_view typed, const char *english)
 {
-    return english && (str_equal_ignoring_case(typed, str_from(english)) ||
-                       str_equal_ignoring_case(typed, tr_view(call, english)));
+    return english && (field_is_same_word(call, typed, str_from(english)) ||
+                       field_is_same_word(call, typed, tr_view(call, english)));
 }
 
 /* --- Text --- */
@@ -49,27 +49,14 @@ static bool means(const struct call *call, struct str_view typed, const char *en
 static bool parse_text(const struct parse *parse)
 {
     const struct call *call = parse->call;
-    struct str_view text = field_text_clean(call->arena, parse->typed);
-    if (!text.data)
-        return false;
-    if (!field_text_is_visible(text))
-        return refuse(parse, "%s", tr(call, "There is nothing to see in that."));
-    if (field_is_allowed(parse->field, text))
-        return accept(parse, text);
-    return refuse(parse, tr(call, "%lld to %lld characters are possible, and these are %lld."),
+    if (field_is_allowed(parse->field, parse->typed))
+        return accept(parse, parse->typed);
+    return refuse(parse, tr(call, "Use %lld to %lld characters; this has %lld."),
                   (long long)parse->field->min, (long long)parse->field->max,
-                  (long long)field_text_characters(text));
+                  (long long)field_text_characters(parse->typed));
 }
 
 /* --- Numbers --- */
-
-static bool is_zero(struct str_view typed)
-{
-    size_t zeros = 0;
-    while (zeros < typed.length && typed.data[zeros] == '0')
-        zeros++;
-    return zeros > 0 && zeros == typed.length;
-}
 
 static bool accept_number(const struct parse *parse, int64_t number)
 {
@@ -81,20 +68,23 @@ static bool refuse_number(const struct parse *parse)
     const struct call *call = parse->call;
     struct str_view min = amount_format(call->arena, parse->field->min);
     struct str_view max = amount_format(call->arena, parse->field->max);
+    struct str_view example = field_number_example(parse->field, call);
     if (parse->field->is_optional && parse->field->none)
-        return refuse(parse,
-                      tr(call, "A whole number from %.*s to %.*s is needed, or nothing: %s."),
-                      STR_ARGS(min), STR_ARGS(max), tr(call, parse->field->none));
-    return refuse(parse, tr(call, "A whole number from %.*s to %.*s is needed."), STR_ARGS(min),
-                  STR_ARGS(max));
+        return refuse(
+            parse,
+            tr(call, "A whole number from %.*s to %.*s is needed, like %.*s, or nothing: %s."),
+            STR_ARGS(min), STR_ARGS(max), STR_ARGS(example), tr(call, parse->field->none));
+    return refuse(parse, tr(call, "A whole number from %.*s to %.*s is needed, like %.*s."),
+                  STR_ARGS(min), STR_ARGS(max), STR_ARGS(example));
 }
 
 static bool parse_number(const struct parse *parse)
 {
-    int64_t number = 0;
-    if (!is_zero(parse->typed) && amount_parse(parse->typed, 0, &number) != AMOUNT_OK)
+    int64_t number;
+    if (!field_number_parse(parse->field, parse->call, parse->typed, &number))
         return refuse_number(parse);
-    if (number < parse->field->min || number > parse->field->max)
+    bool is_none = number == 0 && parse->field->is_optional;
+    if (!is_none && (number < parse->field->min || number > parse->field->max))
         return refuse_number(parse);
     return accept_number(parse, number);
 }
@@ -179,14 +169,35 @@ static bool parse_checkboxes(const struct parse *parse)
                : refuse_count(parse);
 }
 
+static bool means_in_any_language(const struct parse *parse, const char *english)
+{
+    for (const struct language *const *language = languages; *language; language++)
+        if (field_is_same_word(parse->call, parse->typed,
+                               str_from(language_text(*language, english))))
+            return true;
+    return false;
+}
+
+static bool is_one_of(const struct parse *parse, const char *const *words, bool is_any_language)
+{
+    for (; *words; words++)
+        if (is_any_language ? means_in_any_language(parse, *words)
+                            : means(parse->call, parse->typed, *words))
+            return true;
+    return false;
+}
+
+/* In the reader's language, or else in any: a "sí" is not lost on who reads English. */
 static bool parse_toggle(const struct parse *parse)
 {
-    static const char *const on[] = { TR("on"), TR("yes"), TR("true"), TR("enabled"), "1" };
-    static const char *const off[] = { TR("off"), TR("no"), TR("false"), TR("disabled"), "0" };
-    for (size_t i = 0; i < ARRAY_LENGTH(on); i++) {
-        if (means(parse->call, parse->typed, on[i]))
+    static const char *const on[] = { TR("on"),     TR("yes"), TR("true"), TR("enabled"),
+                                      TR("enable"), "1",       NULL };
+    static const char *const off[] = { TR("off"),     TR("no"), TR("false"), TR("disabled"),
+                                       TR("disable"), "0",      NULL };
+    for (int is_any_language = 0; is_any_language <= 1; is_any_language++) {
+        if (is_one_of(parse, on, is_any_language))
             return accept(parse, STR("on"));
-        if (means(parse->call, parse->typed, off[i]))
+        if (is_one_of(parse, off, is_any_language))
             return accept(parse, STR("off"));
     }
     return refuse(parse, "%s", tr(parse->call, "Either on or off is needed."));
@@ -194,29 +205,34 @@ static bool parse_toggle(const struct parse *parse)
 
 /* --- Times --- */
 
-/* The longest length that can be chosen. */
-static int64_t longest_days(const struct field *field)
+int64_t field_until_of(const struct call *call, const struct field_choice *choice)
 {
-    int64_t longest = 0, days;
-    for (int i = 0; i < field_choice_count(field); i++)
-        if (str_to_uint63(str_from(field->choices[i].value), &days) == 0 && days > longest)
-            longest = days;
-    return longest;
+    int64_t days;
+    bool is_none = str_to_uint63(str_from(choice->value), &days) != 0 || days == 0;
+    /* From the interaction's own instant, so that a replay chooses the same. */
+    return is_none ? 0 : snowflake_created_ms(call->effect_id) + days * MS_PER_DAY;
 }
 
-/* From the interaction's own instant, so that a replay chooses the same. A time that is kept
- * already comes back from the form as it is. */
+/* The latest that can be chosen. */
+static int64_t latest(const struct parse *parse)
+{
+    int64_t latest_ms = 0;
+    for (int i = 0; i < field_choice_count(parse->field); i++) {
+        int64_t until_ms = field_until_of(parse->call, &parse->field->choices[i]);
+        latest_ms = until_ms > latest_ms ? until_ms : latest_ms;
+    }
+    return latest_ms;
+}
+
+/* A time that is kept already comes back from the form as it is. */
 static bool parse_until(const struct parse *parse)
 {
-    int64_t begin_ms = snowflake_created_ms(parse->call->effect_id), days, until_ms;
+    int64_t until_ms;
     int place = choice_meant(parse, parse->typed);
-    if (place >= 0) {
-        const char *value = parse->field->choices[place].value;
-        bool is_none = str_to_uint63(str_from(value), &days) != 0 || days == 0;
-        return accept_number(parse, is_none ? 0 : begin_ms + days * MS_PER_DAY);
-    }
+    if (place >= 0)
+        return accept_number(parse, field_until_of(parse->call, &parse->field->choices[place]));
     if (str_to_uint63(parse->typed, &until_ms) == 0 && until_ms >= DISCORD_EPOCH_MS &&
-        until_ms <= begin_ms + longest_days(parse->field) * MS_PER_DAY)
+        until_ms <= latest(parse))
         return accept_number(parse, until_ms);
     return refuse_choice(parse);
 }
@@ -330,7 +346,7 @@ static bool parse_ids(const struct parse *parse)
 
 static bool is_none_meant(const struct field *field, const struct call *call, struct str_view typed)
 {
-    if (typed.length == 0 || (field_is_number(field) && is_zero(typed)))
+    if (typed.length == 0 || (field_is_number(field) && field_number_is_zero(typed)))
         return true;
     if (field_choice_place(field, typed) >= 0)
         return false;
@@ -365,13 +381,19 @@ static bool parse_kind(const struct parse *parse)
     return false;
 }
 
-static bool parse_any(const struct parse *parse)
+static bool parse_any(struct parse *parse)
 {
+    bool is_empty = parse->typed.length == 0;
     if (!utf8_is_valid(parse->typed))
         return refuse(parse, "%s", tr(parse->call, "That is no text."));
+    parse->typed = field_text_clean(parse->call->arena, parse->typed);
+    if (!parse->typed.data)
+        return false;
+    if (!is_empty && !field_text_is_visible(parse->typed))
+        return refuse(parse, "%s", tr(parse->call, "There is nothing to see in that."));
     if (parse->field->is_optional && is_none_meant(parse->field, parse->call, parse->typed))
         return accept(parse, field_is_number(parse->field) ? STR("0") : STR(""));
-    if (parse->typed.length == 0)
+    if (is_empty)
         return refuse(parse, "%s", tr(parse->call, "This can't be left empty."));
     return parse_kind(parse);
 }
@@ -379,7 +401,7 @@ static bool parse_any(const struct parse *parse)
 bool field_parse(const struct field *field, const struct call *call, struct str_view typed,
                  struct str_view *value, struct str_view *problem)
 {
-    const struct parse parse = { field, call, str_trim(typed), value, problem };
+    struct parse parse = { field, call, str_trim(typed), value, problem };
     *value = STR_NONE;
     *problem = STR_NONE;
     if (!parse_any(&parse))

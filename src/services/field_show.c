@@ -4,8 +4,9 @@
 
 #include "bronx/amount.h"
 #include "bronx/clock.h"
-#include "bronx/currency.h"
 #include "bronx/markdown.h"
+#include "bronx/settings.h"
+#include "bronx/time_zone.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -19,25 +20,6 @@ static int64_t number_of(struct str_view value)
 {
     int64_t number = 0;
     return str_to_uint63(value, &number) == 0 ? number : 0;
-}
-
-static struct str_view show_number(const struct field *field, const struct call *call,
-                                   int64_t number)
-{
-    struct str_view digits = amount_format(call->arena, number);
-    switch (field->unit) {
-    case UNIT_NONE:
-        return digits;
-    case UNIT_COINS:
-        return currency_show(call, number);
-    case UNIT_DAYS:
-        return arena_format(call->arena, tr_plural(call, "%.*s day", "%.*s days", number),
-                            STR_ARGS(digits));
-    case UNIT_VOTES:
-        return arena_format(call->arena, tr_plural(call, "%.*s vote", "%.*s votes", number),
-                            STR_ARGS(digits));
-    }
-    return digits;
 }
 
 static struct str_view show_choices(const struct field *field, const struct call *call,
@@ -88,7 +70,7 @@ struct str_view field_show(const struct field *field, const struct call *call,
     case FIELD_TIME_ZONE:
         return markdown_disarm(call->arena, value);
     case FIELD_NUMBER:
-        return show_number(field, call, number_of(value));
+        return field_number_show(field, call, number_of(value));
     case FIELD_DURATION:
         return field_duration_show(call, number_of(value));
     case FIELD_UNTIL:
@@ -110,14 +92,16 @@ struct str_view field_show(const struct field *field, const struct call *call,
 
 /* --- Plain --- */
 
+/* Where there is no mark that Discord would show in the reader's own time. */
 static struct str_view plain_until(const struct call *call, int64_t until_ms)
 {
-    time_t seconds = (time_t)(until_ms / MS_PER_SECOND);
+    struct str_view zone = call->person->time_zone;
+    time_t seconds = (time_t)(until_ms / MS_PER_SECOND + time_zone_offset(zone, until_ms));
     struct tm parts;
     char text[40];
     if (!gmtime_r(&seconds, &parts) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts) == 0)
         return STR("?");
-    return arena_format(call->arena, tr(call, "until %s UTC"), text);
+    return arena_format(call->arena, tr(call, "until %s %.*s"), text, STR_ARGS(zone));
 }
 
 static struct str_view plain_ids(const struct field *field, const struct call *call,
@@ -141,7 +125,7 @@ static struct str_view plain_number(const struct field *field, const struct call
 {
     if (field->unit == UNIT_COINS)
         return amount_format(call->arena, number_of(value));
-    return show_number(field, call, number_of(value));
+    return field_number_show(field, call, number_of(value));
 }
 
 static struct str_view show_plain(const struct field *field, const struct call *call,
@@ -171,4 +155,23 @@ struct str_view field_show_plain(const struct field *field, const struct call *c
                                  struct str_view value)
 {
     return utf8_prefix(show_plain(field, call, value), 100);
+}
+
+/* --- What was answered --- */
+
+bool field_is_picked(const struct field *field)
+{
+    return field->kind != FIELD_TEXT && field->kind != FIELD_NUMBER &&
+           field->kind != FIELD_DURATION && field->kind != FIELD_TIME_ZONE;
+}
+
+struct str_view field_quote(const struct field *field, const struct call *call,
+                            struct str_view answer)
+{
+    int place = field_choice_place(field, answer);
+    if (field->kind == FIELD_UNTIL && place >= 0)
+        return tr_view(call, field->choices[place].label);
+    if (field_is_picked(field) && answer.length > 0 && field_is_allowed(field, answer))
+        return field_show(field, call, answer);
+    return markdown_disarm(call->arena, answer);
 }

@@ -109,7 +109,8 @@ bool field_text_is_visible(struct str_view text)
     struct str_view bytes;
     while (text.length > 0) {
         uint32_t character = next_character(&text, &bytes);
-        if (!IS_IN(character, blank) && !IS_IN(character, roomless))
+        if (!IS_IN(character, blank) && !IS_IN(character, roomless) && !IS_IN(character, breaks) &&
+            !IS_IN(character, removed))
             return true;
     }
     return false;

@@ -1,4 +1,8 @@
-/* What was changed, by whom and when. Any thread. */
+/* What was changed, by whom and when. Any thread.
+ *
+ * Changes of one save are told in the order of the table, which the database does not know: it
+ * gives them by their keys. So a few more rows are read on both sides of what is asked for, as many
+ * as one save can have, and every save that is asked for comes whole and can be put in order. */
 #include "services/settings_internal.h"
 
 #include "bronx/services.h"
@@ -62,8 +66,31 @@ static int read_changes(struct call *call, const struct db_statement *statement,
     return ERR_MEMORY;
 }
 
-int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
-                     struct settings_change **changes, int *count, struct err *err)
+/* Fields that this version does not know come last. */
+static int place_of(enum settings_scope scope, const struct settings_change *change)
+{
+    const struct field *field = field_find(settings_fields(scope), change->key);
+    return field ? (int)(field - settings_fields(scope)) : FIELDS_MAX;
+}
+
+/* They are few, and only move within their save. */
+static void put_in_order(enum settings_scope scope, struct settings_change *changes, int count)
+{
+    for (int i = 1; i < count; i++) {
+        struct settings_change change = changes[i];
+        int place = place_of(scope, &change), at = i;
+        for (; at > 0 && changes[at - 1].revision == change.revision &&
+               place_of(scope, &changes[at - 1]) > place;
+             at--)
+            changes[at] = changes[at - 1];
+        changes[at] = change;
+    }
+}
+
+/* As the database has them. */
+static int read_history(struct call *call, struct settings_owner owner, int64_t offset,
+                        int64_t limit, struct settings_change **changes, int *count,
+                        struct err *err)
 {
     const struct db_statement statement = {
         .sql = sql_history[owner.scope],
@@ -71,6 +98,22 @@ int settings_history(struct call *call, struct settings_owner owner, int offset,
         .parameter_count = 3,
     };
     return read_changes(call, &statement, changes, count, err);
+}
+
+int settings_history(struct call *call, struct settings_owner owner, int offset, int limit,
+                     struct settings_change **changes, int *count, struct err *err)
+{
+    int before = offset < FIELDS_MAX ? offset : FIELDS_MAX;
+    int result = read_history(call, owner, offset - before, (int64_t)before + limit + FIELDS_MAX,
+                              changes, count, err);
+    if (result != 0)
+        return result;
+    put_in_order(owner.scope, *changes, *count);
+    before = *count < before ? *count : before;
+    *changes += before;
+    *count -= before;
+    *count = *count < limit ? *count : limit;
+    return 0;
 }
 
 int settings_saved(struct call *call, struct settings_owner owner, struct settings_change **changes,
@@ -81,7 +124,10 @@ int settings_saved(struct call *call, struct settings_owner owner, struct settin
         .parameters = { DB_INT(owner.id), DB_INT(call->effect_id) },
         .parameter_count = 2,
     };
-    return read_changes(call, &statement, changes, count, err);
+    int result = read_changes(call, &statement, changes, count, err);
+    if (result == 0)
+        put_in_order(owner.scope, *changes, *count);
+    return result;
 }
 
 int settings_last_change(struct call *call, struct settings_owner owner,
@@ -89,7 +135,7 @@ int settings_last_change(struct call *call, struct settings_owner owner,
 {
     struct settings_change *changes = NULL;
     int count = 0;
-    int result = settings_history(call, owner, 0, 1, &changes, &count, err);
+    int result = read_history(call, owner, 0, 1, &changes, &count, err);
     if (result != 0)
         return result;
     if (count > 0)

@@ -30,6 +30,16 @@ static bool has_voteban(const struct call *call, const struct field_values *valu
     return commands && command_find(commands, STR("voteban"));
 }
 
+/* "5 100 coins" would be read as an amount. */
+static const char *reject_digits(const struct call *call, struct str_view value)
+{
+    (void)call;
+    for (size_t i = 0; i < value.length; i++)
+        if (value.data[i] >= '0' && value.data[i] <= '9')
+            return TR("A symbol with digits would be read as part of the amount.");
+    return NULL;
+}
+
 #define SERVER(name) .member = offsetof(struct server_settings, name)
 
 const struct field server_fields[] = {
@@ -54,6 +64,7 @@ const struct field server_fields[] = {
       .is_optional = true,
       .none = TR("none"),
       .step = SERVER_LOOK,
+      .reject = reject_digits,
       SERVER(currency_symbol) },
 
     { .key = "economy",
@@ -110,9 +121,9 @@ const struct field server_fields[] = {
       .step = SERVER_LIMITS,
       SERVER(pay_daily_cap) },
     { .key = "min_account_age_days",
-      .label = TR("Youngest Discord account"),
-      .help = TR("Younger accounts, in days, can't use economy, games, shop and voting. Empty: "
-                 "any age."),
+      .label = TR("Minimum account age"),
+      .help = TR("Younger Discord accounts can't use economy, games, shop and voting. In days. "
+                 "Empty: any age."),
       .kind = FIELD_NUMBER,
       .initial = "0",
       .min = 1,
@@ -181,7 +192,7 @@ const struct field server_fields[] = {
       SERVER(voteban_votes) },
     { .key = "voteban_score",
       .label = TR("Votes needed for a time-out"),
-      .help = TR("By so many votes those in favour must be ahead."),
+      .help = TR("How far those in favour must be ahead."),
       .kind = FIELD_NUMBER,
       .initial = "15",
       .min = 1,

@@ -5,8 +5,10 @@
 
 #include "bronx/clock.h"
 
+#include "services/latin.h"
 #include "services/time_zones.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +43,10 @@ bool time_zone_is_known(struct str_view name)
 {
     return built_in(name) != NULL;
 }
+
+/* --- What people type --- */
+
+#define TYPED_MAX 100 /* bytes; no name is so long */
 
 /* As names are compared with what people type: "New York" is "new_york". */
 static int folded(char character)
@@ -84,48 +90,127 @@ static bool is_place(struct str_view name)
            (memchr(name.data, '/', name.length) && !str_starts_with(name, STR("Etc/")));
 }
 
-/* How well a name fits what was typed: the lower the better; RANKS: not at all. */
-enum { RANK_WHOLE, RANK_CITY, RANK_CITY_BEGINS, RANK_BEGINS, RANK_CONTAINS, RANK_OTHER, RANKS };
-
-static int rank_of(struct str_view name, struct str_view typed)
+/* Etc/GMT+5 is five hours behind Greenwich, and nobody who picks it means that. */
+static bool is_trap(struct str_view name)
 {
-    struct str_view city = city_of(name);
+    return str_starts_with(name, STR("Etc/GMT+")) || str_starts_with(name, STR("Etc/GMT-"));
+}
+
+/* How well a name fits what was typed: the lower the better; RANKS: not at all. */
+enum {
+    RANK_WHOLE,
+    RANK_CITY,
+    RANK_CITY_WORD, /* "mexico" of Mexico_City */
+    RANK_CITY_BEGINS,
+    RANK_BEGINS,
+    RANK_CONTAINS,
+    RANK_OTHER,
+    RANKS
+};
+
+static int rank_of_city(struct str_view city, struct str_view typed)
+{
+    if (city.length == typed.length)
+        return RANK_CITY;
+    return city.data[typed.length] == '_' ? RANK_CITY_WORD : RANK_CITY_BEGINS;
+}
+
+static int rank_of(int zone, struct str_view typed)
+{
+    struct str_view name = str_from(time_zone_names[zone]), city = city_of(name);
+    struct str_view target = str_from(time_zone_targets[zone]);
     if (begins_with(name, typed) && name.length == typed.length)
         return RANK_WHOLE;
-    if (!contains(name, typed))
+    /* Another name of what is found anyway is only one more to choose from. */
+    if (!contains(name, typed) || (target.data && contains(target, typed)))
         return RANKS;
     if (!is_place(name))
         return RANK_OTHER;
     if (begins_with(city, typed))
-        return city.length == typed.length ? RANK_CITY : RANK_CITY_BEGINS;
+        return rank_of_city(city, typed);
     return begins_with(name, typed) ? RANK_BEGINS : RANK_CONTAINS;
 }
 
-struct str_view time_zone_find(struct str_view typed)
+/* The only zone of that rank; STR_NONE when there are others, or none. */
+static struct str_view only_one(struct str_view typed, int rank)
 {
     struct str_view found = STR_NONE;
     int count = 0;
-    typed = str_trim(typed);
-    for (int i = 0; i < time_zone_count && typed.length > 0; i++) {
-        struct str_view name = str_from(time_zone_names[i]);
-        int rank = rank_of(name, typed);
-        if (rank == RANK_WHOLE)
-            return name;
-        if (rank != RANK_CITY)
+    for (int i = 0; i < time_zone_count; i++) {
+        if (rank_of(i, typed) != rank)
             continue;
-        found = name;
+        found = str_from(time_zone_names[i]);
         count++;
     }
     return count == 1 ? found : STR_NONE;
 }
 
+struct str_view time_zone_find(struct str_view typed)
+{
+    char bytes[TYPED_MAX];
+    typed = str_trim(typed);
+    if (typed.length == 0 || typed.length > sizeof(bytes))
+        return STR_NONE;
+    typed = latin_fold(typed, bytes);
+    for (int rank = RANK_WHOLE; rank <= RANK_CITY_WORD; rank++) {
+        struct str_view found = only_one(typed, rank);
+        if (found.data)
+            return found;
+    }
+    return STR_NONE;
+}
+
+/* Something for everybody to begin with, from west to east. */
+static const char *const spread[] = {
+    "UTC",
+    "Pacific/Honolulu",
+    "America/Anchorage",
+    "America/Los_Angeles",
+    "America/Denver",
+    "America/Chicago",
+    "America/Mexico_City",
+    "America/New_York",
+    "America/Bogota",
+    "America/Santiago",
+    "America/Sao_Paulo",
+    "America/Argentina/Buenos_Aires",
+    "Atlantic/Azores",
+    "Europe/London",
+    "Europe/Madrid",
+    "Europe/Athens",
+    "Europe/Moscow",
+    "Asia/Dubai",
+    "Asia/Karachi",
+    "Asia/Kolkata",
+    "Asia/Bangkok",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+};
+
+static_assert(ARRAY_LENGTH(spread) <= TIME_ZONE_SUGGESTIONS, "the spread fits");
+
+static int suggest_spread(struct str_view names[TIME_ZONE_SUGGESTIONS])
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(spread); i++)
+        names[i] = str_from(spread[i]);
+    return (int)ARRAY_LENGTH(spread);
+}
+
 int time_zone_suggest(struct str_view typed, struct str_view names[TIME_ZONE_SUGGESTIONS])
 {
+    char bytes[TYPED_MAX];
     int count = 0;
     typed = str_trim(typed);
+    if (typed.length > sizeof(bytes))
+        return 0;
+    typed = latin_fold(typed, bytes);
+    if (typed.length == 0)
+        return suggest_spread(names);
     for (int rank = 0; rank < RANKS; rank++)
         for (int i = 0; i < time_zone_count && count < TIME_ZONE_SUGGESTIONS; i++)
-            if (rank_of(str_from(time_zone_names[i]), typed) == rank)
+            if (rank_of(i, typed) == rank && !is_trap(str_from(time_zone_names[i])))
                 names[count++] = str_from(time_zone_names[i]);
     return count;
 }

@@ -8,6 +8,8 @@
 /* In the order of strcmp. */
 extern const int time_zone_count;
 extern const char *const time_zone_names[];
+/* Beside each: the zone of which it is only another name; NULL: it is a zone. */
+extern const char *const time_zone_targets[];
 
 /* What a file of rules (TZif, RFC 8536) says: seconds to add to UTC at `seconds` since 1970. False
  * when it is broken. */

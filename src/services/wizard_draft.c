@@ -10,6 +10,10 @@
 
 #include "services/field_internal.h"
 
+/* A zero-width space: stands for an answer of which cleaning left nothing. It is refused for the
+ * same reason; an empty one would be no answer. */
+#define INVISIBLE "\u200b"
+
 static const char *const state_words[] = {
     [DRAFT_OPEN] = "open",   [DRAFT_SAVING] = "saving",       [DRAFT_CONFLICT] = "conflict",
     [DRAFT_SAVED] = "saved", [DRAFT_CANCELLED] = "cancelled",
@@ -77,10 +81,10 @@ int draft_answer(const struct call *call, struct wizard_draft *draft, int place,
     }
     /* As a line, for that is what the row has: the answer to a replay is drawn from there. */
     typed = utf8_is_valid(typed) ? utf8_prefix_bytes(typed, FIELD_VALUE_MAX) : STR("");
-    draft->mistakes.values[place] = field_text_clean(call->arena, typed);
-    return problem.data && draft->mistakes.values[place].data
-               ? 0
-               : err_set(err, ERR_MEMORY, "an answer to a wizard");
+    struct str_view clean = field_text_clean(call->arena, typed);
+    bool is_lost = clean.data && clean.length == 0 && str_trim(typed).length > 0;
+    draft->mistakes.values[place] = is_lost ? STR(INVISIBLE) : clean;
+    return problem.data && clean.data ? 0 : err_set(err, ERR_MEMORY, "an answer to a wizard");
 }
 
 struct str_view draft_problem(const struct call *call, const struct wizard_draft *draft, int place)

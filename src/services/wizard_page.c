@@ -7,6 +7,8 @@
  * Discord allows 4000 characters and 40 components, and fails on messages of about 10 KB. */
 #include "services/wizard_page.h"
 
+#include "services/field_internal.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -177,9 +179,9 @@ static void append_mistake(struct drawing *drawing, int place)
     buf_append(&drawing->text, STR("⚠️ "));
     append_cut(drawing, draft_problem(call, draft, place));
     buf_append_char(&drawing->text, '\n');
-    if (mistake.length > 0) {
+    if (field_text_is_visible(mistake)) {
         buf_append_format(&drawing->text, "-# %s ", tr(call, "You answered:"));
-        append_cut(drawing, field_show(&draft->wizard->fields[place], call, mistake));
+        append_cut(drawing, field_quote(&draft->wizard->fields[place], call, mistake));
         buf_append_char(&drawing->text, '\n');
     }
 }
@@ -403,8 +405,9 @@ void wizard_show_form(struct call *call, const struct wizard_draft *draft)
         if (!draft_is_on_page(call, draft, i, draft->page))
             continue;
         struct str_view mistake = draft->mistakes.values[i];
+        bool is_kept = mistake.data && !field_is_picked(&wizard->fields[i]);
         field_ask(&wizard->fields[i], call,
-                  mistake.data ? mistake : field_value_of(wizard->fields, &values, i),
+                  is_kept ? mistake : field_value_of(wizard->fields, &values, i),
                   mistake.data ? draft_problem(call, draft, i) : STR_NONE);
     }
 }

@@ -186,6 +186,15 @@ static const struct {
     { &optional_number, "1", "1", "1 day" },
     { &optional_number, "365", "365", "365 days" },
     { &optional_number, "366", NULL, NULL },
+    { &optional_number, "7 days", "7", NULL },
+    { &optional_number, "1 Day", "1", NULL },
+    { &optional_number, "0 days", "0", NULL },
+    { &optional_number, "7 votes", NULL, NULL },
+    { &optional_number, "days", NULL, NULL },
+    { &optional_number, "\u200b", NULL, NULL }, /* not empty: a mistake */
+    { &number, "500 coins", "500", NULL },
+    { &number, "1k coins", "1000", NULL },
+    { &number, "5\u200b00", "500", NULL },
     { &duration, "90m", "90", "1 hour 30 minutes" },
     { &duration, "7 days", "10080", "7 days" },
     { &duration, "1d12h", "2160", "1 day 12 hours" },
@@ -206,6 +215,11 @@ static const struct {
     { &toggle, "on", "on", "On" },
     { &toggle, "YES", "on", NULL },
     { &toggle, "disabled", "off", "Off" },
+    { &toggle, "enable", "on", NULL },
+    { &toggle, "disable", "off", NULL },
+    { &toggle, "Sí", "on", NULL }, /* whatever the reader's language */
+    { &toggle, "SI\u0301", "on", NULL },
+    { &toggle, "si", "on", NULL },
     { &toggle, "maybe", NULL, NULL },
     { &toggle, "", NULL, NULL },
     { &choice, "red", "red", "Red" },
@@ -279,6 +293,9 @@ static void a_canonical_value_parses_to_itself(void **state)
     }
 }
 
+static const char *form_of(struct scene *scene, const struct field *field, struct str_view present,
+                           struct str_view problem);
+
 static const char *only_even(const struct call *call, struct str_view value)
 {
     (void)call;
@@ -317,6 +334,135 @@ static void a_break_that_runs_is_refused_a_shorter_one_in_words(void **state)
     assert_true(field_parse(cool_off, &scene.call, STR("1790604800000"), &value, &problem));
     person.cool_off_until_ms = NOW_MS;
     assert_true(field_parse(cool_off, &scene.call, STR("none"), &value, &problem));
+    end(&scene);
+}
+
+static void a_break_that_runs_is_offered_only_longer_ones(void **state)
+{
+    (void)state;
+    const struct field *cool_off = field_find(user_fields, STR("cool_off"));
+    struct user_settings person = { .cool_off_until_ms = NOW_MS + 7 * MS_PER_DAY,
+                                    .time_zone = STR("Europe/Madrid") };
+    struct scene scene;
+    begin(&scene, NULL);
+    scene.call.person = &person;
+    const char *json = form_of(&scene, cool_off, STR("1790604800000"), STR_NONE);
+    assert_non_null(strstr(json, "\"value\":\"1790604800000\",\"default\":true"));
+    assert_non_null(strstr(json, "until 2026-09-28 16:13 Europe/Madrid"));
+    assert_non_null(strstr(json, "\"value\":\"30\""));
+    static const char *const sooner[] = { "\"value\":\"0\"", "\"value\":\"1\"", "\"value\":\"3\"" };
+    for (size_t i = 0; i < ARRAY_LENGTH(sooner); i++)
+        assert_null(strstr(json, sooner[i]));
+    end(&scene);
+
+    begin(&scene, NULL);
+    scene.call.person = &person;
+    person.cool_off_until_ms = NOW_MS + 90 * MS_PER_DAY; /* of a version with longer ones */
+    form_of(&scene, cool_off, STR("0"), STR_NONE);
+    end(&scene);
+
+    begin(&scene, NULL);
+    scene.call.person = &person;
+    person.cool_off_until_ms = 0;
+    assert_non_null(strstr(form_of(&scene, cool_off, STR("0"), STR_NONE), "\"value\":\"1\""));
+    end(&scene);
+}
+
+static void an_answer_that_was_refused_is_quoted_as_it_was_given(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct field *field;
+        const char *answer, *quoted;
+    } quotes[] = {
+        { &until, "1", "1 day" },
+        { &until, "0", "None" },
+        { &until, "soon", "soon" },
+        { &number, "0", "0" },
+        { &number, "1000", "1000" },
+        { &number, "*lots*", "\\*lots\\*" },
+        { &toggle, "off", "Off" },
+        { &toggle, "maybe", "maybe" },
+        { &boxes, "red,blue", "Red, Blue" },
+        { &channel, "700000000000000001", "<#700000000000000001>" },
+        { &channel, "<#1>", "\\<\\#1\\>" },
+    };
+    struct scene scene;
+    begin(&scene, NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(quotes); i++) {
+        struct str_view quoted =
+            field_quote(quotes[i].field, &scene.call, str_from(quotes[i].answer));
+        if (!str_equal(quoted, str_from(quotes[i].quoted)))
+            fail_msg("%s is quoted as %.*s", quotes[i].answer, STR_ARGS(quoted));
+    }
+    end(&scene);
+}
+
+static void a_number_has_the_unit_that_its_reader_sees(void **state)
+{
+    (void)state;
+    struct server_settings gems = { .currency_name = STR("gems"), .currency_symbol = STR("💎") };
+    struct server_settings k = { .currency_name = STR("k"), .currency_symbol = STR("") };
+    static const struct {
+        const struct field *field;
+        const char *typed, *value;
+    } typed[] = {
+        { &number, "500 gems", "500" },      { &number, "💎 500 gems", "500" },
+        { &number, "💎500", "500" },          { &number, "500 stones", NULL },
+        { &optional_number, "7 días", "7" }, { &optional_number, "1 dia", "1" },
+        { &optional_number, "7 days", "7" },
+    };
+    struct scene scene;
+    struct str_view value, problem;
+    begin(&scene, language_of(STR("es-ES")));
+    scene.call.server = &gems;
+    for (size_t i = 0; i < ARRAY_LENGTH(typed); i++) {
+        field_parse(typed[i].field, &scene.call, str_from(typed[i].typed), &value, &problem);
+        if (!str_equal(value, str_from(typed[i].value)))
+            fail_msg("%s is %.*s", typed[i].typed, STR_ARGS(value));
+    }
+    scene.call.server = &k;
+    assert_true(field_parse(&number, &scene.call, STR("5k"), &value, &problem));
+    assert_true(str_equal(value, STR("5000")));
+    end(&scene);
+}
+
+/* What a problem says can be typed is accepted. */
+static void the_example_in_a_problem_is_good(void **state)
+{
+    (void)state;
+    for (int i = 0; server_fields[i].key; i++) {
+        const struct field *field = &server_fields[i];
+        struct scene scene;
+        struct str_view value, problem, rest, part;
+        if (field->kind != FIELD_NUMBER)
+            continue;
+        begin(&scene, NULL);
+        assert_false(field_parse(field, &scene.call, STR("lots"), &value, &problem));
+        const char *like = strstr(arena_copy(&scene.arena, problem).data, "like ");
+        assert_non_null(like);
+        rest = str_from(like + strlen("like "));
+        assert_true(str_split(&rest, ',', &part));
+        while (part.length > 0 && part.data[part.length - 1] == '.')
+            part.length--;
+        assert_true(field_parse(field, &scene.call, part, &value, &problem));
+        end(&scene);
+    }
+}
+
+static void a_currencys_symbol_has_no_digits(void **state)
+{
+    (void)state;
+    const struct field *symbol = field_find(server_fields, STR("currency_symbol"));
+    static const char *const bad[] = { "5", "$1", "1\ufe0f\u20e3" };
+    struct scene scene;
+    struct str_view value, problem;
+    begin(&scene, NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        assert_false(field_parse(symbol, &scene.call, str_from(bad[i]), &value, &problem));
+        assert_true(str_starts_with(problem, STR("A symbol with digits")));
+    }
+    assert_true(field_parse(symbol, &scene.call, STR("$"), &value, &problem));
     end(&scene);
 }
 
@@ -752,6 +898,11 @@ int main(void)
         cmocka_unit_test(a_canonical_value_parses_to_itself),
         cmocka_unit_test(a_rule_of_its_own_is_asked_last),
         cmocka_unit_test(a_break_that_runs_is_refused_a_shorter_one_in_words),
+        cmocka_unit_test(a_break_that_runs_is_offered_only_longer_ones),
+        cmocka_unit_test(an_answer_that_was_refused_is_quoted_as_it_was_given),
+        cmocka_unit_test(a_number_has_the_unit_that_its_reader_sees),
+        cmocka_unit_test(the_example_in_a_problem_is_good),
+        cmocka_unit_test(a_currencys_symbol_has_no_digits),
         cmocka_unit_test(lines_are_read_as_they_were_written),
         cmocka_unit_test(unknown_lines_are_kept_wherever_they_stand),
         cmocka_unit_test(a_line_break_in_a_value_makes_no_line),

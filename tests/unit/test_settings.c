@@ -440,6 +440,37 @@ static void history_tells_who_changed_what_newest_first(void **state)
     service_call_end(&call);
 }
 
+static void history_tells_changes_of_one_save_in_the_order_of_the_table(void **state)
+{
+    struct service_fixture *fixture = *state;
+    struct service_call call;
+    struct settings_change *changes;
+    struct field_values values = { 0 };
+    int count;
+    begin(&call, fixture, fresh_id(fixture), BOB);
+    values.values[place_of(SETTINGS_OF_SERVER, "voting")] = STR("off");
+    values.values[place_of(SETTINGS_OF_SERVER, "max_bet")] = STR("5");
+    values.values[place_of(SETTINGS_OF_SERVER, "channels")] = STR("7");
+    assert_int_equal(settings_save(&call.call, of_harlem, 0, &values, NULL), SETTINGS_SAVED);
+    assert_int_equal(save(fixture, of_harlem, 1, "games", "off"), SETTINGS_SAVED);
+
+    static const char *const keys[] = { "games", "voting", "max_bet", "channels" };
+    for (int offset = 0; offset <= 4; offset++) {
+        assert_int_equal(settings_history(&call.call, of_harlem, offset, 2, &changes, &count, NULL),
+                         0);
+        assert_int_equal(count, offset <= 2 ? 2 : 4 - offset);
+        for (int i = 0; i < count; i++)
+            assert_true(str_equal(changes[i].key, str_from(keys[offset + i])));
+    }
+    assert_int_equal(settings_history(&call.call, of_harlem, 900, 2, &changes, &count, NULL), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(settings_saved(&call.call, of_harlem, &changes, &count, NULL), 0);
+    for (int i = 0; i < count; i++)
+        assert_true(str_equal(changes[i].key, str_from(keys[i + 1])));
+    assert_int_equal(count, 3);
+    service_call_end(&call);
+}
+
 static void of_history_the_newest_500_changes_stay(void **state)
 {
     struct service_fixture *fixture = *state;
@@ -539,6 +570,7 @@ int main(void)
         TEST(a_break_that_runs_is_only_made_longer),
         TEST(a_reset_does_not_end_a_break),
         TEST(history_tells_who_changed_what_newest_first),
+        TEST(history_tells_changes_of_one_save_in_the_order_of_the_table),
         TEST(of_history_the_newest_500_changes_stay),
         TEST(a_save_is_seen_by_the_next_call_through_a_cache),
         TEST(a_replay_tells_the_cache_again),

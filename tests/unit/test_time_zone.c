@@ -106,7 +106,17 @@ static void a_zone_is_found_by_what_people_type(void **state)
         { "america/new york", "America/New_York" },
         { "tokyo", "Asia/Tokyo" },
         { "utc", "UTC" },
-        { "Buenos Aires", NULL }, /* two of that name */
+        { "Buenos Aires", "America/Argentina/Buenos_Aires" }, /* and an old name of the same */
+        { "america/buenos aires", "America/Buenos_Aires" },
+        { "bogotá", "America/Bogota" },
+        { "BOGOTA\u0301", "America/Bogota" }, /* an accent of its own */
+        { "Asunción", "America/Asuncion" },
+        { "São Paulo", "America/Sao_Paulo" },
+        { "méxico", "America/Mexico_City" },
+        { "new", NULL },   /* York, or Salem */
+        { "mexic", NULL }, /* no whole word */
+        { "etc/gmt+5", "Etc/GMT+5" },
+        { "gmt+5", NULL },
         { "atlantis", NULL },
         { "", NULL },
         { "Europe/", NULL },
@@ -125,12 +135,50 @@ static void suggestions_contain_what_was_typed_the_best_first(void **state)
     assert_true(time_zone_suggest(STR("new y"), names) >= 1);
     assert_true(str_equal(names[0], STR("America/New_York")));
     assert_int_equal(time_zone_suggest(STR("atlantis"), names), 0);
-    assert_int_equal(time_zone_suggest(STR(""), names), TIME_ZONE_SUGGESTIONS);
     assert_int_equal(time_zone_suggest(STR("a"), names), TIME_ZONE_SUGGESTIONS);
     int count = time_zone_suggest(STR("europe/b"), names);
     assert_true(count > 3);
     for (int i = 0; i < count; i++)
         assert_true(str_starts_with(names[i], STR("Europe/B")));
+}
+
+static bool is_suggested(const char *typed, const char *name)
+{
+    struct str_view names[TIME_ZONE_SUGGESTIONS];
+    int count = time_zone_suggest(str_from(typed), names);
+    for (int i = 0; i < count; i++)
+        if (str_equal(names[i], str_from(name)))
+            return true;
+    return false;
+}
+
+static void suggested_is_no_trap_and_nothing_twice(void **state)
+{
+    (void)state;
+    assert_true(is_suggested("bogotá", "America/Bogota"));
+    assert_true(is_suggested("gmt", "GMT"));
+    assert_false(is_suggested("gmt", "Etc/GMT+5"));
+    assert_false(is_suggested("Etc/GMT-5", "Etc/GMT-5"));
+    assert_true(is_suggested("buenos", "America/Argentina/Buenos_Aires"));
+    assert_false(is_suggested("buenos", "America/Buenos_Aires"));
+    assert_true(is_suggested("saigon", "Asia/Saigon")); /* the only one that fits */
+}
+
+static void with_nothing_typed_the_whole_world_is_suggested(void **state)
+{
+    (void)state;
+    struct str_view names[TIME_ZONE_SUGGESTIONS];
+    int count = time_zone_suggest(STR(" "), names), hours = 0;
+    bool is_seen[24] = { false };
+    assert_true(count > 20 && str_equal(names[0], STR("UTC")));
+    for (int i = 0; i < count; i++) {
+        assert_true(time_zone_is_known(names[i]));
+        int64_t offset = time_zone_offset(names[i], INT64_C(1768435200000)); /* in January */
+        is_seen[(offset / 3600 + 24) % 24] = true;
+    }
+    for (int i = 0; i < 24; i++)
+        hours += is_seen[i];
+    assert_true(hours >= 18);
 }
 
 /* Whatever bytes there are where a file should be. */
@@ -168,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_zone_that_is_not_known_is_utc),
         cmocka_unit_test(a_zone_is_found_by_what_people_type),
         cmocka_unit_test(suggestions_contain_what_was_typed_the_best_first),
+        cmocka_unit_test(suggested_is_no_trap_and_nothing_twice),
+        cmocka_unit_test(with_nothing_typed_the_whole_world_is_suggested),
         cmocka_unit_test(a_broken_file_is_refused_and_read_within_its_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,6 +402,51 @@ static void an_answer_that_is_possible_no_more_comes_back_at_saving(void **state
     visitor_fini(&elsewhere);
 }
 
+/* The form was open while the break began. */
+static void a_length_that_is_too_short_is_quoted_and_not_offered_again(void **state)
+{
+    struct test *test = *state;
+    struct visitor here, elsewhere;
+    visitor_init(&here, &test->fixture, ALICE);
+    visitor_init(&elsewhere, &test->fixture, ALICE);
+    struct visitor *both[] = { &here, &elsewhere };
+    for (size_t i = 0; i < ARRAY_LENGTH(both); i++) {
+        visitor_run(both[i], "setup", "user");
+        visitor_press(both[i], "next");
+        visitor_press(both[i], "edit");
+    }
+    visitor_submit(&elsewhere, BREAK("7"));
+    visitor_press(&elsewhere, "save");
+    visitor_submit(&here, BREAK("1"));
+    visitor_assert_shows(&here, "can't be made shorter");
+    visitor_assert_shows(&here, "You answered: 1 day");
+    visitor_press(&here, "edit");
+    assert_true(here.is_form);
+    assert_non_null(strstr(here.body.data, "\"30 days\""));
+    assert_null(strstr(here.body.data, "\"1 day\""));
+    assert_null(strstr(here.body.data, "\"No break\""));
+    visitor_fini(&here);
+    visitor_fini(&elsewhere);
+}
+
+static void what_nobody_can_see_is_refused_as_that_and_typed_anew(void **state)
+{
+    struct test *test = *state;
+    struct visitor visitor;
+    visitor_init(&visitor, &test->fixture, ALICE);
+    visitor_run(&visitor, "setup", "server");
+    visitor_press(&visitor, "edit");
+    visitor_type(&visitor, "currency_name", "\u200b \u2060");
+    visitor_assert_shows(&visitor, "There is nothing to see in that.");
+    visitor_assert_hides(&visitor, "You answered");
+    assert_null(visitor_button(&visitor, "next"));
+    visitor_replay(&visitor);
+    visitor_press(&visitor, "edit");
+    assert_non_null(strstr(visitor.body.data, "There is nothing to see in that."));
+    assert_null(strstr(visitor.body.data, "\u200b"));
+    visitor_fini(&visitor);
+}
+
 /* --- What nobody drew --- */
 
 static void custom_ids_that_nobody_made_do_nothing(void **state)
@@ -455,6 +500,8 @@ int main(void)
         TEST(who_saves_second_hears_of_the_first_and_loses_nothing),
         TEST(an_answer_that_is_in_force_already_is_no_change),
         TEST(an_answer_that_is_possible_no_more_comes_back_at_saving),
+        TEST(a_length_that_is_too_short_is_quoted_and_not_offered_again),
+        TEST(what_nobody_can_see_is_refused_as_that_and_typed_anew),
         TEST(custom_ids_that_nobody_made_do_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
