@@ -96,14 +96,12 @@ static bool next_words(struct str_view *rest, struct str_view *words)
 /* Whole words of it. */
 static bool is_part_of(struct str_view spoken, struct str_view words)
 {
-    const char *end = spoken.data + spoken.length;
-    const char *found = spoken.data;
-    while (found && (found = memmem(found, (size_t)(end - found), words.data, words.length))) {
-        const char *behind = found + words.length;
-        if ((found == spoken.data || !is_letter(found[-1])) &&
-            (behind == end || !is_letter(*behind)))
+    for (size_t at = 0; at + words.length <= spoken.length; at++) {
+        size_t behind = at + words.length;
+        if (memcmp(spoken.data + at, words.data, words.length) == 0 &&
+            (at == 0 || !is_letter(spoken.data[at - 1])) &&
+            (behind == spoken.length || !is_letter(spoken.data[behind])))
             return true;
-        found++;
     }
     return false;
 }
