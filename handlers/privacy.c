@@ -60,7 +60,7 @@ static int run_export(struct call *call, struct err *err)
     if (call_has_option(call, "from") && str_to_uint63(call_text(call, "from"), &request.from) != 0)
         return call_refuse(call,
                            tr(call, "`from` is the number that the previous export gave you."));
-    int code = user_data_export(call->services->db, &request, &json, &result, err);
+    int code = user_data_export(call->services, &request, &json, &result, err);
     if (code != 0)
         return code;
     /* The reply copies the file. */
@@ -80,7 +80,7 @@ static int run_show(struct call *call, struct err *err)
 {
     struct user_data_counts counts;
     CLEANUP(buf_free) struct buf list = { 0 };
-    int code = user_data_count(call->services->db, call->interaction->user.id, &counts, err);
+    int code = user_data_count(call->services, call->interaction->user.id, &counts, err);
     if (code != 0)
         return code;
     for (const struct user_data_table *table = user_data_tables; table->name; table++)
@@ -115,8 +115,11 @@ static int run_delete(struct call *call, struct err *err)
         call->reply,
         tr(call,
            "This erases what is stored about you: your coins are lost, your terms, streaks and "
-           "limits forgotten. Past movements of coins stay in the books without your name. "
-           "**Nobody can undo it.** `/privacy export` saves a copy first."));
+           "limits forgotten. Past movements of coins stay in the books without your name. For a "
+           "day, or until a longer wait or break of yours is over, you can't begin anew, and "
+           "within "
+           "30 days there is no welcome bonus. **Nobody can undo it.** `/privacy export` saves a "
+           "copy first."));
     reply_text_input(call->reply, tr_view(call, "Are you sure?"),
                      tr_view(call, "Type DELETE to erase your data"),
                      &(struct reply_text_input){ .custom_id = STR(FIELD_WORD),
@@ -138,13 +141,16 @@ static int modal(struct call *call, struct err *err)
     if (!word || !is_consent(call, str_trim(word->value)))
         return call_refuse(call, tr(call, "Nothing was deleted: the word to type is `%s`."),
                            tr(call, WORD_OF_CONSENT));
-    int code = user_data_erase(call->services, call->interaction->user.id, err);
+    int code = user_data_erase(call, err);
     if (code != 0)
         return code;
     reply_ephemeral(call->reply);
     reply_text(call->reply,
                tr(call, "Done: what was stored about you is erased. Movements of coins stay in "
-                        "the books, and nobody can say any more that they were yours."));
+                        "the books, and nobody can say any more that they were yours. You can "
+                        "begin anew after a day at the earliest; that you deleted is remembered "
+                        "without your id for 30 days or more, so that it brings no second "
+                        "welcome bonus."));
     return 0;
 }
 

@@ -7,6 +7,8 @@
 #include "commands.h"
 #include "economy.h"
 
+#include "bronx/clock.h"
+#include "bronx/erasure.h"
 #include "bronx/language.h"
 #include "bronx/tos.h"
 
@@ -41,8 +43,41 @@ static void show_buttons(struct call *call, int64_t blocked_id)
     reply_row_end(call->reply);
 }
 
+static struct str_view when_to_begin_anew(struct call *call, const struct erasure *erasure)
+{
+    return arena_format(call->arena,
+                        tr(call, "You deleted your data on <t:%" PRId64 ":D>. You can begin anew "
+                                 "<t:%" PRId64 ":R>."),
+                        erasure->erased_at_ms / MS_PER_SECOND,
+                        erasure->closed_until_ms / MS_PER_SECOND);
+}
+
+/* Only whoever gets the bonus is promised it. */
+static void show_invitation(struct call *call, bool is_bonus_waiting)
+{
+    const char *command = tr_name(call, call->command->name);
+    const char *version = tos_current()->version;
+    if (is_bonus_waiting)
+        reply_text(call->reply,
+                   tr(call, "Before you use `/%s`, please read and accept the Terms of Service, "
+                            "version %s. It takes a minute, and **%.*s** are waiting for you as a "
+                            "welcome."),
+                   command, version, STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
+    else
+        reply_text(call->reply,
+                   tr(call, "Before you use `/%s`, please read and accept the Terms of Service, "
+                            "version %s. It takes a minute."),
+                   command, version);
+}
+
 int ask_for_terms(struct call *call, struct err *err)
 {
+    struct erasure erasure;
+    int has_erased = erasure_find(call, &erasure, err);
+    if (has_erased < 0)
+        return has_erased;
+    if (has_erased && erasure_is_closed(&erasure, call->now_ms))
+        return call_refuse(call, "%.*s", STR_ARGS(when_to_begin_anew(call, &erasure)));
     struct str_view data = call_command_json(call);
     int64_t blocked_id = 0;
     if (data.length == 0 && call->interaction->type == INTERACTION_COMMAND)
@@ -56,13 +91,7 @@ int ask_for_terms(struct call *call, struct err *err)
     reply_ephemeral(call->reply);
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, tr(call, "### Terms of Service"));
-    reply_text(
-        call->reply,
-        tr(call,
-           "Before you use `/%s`, please read and accept the Terms of Service, version %s. It "
-           "takes a minute, and **%.*s** are waiting for you as a welcome."),
-        tr_name(call, call->command->name), tos_current()->version,
-        STR_ARGS(currency_show(call, TOS_WELCOME_BONUS)));
+    show_invitation(call, !has_erased);
     show_buttons(call, blocked_id);
     reply_container_end(call->reply);
     return 0;
@@ -130,12 +159,24 @@ static bool has_agreed(const struct call *call)
     return field && field->value_count == 1 && str_equal(field->values[0], STR(CHECKBOX_VALUE));
 }
 
+static int refuse_acceptance(struct call *call, struct err *err)
+{
+    struct erasure erasure;
+    int has_erased = erasure_find(call, &erasure, err);
+    if (has_erased == 0)
+        return err_set(err, ERR_BUSY, "an erasure that has just run out");
+    return has_erased < 0 ? has_erased
+                          : call_refuse(call, "%.*s", STR_ARGS(when_to_begin_anew(call, &erasure)));
+}
+
 static int modal(struct call *call, struct err *err)
 {
     if (!has_agreed(call))
         return call_refuse(call, tr(call, "Tick the box to accept the terms, or press Decline."));
     bool was_granted;
     int result = tos_accept(call, &was_granted, err);
+    if (result == TOS_CLOSED)
+        return refuse_acceptance(call, err);
     if (result != 0)
         return result;
     struct str_view welcome = tr_view(call, "Thank you: you have accepted the Terms of Service.");
@@ -162,9 +203,13 @@ static int modal(struct call *call, struct err *err)
 static int run(struct call *call, struct err *err)
 {
     struct tos_status status;
+    struct erasure erasure;
     int result = tos_status(call, &status, err);
     if (result != 0)
         return result;
+    int has_erased = status.decision == TOS_ACCEPTED ? 0 : erasure_find(call, &erasure, err);
+    if (has_erased < 0)
+        return has_erased;
     const struct tos_version *terms = tos_current();
     int64_t decided_at = status.decided_at_ms / 1000;
     reply_ephemeral(call->reply);
@@ -180,7 +225,9 @@ static int run(struct call *call, struct err *err)
                    decided_at);
     else
         reply_text(call->reply, tr(call, "You have not accepted these terms yet."));
-    if (status.decision != TOS_ACCEPTED)
+    if (has_erased && erasure_is_closed(&erasure, call->now_ms))
+        reply_text_view(call->reply, when_to_begin_anew(call, &erasure));
+    else if (status.decision != TOS_ACCEPTED)
         show_buttons(call, 0);
     reply_container_end(call->reply);
     return 0;

@@ -70,6 +70,7 @@ struct bot {
     char name_space[32]; /* of this bot on a Redis that others may use */
     struct cache *cache;
     struct chance chance;
+    struct erasure_key erasure_key;
     struct services services; /* services.outbox is stop_outbox's to free */
     unsigned char outbox_key[SERVER_KEY_BYTES];
     struct executor *executor;
@@ -390,6 +391,7 @@ static int start_services(struct bot *bot, struct err *err)
     if (result != 0)
         return result;
     chance_init(&bot->chance, key);
+    erasure_key_derive(&bot->erasure_key, key);
     outbox_key_derive(bot->outbox_key, key);
     sodium_memzero(key, sizeof(key));
     bot->services = (struct services){
@@ -397,6 +399,7 @@ static int start_services(struct bot *bot, struct err *err)
         .cache = bot->cache,
         .clock = &bot->clock.clock,
         .chance = &bot->chance,
+        .erasure_key = &bot->erasure_key,
         .commands = all_commands,
     };
     return 0;
@@ -405,6 +408,7 @@ static int start_services(struct bot *bot, struct err *err)
 static void stop_services(struct bot *bot)
 {
     sodium_memzero(&bot->chance, sizeof(bot->chance));
+    sodium_memzero(&bot->erasure_key, sizeof(bot->erasure_key));
     sodium_memzero(bot->outbox_key, sizeof(bot->outbox_key));
 }
 

@@ -8,6 +8,7 @@
 #include "bronx/clock.h"
 #include "bronx/command.h"
 #include "bronx/db.h"
+#include "bronx/erasure.h"
 #include "bronx/outbox.h"
 
 struct services {
@@ -15,6 +16,7 @@ struct services {
     struct cache *cache; /* may be NULL: every read is a load */
     const struct clock *clock;
     const struct chance *chance;
+    const struct erasure_key *erasure_key;
     struct outbox *outbox;
     const struct command *const *commands; /* all of them, ended by NULL: for /help */
 };

@@ -35,7 +35,9 @@ int tos_has_accepted(struct call *call, struct err *err) MUST_CHECK;
 
 /* Records the decision (accepting twice is one acceptance) and grants the welcome bonus once per
  * person for ever. `*was_granted` (may be NULL) tells whether this call's interaction granted it.
- */
+ * Whoever deleted their data a while ago gets none, and TOS_CLOSED before they may begin anew: then
+ * nothing was recorded. Returns an enum tos_acceptance or a negative code. */
+enum tos_acceptance { TOS_RECORDED = 0, TOS_CLOSED = 1 };
 int tos_accept(struct call *call, bool *was_granted, struct err *err) MUST_CHECK;
 int tos_decline(struct call *call, struct err *err) MUST_CHECK;
 

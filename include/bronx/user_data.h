@@ -25,8 +25,9 @@ struct user_data_field {
 #define USER_DATA_FIELDS_MAX 16
 
 struct user_data_export {
-    /* $1 the user, $2 the most rows wanted; then the last row's key, if there is one: `(key) >
-     * ($3, ...)`, ordered by it. Integers of a key are never negative, texts never empty. */
+    /* $1 the user or their fingerprint, $2 the most rows wanted; then the last row's key, if there
+     * is one: `(key) > ($3, ...)`, ordered by it. Integers of a key are never negative, texts never
+     * empty. */
     const char *sql;
     int key_columns;     /* the first columns; 0: there is never more than one row */
     int page_rows;       /* so many rows fit DB_MAX_ROW_BYTES */
@@ -40,7 +41,7 @@ struct user_data_table {
     const char *retention; /* how long, in words */
 
     /* Every column is in one of these lists, separated by spaces; NULL: none. */
-    const char *owner;      /* whose row it is: ids of users, or of accounts of theirs */
+    const char *owner;      /* whose row it is: ids of users, of accounts of theirs, or hashes */
     const char *personal;   /* about that person */
     const char *impersonal; /* about nobody */
     const char *sealed;     /* encrypted, so that no query can tell whose; gone after `retention` */
@@ -48,7 +49,8 @@ struct user_data_table {
     const struct user_data_export *export; /* NULL: see the next */
     const char *exported_with;             /* the table whose export has these rows, too */
     const char *erase;                     /* SQL, $1 the user; NULL: nothing here names the user */
-    bool is_aliased; /* the rows stay, under an alias ($2) that nobody can trace back */
+    bool is_aliased;       /* the rows stay, under an alias ($2) that nobody can trace back */
+    bool is_fingerprinted; /* the owner is an erasure_fingerprint */
 
     /* What only waits for the person to go on, and so goes when they take the application away
      * from their account: SQL, $1 the user, $2 the first interaction id of that moment. NULL: it
@@ -78,16 +80,16 @@ struct user_data_result {
 };
 
 /* Appends the JSON document of everything stored about a person. */
-int user_data_export(struct db *db, const struct user_data_request *request, struct buf *json,
-                     struct user_data_result *result, struct err *err) MUST_CHECK;
+int user_data_export(const struct services *services, const struct user_data_request *request,
+                     struct buf *json, struct user_data_result *result, struct err *err) MUST_CHECK;
 
 /* How many rows of each table of the register are about the person, in its order. */
 #define USER_DATA_TABLES_MAX 24
 struct user_data_counts {
     int64_t rows[USER_DATA_TABLES_MAX];
 };
-int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *counts,
-                    struct err *err) MUST_CHECK;
+int user_data_count(const struct services *services, int64_t user_id,
+                    struct user_data_counts *counts, struct err *err) MUST_CHECK;
 
 /* The statements of `forget`, for the transaction that records that somebody took the application
  * away at `gone_at_ms`, behind the one that records it. They change nothing when the person has
@@ -95,9 +97,10 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
 int user_data_forget(int64_t user_id, int64_t gone_at_ms,
                      struct db_statement statements[USER_DATA_TABLES_MAX]);
 
-/* Erases the person, all or nothing. Ledger accounts go on under a random alias that is stored
- * nowhere else, so that the books still balance. What the cache has of the person is forgotten.
- * Doing it again changes nothing. */
-int user_data_erase(const struct services *services, int64_t user_id, struct err *err) MUST_CHECK;
+/* Erases the person of this call, all or nothing. Ledger accounts go on under a random alias that
+ * is stored nowhere else, so that the books still balance. What the cache has of the person is
+ * forgotten. That they did it is remembered for a while, see erasure.h: doing it again changes only
+ * that. */
+int user_data_erase(struct call *call, struct err *err) MUST_CHECK;
 
 #endif

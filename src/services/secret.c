@@ -7,9 +7,11 @@
 static_assert(SERVER_KEY_BYTES == crypto_kdf_KEYBYTES, "the master key is a KDF key");
 static_assert(SERVER_KEY_BYTES == crypto_generichash_BYTES, "the secret is hashed to the key");
 static_assert(CHANCE_KEY_BYTES == SERVER_KEY_BYTES, "one size of key");
+static_assert(ERASURE_KEY_BYTES == SERVER_KEY_BYTES, "one size of key");
 
-/* Purposes of derived keys. Numbers are for ever: changing one changes every outcome. */
-enum key_purpose { KEY_CHANCE = 1, KEY_OUTBOX = 2 };
+/* Purposes of derived keys. Numbers are for ever: changing one changes every outcome, or loses what
+ * was kept under the key. */
+enum key_purpose { KEY_CHANCE = 1, KEY_OUTBOX = 2, KEY_ERASURE = 3 };
 
 static const char kdf_context[crypto_kdf_CONTEXTBYTES + 1] = "bronxbot";
 
@@ -62,4 +64,10 @@ void outbox_key_derive(unsigned char outbox_key[SERVER_KEY_BYTES],
 void chance_init(struct chance *chance, const unsigned char key[SERVER_KEY_BYTES])
 {
     crypto_kdf_derive_from_key(chance->key, sizeof(chance->key), KEY_CHANCE, kdf_context, key);
+}
+
+void erasure_key_derive(struct erasure_key *erasure_key, const unsigned char key[SERVER_KEY_BYTES])
+{
+    crypto_kdf_derive_from_key(erasure_key->bytes, sizeof(erasure_key->bytes), KEY_ERASURE,
+                               kdf_context, key);
 }

@@ -4,6 +4,7 @@
 
 #include "bronx/chance.h"
 #include "bronx/db.h"
+#include "bronx/erasure.h"
 
 #define SERVER_KEY_BYTES 32
 
@@ -17,5 +18,8 @@ void outbox_key_derive(unsigned char outbox_key[SERVER_KEY_BYTES],
                        const unsigned char key[SERVER_KEY_BYTES]);
 
 void chance_init(struct chance *chance, const unsigned char key[SERVER_KEY_BYTES]);
+
+/* The key of the fingerprints of those who deleted their data. */
+void erasure_key_derive(struct erasure_key *erasure_key, const unsigned char key[SERVER_KEY_BYTES]);
 
 #endif

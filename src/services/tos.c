@@ -2,6 +2,7 @@
  * migrations/0004_terms.sql. */
 #include "bronx/tos.h"
 
+#include "bronx/erasure.h"
 #include "bronx/ledger.h"
 #include "bronx/services.h"
 
@@ -136,9 +137,24 @@ static struct db_statement decision_statement(const struct call *call, const cha
     };
 }
 
+/* Without a bonus. */
+static int record_acceptance(struct call *call, const struct erasure_fingerprint *fingerprint,
+                             struct err *err)
+{
+    const struct db_statement statements[] = { decision_statement(call, "accepted"),
+                                               erasure_is_open(call, fingerprint) };
+    int result = db_settle(call->services->db, statements, ARRAY_LENGTH(statements), NULL, err);
+    if (result == ERR_EXPECTATION)
+        return TOS_CLOSED;
+    return result != 0 ? err_wrap(err, "recording an acceptance") : TOS_RECORDED;
+}
+
 static int accept_terms(struct call *call, bool *was_granted, struct err *err)
 {
-    struct db_statement decision = decision_statement(call, "accepted");
+    struct erasure_fingerprint fingerprint;
+    erasure_fingerprint(call->services->erasure_key, call->interaction->user.id, &fingerprint);
+    const struct db_statement also[] = { decision_statement(call, "accepted"),
+                                         erasure_allows_bonus(call, &fingerprint) };
     struct ledger_entry bonus = {
         .operation = GRANT_WELCOME,
         .grant = GRANT_WELCOME,
@@ -146,8 +162,8 @@ static int accept_terms(struct call *call, bool *was_granted, struct err *err)
         .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(call->interaction->user.id),
                          TOS_WELCOME_BONUS } },
         .transfer_count = 1,
-        .also = &decision,
-        .also_count = 1,
+        .also = also,
+        .also_count = ARRAY_LENGTH(also),
     };
     struct ledger_receipt receipt;
     int result = ledger_post(call, &bonus, &receipt, err);
@@ -156,12 +172,12 @@ static int accept_terms(struct call *call, bool *was_granted, struct err *err)
     if (was_granted)
         *was_granted = result == LEDGER_DONE;
     if (result == LEDGER_DONE)
-        return 0;
-    if (result != LEDGER_ALREADY_GRANTED)
-        return err_set(err, ERR_INTERNAL, "the welcome bonus was refused (%d)", result);
-    /* The bonus is an earlier acceptance's; this one may be of newer terms. */
-    result = db_settle(call->services->db, &decision, 1, NULL, err);
-    return result != 0 ? err_wrap(err, "recording an acceptance") : 0;
+        return TOS_RECORDED;
+    /* The bonus is an earlier acceptance's, and this one may be of newer terms; or there is none
+     * because of an erasure. */
+    if (result == LEDGER_ALREADY_GRANTED || result == LEDGER_ALSO_REFUSED)
+        return record_acceptance(call, &fingerprint, err);
+    return err_set(err, ERR_INTERNAL, "the welcome bonus was refused (%d)", result);
 }
 
 void tos_forget(const struct services *services, int64_t user_id)

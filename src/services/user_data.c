@@ -1,20 +1,12 @@
-/* The register itself, and what walks it but the export. Stateless: any executor thread may be in
- * here.
- *
- * Erasing takes a random negative alias for the owner of accounts: no user or house account has a
- * negative id, and since the alias is made for one erasure and written down nowhere else, nobody
- * can say whose it was. */
+/* The register itself, what counts by it, and what it forgets. user_data_export.c and
+ * user_data_erase.c walk it, too. Stateless: any executor thread may be in here. */
 #include "bronx/user_data.h"
 
-#include "bronx/cooldown.h"
+#include "bronx/erasure.h"
 #include "bronx/language.h"
 #include "bronx/services.h"
-#include "bronx/settings.h"
-#include "bronx/tos.h"
 
 #include <assert.h>
-#include <sodium.h>
-#include <string.h>
 
 static const struct user_data_export export_account = {
     .sql = "SELECT kind, id, balance, balance_limit FROM account "
@@ -155,6 +147,12 @@ static const struct user_data_export export_wizard_draft = {
                 { "mistakes", USER_DATA_TEXT },
                 { "interaction_id", USER_DATA_ID },
                 { "expires_at", USER_DATA_TIME } },
+};
+
+static const struct user_data_export export_erasure = {
+    .sql = "SELECT erased_at, closed_until FROM erasure WHERE fingerprint = $1 LIMIT $2",
+    .page_rows = 1,
+    .fields = { { "erased_at", USER_DATA_TIME }, { "closed_until", USER_DATA_TIME } },
 };
 
 /* One leg: what it did to `mine`, and who was at the other end. The view ledger_leg would be read
@@ -311,6 +309,15 @@ const struct user_data_table user_data_tables[] = {
       .export = &export_wizard_draft,
       .erase = "DELETE FROM wizard_draft WHERE user_id = $1",
       .forget = FORGET_EARLIER("wizard_draft", "id") },
+    { .name = "erasure",
+      .purpose = TR("That you deleted your data, under a hash instead of your id: deleting it must "
+                    "not bring coins or end a wait or a break."),
+      .retention = TR("30 days, or until a longer wait or break is over, and then until somebody "
+                      "next deletes their data"),
+      .owner = "fingerprint",
+      .personal = "erased_at closed_until",
+      .export = &export_erasure,
+      .is_fingerprinted = true },
     { .name = "ledger_entry",
       .purpose = TR("What moved coins, and the rewards that are given once only."),
       .retention = FOR_EVER_NOBODYS,
@@ -374,6 +381,7 @@ static const char sql_counts[] =
     "WHERE user_id = $1 "
     "UNION ALL SELECT 'server_settings_change', COUNT(*) FROM server_settings_change "
     "WHERE changed_by = $1 "
+    "UNION ALL SELECT 'erasure', COUNT(*) FROM erasure WHERE fingerprint = $2 "
     "UNION ALL SELECT 'wizard_draft', COUNT(*) FROM wizard_draft WHERE user_id = $1 "
     "UNION ALL SELECT 'ledger_entry', COUNT(*) FROM ledger_entry WHERE grant_owner_id = $1 "
     "UNION ALL SELECT 'ledger_transfer', "
@@ -382,14 +390,17 @@ static const char sql_counts[] =
     "(SELECT COUNT(*) FROM account a JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
-int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *counts,
-                    struct err *err)
+int user_data_count(const struct services *services, int64_t user_id,
+                    struct user_data_counts *counts, struct err *err)
 {
+    struct erasure_fingerprint fingerprint;
+    erasure_fingerprint(services->erasure_key, user_id, &fingerprint);
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     const struct db_statement statement = { .sql = sql_counts,
-                                            .parameters = { DB_INT(user_id) },
-                                            .parameter_count = 1 };
-    int result = db_query(db, &statement, &rows, err);
+                                            .parameters = { DB_INT(user_id),
+                                                            erasure_value(&fingerprint) },
+                                            .parameter_count = 2 };
+    int result = db_query(services->db, &statement, &rows, err);
     if (result != 0)
         return err_wrap(err, "counting what is stored about somebody");
     *counts = (struct user_data_counts){ 0 };
@@ -401,7 +412,7 @@ int user_data_count(struct db *db, int64_t user_id, struct user_data_counts *cou
     return 0;
 }
 
-/* --- Forgetting and erasing --- */
+/* --- Forgetting --- */
 
 int user_data_forget(int64_t user_id, int64_t gone_at_ms,
                      struct db_statement statements[USER_DATA_TABLES_MAX])
@@ -415,26 +426,4 @@ int user_data_forget(int64_t user_id, int64_t gone_at_ms,
                 .parameter_count = 2,
             };
     return count;
-}
-
-int user_data_erase(const struct services *services, int64_t user_id, struct err *err)
-{
-    struct db_statement statements[USER_DATA_TABLES_MAX] = { 0 };
-    int count = 0;
-    int64_t alias;
-    randombytes_buf(&alias, sizeof(alias));
-    alias |= INT64_MIN;
-    for (const struct user_data_table *table = user_data_tables; table->name; table++)
-        if (table->erase)
-            statements[count++] = (struct db_statement){
-                .sql = table->erase,
-                .parameters = { DB_INT(user_id), DB_INT(alias) },
-                .parameter_count = table->is_aliased ? 2 : 1,
-            };
-    int result = db_settle(services->db, statements, count, NULL, err);
-    /* After a failure, too: the commit may have happened and its answer been lost. */
-    tos_forget(services, user_id);
-    cooldown_forget(services, user_id);
-    settings_forget(services, (struct settings_owner){ SETTINGS_OF_USER, user_id });
-    return result == 0 ? 0 : err_wrap(err, "erasing somebody");
 }

@@ -4,6 +4,7 @@
 #include "bronx/user_data.h"
 
 #include "bronx/clock.h"
+#include "bronx/services.h"
 
 #include "core/json_out.h"
 
@@ -15,6 +16,7 @@
 
 struct writing {
     struct db *db;
+    struct erasure_fingerprint fingerprint;
     const struct user_data_request *request;
     struct user_data_result *result;
     struct json_out out;
@@ -160,12 +162,15 @@ static bool write_row(struct writing *writing, const struct user_data_export *ex
 
 /* Where the first page begins: before everything, or with the interaction asked for. */
 static struct db_statement first_page(const struct writing *writing,
-                                      const struct user_data_export *export)
+                                      const struct user_data_table *table)
 {
+    const struct user_data_export *export = table->export;
     int64_t from = writing->request->from;
     struct db_statement page = {
         .sql = export->sql,
-        .parameters = { DB_INT(writing->request->user_id), DB_INT(export->page_rows) },
+        .parameters = { table->is_fingerprinted ? erasure_value(&writing->fingerprint)
+                                                : DB_INT(writing->request->user_id),
+                        DB_INT(export->page_rows) },
         .parameter_count = 2 + export->key_columns,
     };
     for (int i = 0; i < export->key_columns; i++)
@@ -207,7 +212,7 @@ static int write_rows(struct writing *writing, const struct user_data_table *tab
 {
     CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
     const struct user_data_export *export = table->export;
-    struct db_statement page = first_page(writing, export);
+    struct db_statement page = first_page(writing, table);
     for (;;) {
         struct db_rows *next = NULL;
         int result = db_query(writing->db, &page, &next, err);
@@ -268,17 +273,18 @@ static void write_end(struct writing *writing)
     }
 }
 
-int user_data_export(struct db *db, const struct user_data_request *request, struct buf *json,
-                     struct user_data_result *result, struct err *err)
+int user_data_export(const struct services *services, const struct user_data_request *request,
+                     struct buf *json, struct user_data_result *result, struct err *err)
 {
     *result = (struct user_data_result){ .is_whole = true };
     if (request->max_bytes <= TAIL_RESERVE)
         return err_set(err, ERR_LIMIT, "an export of %zu bytes", request->max_bytes);
-    struct writing writing = { .db = db,
+    struct writing writing = { .db = services->db,
                                .request = request,
                                .result = result,
                                .out = { .buf = json },
                                .rows_max = json->length + request->max_bytes - TAIL_RESERVE };
+    erasure_fingerprint(services->erasure_key, request->user_id, &writing.fingerprint);
     json_object_begin(&writing.out);
     write_head(&writing);
     json_key(&writing.out, "data");

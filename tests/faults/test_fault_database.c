@@ -215,7 +215,7 @@ static bool export_once(int64_t nth, bool is_lasting, struct buf *whole)
     struct user_data_result result;
     struct err err = { 0 };
     faults_arm(FAULT_ALLOCATION, nth, is_lasting);
-    int code = user_data_export(fixture.db, &request, &json, &result, &err);
+    int code = user_data_export(&fixture.services, &request, &json, &result, &err);
     bool has_struck = faults_disarm();
     if (whole->length == 0)
         buf_append(whole, buf_view(&json));

@@ -15,6 +15,7 @@
 #include "bronx/clock.h"
 #include "bronx/settings.h"
 #include "bronx/tos.h"
+#include "bronx/user_data.h"
 
 #include "fault_loop.h"
 #include "router_fixture.h"
@@ -72,6 +73,16 @@ static void be_blocked(const struct run *run)
                              .data = "{\"id\":\"1\",\"type\":1,\"name\":\"daily\"}" };
     router_fixture_ask(run->fixture, &ask, &body);
     assert_non_null(strstr(body.data, "Read and accept"));
+}
+
+static void be_erased(const struct run *run)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    accept_terms(run);
+    service_call_begin(&call, &run->fixture->base, &none, run->id - 1, run->user_id);
+    assert_int_equal(user_data_erase(&call.call, NULL), 0);
+    service_call_end(&call);
 }
 
 /* A wizard's draft, as the interaction before the run's. */
@@ -183,6 +194,12 @@ static const struct flow flows[] = {
       "\"component\":{\"type\":22,\"id\":2,\"custom_id\":\"agreement\",\"values\":"
       "[\"accepted\"]}}]}",
       "Your daily reward", COUNT_BOTH, 2 },
+    { "/daily of somebody erased", be_erased, INTERACTION_COMMAND,
+      "{\"id\":\"1\",\"type\":1,\"name\":\"daily\"}", "You can begin anew", COUNT_BLOCKED, 0 },
+    { "tos modal of somebody erased", be_erased, INTERACTION_MODAL_SUBMIT,
+      "{\"custom_id\":\"tos:1:0:accept\",\"components\":[{\"type\":18,\"id\":1,\"component\":"
+      "{\"type\":22,\"id\":2,\"custom_id\":\"agreement\",\"values\":[\"accepted\"]}}]}",
+      "You can begin anew", COUNT_DECISIONS, 0 },
     { "/privacy show", accept_terms, INTERACTION_COMMAND,
       "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\",\"options\":[{\"type\":1,\"name\":\"show\"}]}",
       "What is stored about you", COUNT_OWN_DECISIONS, 1 },

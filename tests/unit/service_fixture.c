@@ -43,9 +43,11 @@ int service_fixture_open_at(struct service_fixture *fixture, const char *url, in
     }
     const unsigned char key[SERVER_KEY_BYTES] = { 1 };
     chance_init(&fixture->chance, key);
+    erasure_key_derive(&fixture->erasure_key, key);
     fixture->services = (struct services){ .db = fixture->db,
                                            .clock = &fixture->clock,
-                                           .chance = &fixture->chance };
+                                           .chance = &fixture->chance,
+                                           .erasure_key = &fixture->erasure_key };
     return 0;
 }
 

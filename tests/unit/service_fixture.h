@@ -14,6 +14,7 @@ struct service_fixture {
     struct clock clock;
     int64_t now_ms; /* what the clock shows */
     struct chance chance;
+    struct erasure_key erasure_key;
     struct services services;
 };
 

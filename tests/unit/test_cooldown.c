@@ -173,7 +173,10 @@ static void erasing_somebody_ends_the_cooldown_in_the_cache_too(void **state)
     assert_int_equal(post(fixture, new_id(fixture)), LEDGER_DONE);
     fixture->base.now_ms += MS_PER_SECOND;
     assert_true(ready_at(fixture, &cooled, new_id(fixture), ALICE) > 0);
-    assert_int_equal(user_data_erase(&fixture->base.services, ALICE, NULL), 0);
+    struct service_call call;
+    service_call_begin(&call, &fixture->base, &other, new_id(fixture), ALICE);
+    assert_int_equal(user_data_erase(&call.call, NULL), 0);
+    service_call_end(&call);
     assert_int_equal(ready_at(fixture, &cooled, new_id(fixture), ALICE), 0);
 }
 

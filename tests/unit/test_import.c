@@ -189,6 +189,7 @@ static void every_value_arrives_as_it_was(void **state)
     put(&move, "INSERT INTO bot_state VALUES ('a', ''), ('B', 'é🪙'), ('_', '\\N');"
                "INSERT INTO known_user VALUES (-1, NULL, NULL, NULL, " LARGEST "),"
                " (5, 0, -1, '', NULL);"
+               "INSERT INTO erasure VALUES (x'ff00', 1, " LARGEST "), (x'00ff', 2, 3);"
                "INSERT INTO outbox VALUES (9, 'run', 8, 8, 1, 0, 'r', " LARGEST ", 1, 0, 0,"
                " x'00ff5c2e0a0d00', 'leased', NULL, 3, 77, 1, 2, 3, 4, NULL, NULL);"
                "INSERT INTO outbox VALUES (10, 'follow_up', NULL, 8, 1, 0, 'r', 0, 0, 0, 1,"
@@ -209,6 +210,10 @@ static void every_value_arrives_as_it_was(void **state)
            "AND deauthorized_at = " LARGEST,
            1);
     expect(&move, "SELECT COUNT(*) FROM known_user WHERE user_id = 5 AND scopes = ''", 1);
+    expect(&move,
+           "SELECT COUNT(*) FROM erasure WHERE (fingerprint = '\\xff00' AND erased_at = 1 "
+           "AND closed_until = " LARGEST ") OR (fingerprint = '\\x00ff' AND closed_until = 3)",
+           2);
     expect(&move,
            "SELECT COUNT(*) FROM outbox WHERE id = 9 AND version = " LARGEST
            " AND content = '\\x00ff5c2e0a0d00' AND owner = 77",

@@ -313,7 +313,7 @@ static int leave(struct call *call, struct err *err)
 
 static int erase(struct call *call, struct err *err)
 {
-    return user_data_erase(call->services, call->interaction->user.id, err);
+    return user_data_erase(call, err);
 }
 
 static int set(struct call *call, struct err *err)

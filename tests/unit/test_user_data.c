@@ -185,9 +185,30 @@ static void accept_terms(struct test *test, int64_t user_id)
     service_call_end(&call);
 }
 
+static void erase(struct test *test, int64_t user_id)
+{
+    static const struct command none = { .name = "none" };
+    struct service_call call;
+    service_call_begin(&call, &test->fixture, &none, fresh_id(), user_id);
+    assert_int_equal(user_data_erase(&call.call, NULL), 0);
+    service_call_end(&call);
+}
+
+static void remember_erasure(struct test *test, int64_t user_id)
+{
+    struct db_statement statements[ERASURE_STATEMENTS];
+    struct erasure erasure = { .user_id = user_id,
+                               .erased_at_ms = test->fixture.now_ms - 1,
+                               .closed_until_ms = test->fixture.now_ms };
+    erasure_fingerprint(&test->fixture.erasure_key, user_id, &erasure.fingerprint);
+    erasure_record(&erasure, statements);
+    assert_int_equal(db_atomic(test->fixture.db, statements, ERASURE_STATEMENTS, NULL, NULL), 0);
+}
+
 static void live(struct test *test, int64_t user_id, int64_t friend_id)
 {
     accept_terms(test, user_id);
+    remember_erasure(test, user_id);
     move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), WALLET_OF(friend_id), 100 },
                "for <@" ALICE_TEXT ">");
     move_coins(test, user_id, (struct transfer){ WALLET_OF(user_id), BANK_OF(user_id), 300 }, NULL);
@@ -222,7 +243,7 @@ static json_object *export(struct test *test, struct user_data_request request,
 {
     CLEANUP(buf_free) struct buf json = { 0 };
     request.now_ms = test->fixture.now_ms;
-    assert_int_equal(user_data_export(test->fixture.db, &request, &json, result, NULL), 0);
+    assert_int_equal(user_data_export(&test->fixture.services, &request, &json, result, NULL), 0);
     assert_true(json.length <= request.max_bytes);
     json_object *document = json_tokener_parse(json.data);
     assert_non_null(document);
@@ -253,7 +274,7 @@ static void everything_is_counted_and_exported(void **state)
     struct user_data_counts counts;
     struct user_data_result result;
     live(test, ALICE, BOB);
-    assert_int_equal(user_data_count(test->fixture.db, ALICE, &counts, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, ALICE, &counts, NULL), 0);
     json_object *document = export(
         test, (struct user_data_request){ .user_id = ALICE, .max_bytes = SMALLEST }, &result);
     assert_true(result.is_whole);
@@ -423,12 +444,12 @@ static void erasing_leaves_no_trace_and_the_books_balance(void **state)
     live(test, ALICE, BOB);
     live(test, BOB, ALICE);
     run_sql(test, "DELETE FROM tos_blocked WHERE user_id = $2 AND $1 > 0", BOB);
-    assert_int_equal(user_data_count(test->fixture.db, BOB, &before, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, BOB, &before, NULL), 0);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
+        erase(test, ALICE);
     for_each_column(test, assert_no_trace);
     assert_int_equal(ledger_verify(test->fixture.db, NULL), 0);
-    assert_int_equal(user_data_count(test->fixture.db, BOB, &after, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, BOB, &after, NULL), 0);
     assert_memory_equal(&before, &after, sizeof(before));
 }
 
@@ -436,7 +457,7 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
 {
     struct test *test = *state;
     live(test, BOB, ALICE);
-    assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
+    erase(test, ALICE);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_blocked"), 0);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
@@ -450,11 +471,11 @@ static void whoever_takes_the_application_away_is_forgotten_where_the_register_s
                                               .occurred_at_ms = INT64_C(1790000000001) };
     live(test, ALICE, BOB);
     live(test, BOB, ALICE);
-    assert_int_equal(user_data_count(test->fixture.db, ALICE, &before, NULL), 0);
-    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_before, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, ALICE, &before, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_before, NULL), 0);
     assert_int_equal(installations_record(test->fixture.db, &gone, NULL), 0);
-    assert_int_equal(user_data_count(test->fixture.db, ALICE, &after, NULL), 0);
-    assert_int_equal(user_data_count(test->fixture.db, BOB, &of_bob_after, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, ALICE, &after, NULL), 0);
+    assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_after, NULL), 0);
     for (const struct user_data_table *table = user_data_tables; table->name; table++) {
         ptrdiff_t place = table - user_data_tables;
         if (after.rows[place] != (table->forget ? 0 : before.rows[place]))
@@ -469,8 +490,8 @@ static void accounts_of_two_erased_people_stay_apart(void **state)
     struct test *test = *state;
     live(test, ALICE, BOB);
     live(test, BOB, ALICE);
-    assert_int_equal(user_data_erase(&test->fixture.services, ALICE, NULL), 0);
-    assert_int_equal(user_data_erase(&test->fixture.services, BOB, NULL), 0);
+    erase(test, ALICE);
+    erase(test, BOB);
     assert_int_equal(
         number_of(test, "SELECT COUNT(DISTINCT owner_id) FROM account WHERE owner_id < 0"), 2);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM account WHERE kind <> 'house'"), 4);
