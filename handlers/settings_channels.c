@@ -41,10 +41,11 @@ struct str_view settings_channel_warning(const struct call *call,
             continue;
         return arena_format(
             call->arena,
-            tr(call, channel->obstacle == OUTBOX_NEEDS_BOT_TOKEN
-                         ? TR("⚠️ I couldn't post there <t:%lld:R>. The people who run this bot "
-                              "must give it a token first.")
-                         : TR("⚠️ I couldn't post there <t:%lld:R>: check my permissions.")),
+            tr(call,
+               channel->obstacle == OUTBOX_NEEDS_BOT_TOKEN
+                   ? TR("⚠️ I couldn't post there <t:%lld:R>. The people who run this bot "
+                        "must give it a token first.")
+                   : TR("⚠️ I couldn't post there <t:%lld:R>: check my permissions.")),
             (long long)(channel->told_at_ms / MS_PER_SECOND));
     }
     return STR_NONE;
