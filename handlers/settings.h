@@ -2,6 +2,7 @@
 #ifndef HANDLERS_SETTINGS_H
 #define HANDLERS_SETTINGS_H
 
+#include "bronx/outbox.h"
 #include "bronx/settings.h"
 #include "bronx/wizard.h"
 
@@ -39,6 +40,24 @@ int settings_answer_saved(struct call *call, struct settings_owner owner, struct
 
 handler settings_run_edit, settings_run_reset;
 settings_click settings_click_edit, settings_click_retry, settings_submit, settings_click_reset;
+
+/* --- settings_channels.c --- */
+
+/* Those a server wants posts in, and what stood in the way of the newest one. */
+struct settings_channels {
+    struct outbox_channel channels[OUTBOX_CHANNELS_ASKED];
+};
+
+/* As far as it was known before `before_ms`. */
+int settings_ask_channels(struct call *call, const struct field_values *values, int64_t before_ms,
+                          struct settings_channels *asked, struct err *err);
+/* To be shown beside that setting of a server; absent when there is nothing to say. */
+struct str_view settings_channel_warning(const struct call *call,
+                                         const struct settings_channels *asked,
+                                         const struct field *field);
+/* Below what was saved in this server, of which `saved` is one: the channels with a warning. */
+int settings_show_closed_channels(struct call *call, const struct settings_change *saved,
+                                  struct err *err);
 
 /* --- settings_names.c --- */
 

@@ -37,17 +37,33 @@ static void grey_button(struct call *call, const char *label, struct str_view cu
 
 /* --- View --- */
 
-static int show_step(struct call *call, const struct field *fields,
-                     const struct field_values *values, const struct wizard_step *step, int number,
-                     struct err *err)
+/* All pages of somebody's settings show these. */
+struct view {
+    const struct field *fields;
+    struct field_values values;
+    struct settings_channels channels; /* none but for those who can put them right */
+};
+
+static void add_setting(struct call *call, const struct view *view, int place, struct buf *lines)
 {
+    const struct field *field = &view->fields[place];
+    struct str_view value =
+        field_show(field, call, field_value_of(view->fields, &view->values, place));
+    struct str_view warning = settings_channel_warning(call, &view->channels, field);
+    buf_append_format(lines, "\n%s: **%.*s**", tr(call, field->label), STR_ARGS(value));
+    if (warning.data)
+        buf_append_format(lines, "\n%.*s", STR_ARGS(warning));
+}
+
+static int show_step(struct call *call, const struct view *view, const struct wizard_step *step,
+                     int number, struct err *err)
+{
+    const struct field *fields = view->fields;
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (int i = 0; fields[i].key; i++) {
         const struct field *field = &fields[i];
-        if (field->step != number || (field->applies && !field->applies(call, values)))
-            continue;
-        struct str_view value = field_show(field, call, field_value_of(fields, values, i));
-        buf_append_format(&lines, "\n%s: **%.*s**", tr(call, field->label), STR_ARGS(value));
+        if (field->step == number && (!field->applies || field->applies(call, &view->values)))
+            add_setting(call, view, i, &lines);
     }
     if (lines.has_failed)
         return err_set(err, ERR_MEMORY, "settings to show");
@@ -97,15 +113,16 @@ static void show_view_buttons(struct call *call, enum settings_scope scope)
 int settings_show_view(struct call *call, enum settings_scope scope, struct err *err)
 {
     struct settings_owner owner = settings_owner_of(call, scope);
-    const struct field *fields = settings_fields(scope);
     const struct wizard_step *steps = settings_steps(scope);
-    struct field_values values;
+    struct view view = { .fields = settings_fields(scope) };
     int64_t revision;
-    int result = settings_read(call, owner, &revision, &values, err);
+    int result = settings_read(call, owner, &revision, &view.values, err);
+    if (result == 0 && scope == SETTINGS_OF_SERVER && settings_may_change(call, scope))
+        result = settings_ask_channels(call, &view.values, call->now_ms, &view.channels, err);
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text(call->reply, "## %s", tr(call, titles[scope]));
     for (int i = 0; result == 0 && steps[i].title; i++)
-        result = show_step(call, fields, &values, &steps[i], i, err);
+        result = show_step(call, &view, &steps[i], i, err);
     if (result == 0)
         result = show_authority(call, owner, err);
     show_view_buttons(call, scope);
@@ -184,8 +201,10 @@ int settings_answer_saved(struct call *call, struct settings_owner owner, struct
     reply_text_view(call->reply, tr_view(call, "### Saved"));
     for (int i = 0; i < count; i++)
         reply_text_view(call->reply, settings_show_change(call, owner.scope, &changes[i]));
+    if (owner.scope == SETTINGS_OF_SERVER)
+        result = settings_show_closed_channels(call, &changes[0], err);
     reply_container_end(call->reply);
-    return 1;
+    return result == 0 ? 1 : result;
 }
 
 /* --- History --- */

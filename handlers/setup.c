@@ -36,6 +36,16 @@ static int explain_server(struct call *call, struct str_view *sentence, struct e
                                      err);
 }
 
+static int add_saved_server(struct call *call, struct err *err)
+{
+    struct settings_change *changes;
+    int count;
+    int result =
+        settings_saved(call, settings_owner_of(call, SETTINGS_OF_SERVER), &changes, &count, err);
+    return result == 0 && count > 0 ? settings_show_closed_channels(call, &changes[0], err)
+                                    : result;
+}
+
 static int load_person(struct call *call, int64_t *revision, struct field_values *values,
                        struct err *err)
 {
@@ -89,6 +99,7 @@ static const struct wizard server_wizard = {
     .done = TR("Saved, and in force from now on. `/settings view` shows all of it."),
     .load = load_server,
     .save = save_server,
+    .add_saved = add_saved_server,
     .explain_conflict = explain_server,
 };
 
@@ -102,6 +113,7 @@ static const struct wizard quick_wizard = {
     .done = TR("Saved, and in force from now on. `/settings view` shows all of it."),
     .load = load_server,
     .save = save_server,
+    .add_saved = add_saved_server,
     .explain_conflict = explain_server,
 };
 

@@ -2,7 +2,8 @@
 """Writes po/*.po as constant C tables: src/language/catalogue.h says how they look.
 
     embed.py OUTPUT PO...            refuses what gettext's own checks refuse
-    embed.py --pseudo OUTPUT PO      a language for tests: every text is its English in brackets
+    embed.py --pseudo OUTPUT PO      a language for tests: every text is its English in brackets, and
+                                     so is every name; a format's conversions stand outside of them
 """
 import re
 import subprocess
@@ -13,6 +14,8 @@ import catalogue
 
 NAME = "name"  # the msgctxt of names of commands and options
 PLURAL = re.compile(r"nplurals=(\d+);\s*plural=([n0-9 ()?:!=<>%&|]+);?")
+CONVERSION = re.compile(r"((?<!%)%[-+ #0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*)?)?(?:hh|h|ll|l|j|z|t)?"
+                        r"(?:[a-zA-Z]|<PRI[a-z]+[0-9]+>))")
 PSEUDO_LOCALES = ["en-US", "en-GB", "es-ES", "es-419"]
 
 
@@ -26,9 +29,17 @@ def order(text):
     return text.replace("<PRId64>", "ld").encode()
 
 
+def bracketed(text):
+    return f"\u27e6{text}\u27e7" if text else ""
+
+
 def pseudo(entry):
+    """What is filled into a format brings brackets of its own, or never went through the catalogue."""
     forms = [entry.english] + ([entry.plural] if entry.plural else [])
-    return [f"\u27e6{form}\u27e7" for form in forms]
+    if "c-format" not in entry.flags:
+        return [bracketed(form) for form in forms]
+    return ["".join(part if i % 2 else bracketed(part)
+                    for i, part in enumerate(CONVERSION.split(form))) for form in forms]
 
 
 def table(code, entries, is_pseudo):
@@ -43,7 +54,8 @@ def table(code, entries, is_pseudo):
         if entry.is_obsolete or "fuzzy" in entry.flags or not entry.is_translated:
             continue
         if entry.context == NAME:
-            names.append(f"    {{ {literal(entry.english)}, {literal(entry.forms[0])} }},")
+            name = bracketed(entry.english) if is_pseudo else entry.forms[0]
+            names.append(f"    {{ {literal(entry.english)}, {literal(name)} }},")
             continue
         if entry.context is not None:
             sys.exit(f"{code}: unknown context {entry.context}")
@@ -53,8 +65,6 @@ def table(code, entries, is_pseudo):
         lines.append(f"static const char *const {code}_{len(texts)}[] = {{ "
                      + ", ".join(map(literal, forms)) + " };")
         texts.append(f"    {{ {literal(entry.english)}, {code}_{len(texts)} }},")
-    if is_pseudo:
-        names = []
     lines += [f"static const struct catalogue_text {code}_texts[] = {{", *texts, "    { NULL, NULL },",
               "};", f"static const struct catalogue_name {code}_names[] = {{", *names,
               "    { NULL, NULL },", "};",

@@ -81,4 +81,24 @@ int outbox_stage_channel_message(struct outbox *outbox, const struct outbox_targ
                                  struct db_statement *statement, struct err *err) MUST_CHECK;
 void outbox_hand_over(struct outbox *outbox, int64_t interaction_id);
 
+/* --- What became of messages to channels ---
+ * As far as rows that are over are kept: a week. */
+enum outbox_obstacle {
+    OUTBOX_NO_OBSTACLE,     /* none is known */
+    OUTBOX_CHANNEL_CLOSED,  /* there is no such channel, or the bot may not write there */
+    OUTBOX_NEEDS_BOT_TOKEN, /* by which alone channels can be written to */
+};
+
+struct outbox_channel {
+    int64_t id; /* 0: none */
+    enum outbox_obstacle obstacle;
+    int64_t told_at_ms; /* when it was met last */
+};
+
+/* Fills in what stood in the way of the newest message to each channel, of those that were over
+ * before `before_ms`: an answer that may be asked for twice names a time. One statement. */
+#define OUTBOX_CHANNELS_ASKED 2
+int outbox_ask_channels(struct db *db, struct outbox_channel channels[OUTBOX_CHANNELS_ASKED],
+                        int64_t before_ms, struct err *err) MUST_CHECK;
+
 #endif

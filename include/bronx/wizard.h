@@ -43,6 +43,9 @@ struct wizard {
      * may run twice, by two clicks, and saves once. */
     int (*save)(struct call *call, int64_t revision, const struct field_values *values,
                 struct err *err);
+    /* What is said below the changes after saving. call->effect_id is the draft's again. NULL:
+     * nothing. */
+    int (*add_saved)(struct call *call, struct err *err);
     /* The sentence after WIZARD_CONFLICT: who saved, and when. */
     int (*explain_conflict)(struct call *call, struct str_view *sentence, struct err *err);
 };

@@ -377,10 +377,12 @@ struct db_statement outbox_store_purge_content(int64_t now_ms)
 }
 
 /* No index is kept for this: what was over before then was begun before then, and ids of
- * interactions count up with time. */
-static const char sql_purge_rows[] = "DELETE FROM outbox WHERE interaction_id < $3 "
-                                     "AND ((state IN ('done', 'expired') AND changed_at <= $1) "
-                                     "OR (state = 'dead' AND changed_at <= $2))";
+ * interactions count up with time. A message that arrived says that its channel is open as long as
+ * an older one that did not could say the opposite. */
+static const char sql_purge_rows[] =
+    "DELETE FROM outbox WHERE interaction_id < $3 "
+    "AND ((state IN ('done', 'expired') AND channel_id IS NULL AND changed_at <= $1) "
+    "OR (state IN ('done', 'expired', 'dead') AND changed_at <= $2))";
 
 struct db_statement outbox_store_purge_rows(int64_t now_ms)
 {

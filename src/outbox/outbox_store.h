@@ -1,6 +1,6 @@
 /* The outbox's SQL: each function is one statement on the tables of migrations/0008_outbox.sql
- * and 0014_channel_messages. The
- * statements that move a job from one state to another are these and no others; each names the
+ * and 0014_channel_messages; only outbox_channels.c has one of its own, which reads. The statements
+ * that move a job from one state to another are these and no others; each names the
  * state it expects. Those that make a struct db_statement borrow from their arguments. */
 #ifndef OUTBOX_OUTBOX_STORE_H
 #define OUTBOX_OUTBOX_STORE_H
@@ -8,7 +8,7 @@
 #include "outbox/outbox_record.h"
 
 /* Rows of jobs that are over: kept so that a late replay of their interaction finds them, and so
- * that operators can look. */
+ * that operators can look. Those of messages to channels stay as long as the dead. */
 #define OUTBOX_KEEP_DONE_MS (1 * MS_PER_HOUR)
 #define OUTBOX_KEEP_DEAD_MS (7 * MS_PER_DAY)
 /* Its owner ends a job when its token is over; one that is leased for so long after was forgotten:

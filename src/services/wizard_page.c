@@ -300,6 +300,19 @@ static bool has_changes(const struct drawing *drawing)
     return false;
 }
 
+static int add_saved(struct drawing *drawing, struct err *err)
+{
+    struct call *call = drawing->call;
+    const struct wizard_draft *draft = drawing->draft;
+    int64_t click_id = call->effect_id;
+    if (!draft->wizard->add_saved)
+        return 0;
+    call->effect_id = draft->id;
+    int result = draft->wizard->add_saved(call, err);
+    call->effect_id = click_id;
+    return result;
+}
+
 static int show_saved(struct drawing *drawing, struct err *err)
 {
     struct call *call = drawing->call;
@@ -310,6 +323,8 @@ static int show_saved(struct drawing *drawing, struct err *err)
                tr(call, has_changes(drawing) ? wizard->done
                                              : TR("You changed nothing, so all is as it was.")));
     int result = add_body(drawing, write_changes, err);
+    if (result == 0)
+        result = add_saved(drawing, err);
     reply_container_end(call->reply);
     return result;
 }

@@ -27,21 +27,32 @@ static bool begins(struct str_view text, size_t at, struct str_view beginning)
     return str_starts_with((struct str_view){ text.data + at, text.length - at }, beginning);
 }
 
-/* The end of `code`, <@mention> or <t:time> at `at`; `at` when there is none. */
-static size_t skip_mark(struct str_view text, size_t at)
+/* The end of <t:time> at `at`; `at` when there is none. Mentions have no letters. */
+static size_t skip_time(struct str_view text, size_t at)
 {
-    char end = text.data[at] == '`' ? '`' : text.data[at] == '<' ? '>' : '\0';
-    const char *found =
-        end ? memchr(text.data + at + 1, end, text.length - at - 1) : (const char *)NULL;
-    return found ? (size_t)(found - text.data) + 1 : at;
+    const char *end =
+        begins(text, at, STR("<t:")) ? memchr(text.data + at, '>', text.length - at) : NULL;
+    return end ? (size_t)(end - text.data) + 1 : at;
 }
 
-/* What stands outside of brackets, code and mentions; a line break in the place of each. */
+/* Whether the code that a mark at `at` begins is a command, which people see by its name in their
+ * language; other code is the same in all. */
+static bool is_command(struct str_view text, size_t at)
+{
+    for (at++; begins(text, at, OPENING) || begins(text, at, CLOSING);)
+        at += OPENING.length;
+    return begins(text, at, STR("/"));
+}
+
+/* What stands outside of brackets, code and times; a line break in the place of each. The marks of
+ * code may themselves be in brackets: "⟦Error id: `⟧abc⟦`⟧". */
 static void collect_outside(struct str_view text, struct buf *outside)
 {
     int depth = 0;
+    bool is_code = false, is_let_through = false;
     for (size_t at = 0; at < text.length;) {
-        size_t end = depth == 0 ? skip_mark(text, at) : at;
+        size_t end = depth == 0 ? skip_time(text, at) : at;
+        bool is_escaped = at > 0 && text.data[at - 1] == '\\';
         if (begins(text, at, OPENING) || begins(text, at, CLOSING)) {
             depth += begins(text, at, OPENING) ? 1 : -1;
             at += OPENING.length;
@@ -49,8 +60,14 @@ static void collect_outside(struct str_view text, struct buf *outside)
         } else if (end > at) {
             at = end;
             buf_append_char(outside, '\n');
+        } else if (text.data[at] == '`' && !is_escaped) {
+            is_code = !is_code && memchr(text.data + at + 1, '`', text.length - at - 1);
+            is_let_through = is_code && !is_command(text, at);
+            buf_append_char(outside, '\n');
+            at++;
         } else {
-            if (depth == 0 && text.data[at] != '\\') /* what people typed, with its escapes */
+            /* Without the escapes of what people typed. */
+            if (depth == 0 && !is_let_through && text.data[at] != '\\')
                 buf_append_char(outside, text.data[at]);
             at++;
         }
@@ -76,15 +93,24 @@ static bool next_words(struct str_view *rest, struct str_view *words)
     return true;
 }
 
-static bool is_part_of(struct str_view spoken, struct str_view text)
+/* Whole words of it. */
+static bool is_part_of(struct str_view spoken, struct str_view words)
 {
-    return spoken.length > 0 && memmem(spoken.data, spoken.length, text.data, text.length) != NULL;
+    for (size_t at = 0; at + words.length <= spoken.length; at++) {
+        size_t behind = at + words.length;
+        if (memcmp(spoken.data + at, words.data, words.length) == 0 &&
+            (at == 0 || !is_letter(spoken.data[at - 1])) &&
+            (behind == spoken.length || !is_letter(spoken.data[behind])))
+            return true;
+    }
+    return false;
 }
 
-/* Names that no language translates: /commands, Time/Zones. */
+/* Names that no language translates: Time/Zones. */
 static bool is_name(struct str_view word)
 {
-    return memchr(word.data, '/', word.length) || str_equal(word, STR("UTC"));
+    const char *slash = memchr(word.data, '/', word.length);
+    return (slash && slash > word.data) || str_equal(word, STR("UTC"));
 }
 
 static bool is_all_names(struct str_view text)
@@ -96,13 +122,35 @@ static bool is_all_names(struct str_view text)
     return true;
 }
 
-static void check_text(struct str_view text, struct str_view spoken, struct violations *violations)
+static bool is_line_of(struct str_view verbatim, struct str_view line)
 {
-    CLEANUP(buf_free) struct buf outside = { 0 };
-    collect_outside(text, &outside);
+    struct str_view other;
+    while (str_split(&verbatim, '\n', &other))
+        if (str_equal(other, line))
+            return true;
+    return false;
+}
+
+static void drop_lines_of(struct str_view verbatim, struct str_view text, struct buf *kept)
+{
+    struct str_view line;
+    while (str_split(&text, '\n', &line)) {
+        if (!is_line_of(verbatim, line))
+            buf_append(kept, line);
+        buf_append_char(kept, '\n');
+    }
+    must_hold(kept);
+}
+
+static void check_text(struct str_view text, const struct pseudo_allowed *allowed,
+                       struct violations *violations)
+{
+    CLEANUP(buf_free) struct buf kept = { 0 }, outside = { 0 };
+    drop_lines_of(allowed->verbatim, text, &kept);
+    collect_outside(buf_view(&kept), &outside);
     struct str_view rest = buf_view(&outside), words;
     while (next_words(&rest, &words)) {
-        if (has_letter(words) && !is_part_of(spoken, words) && !is_all_names(words))
+        if (has_letter(words) && !is_part_of(allowed->spoken, words) && !is_all_names(words))
             violations_add(violations, "not through the catalogue: \"%.*s\" in \"%.*s\"",
                            STR_ARGS(words), STR_ARGS(utf8_prefix(text, 80)));
     }
@@ -132,7 +180,7 @@ static void take_brackets_off(json_object *value, struct str_view text)
 }
 
 struct unwrapping {
-    struct str_view spoken;
+    const struct pseudo_allowed *allowed;
     struct violations *violations;
 };
 
@@ -146,14 +194,15 @@ static int visit(json_object *value, int flags, json_object *parent, const char 
     struct str_view text = { json_object_get_string(value),
                              (size_t)json_object_get_string_len(value) };
     if (is_shown(key))
-        check_text(text, unwrapping->spoken, unwrapping->violations);
+        check_text(text, unwrapping->allowed, unwrapping->violations);
     take_brackets_off(value, text);
     return JSON_C_VISIT_RETURN_CONTINUE;
 }
 
-void pseudo_unwrap(json_object *json, struct str_view spoken, struct violations *violations)
+void pseudo_unwrap(json_object *json, const struct pseudo_allowed *allowed,
+                   struct violations *violations)
 {
-    struct unwrapping unwrapping = { spoken, violations };
+    struct unwrapping unwrapping = { allowed, violations };
     if (json)
         json_c_visit(json, 0, visit, &unwrapping);
 }

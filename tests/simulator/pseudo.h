@@ -1,7 +1,8 @@
 /* The pseudo-language: a build of the bot in which every text of the catalogue is its English in
- * brackets, U+27E6 and U+27E7. Scenes run with it as they do in English, for the brackets are taken
- * off whatever it sends; letters that stood outside of them never went through the catalogue, and
- * are a violation. */
+ * brackets, U+27E6 and U+27E7, and every name of a command or option is, too. What is filled into a
+ * format stands outside of the format's brackets: "⟦Voting: ⟧⟦On⟧". Scenes run with it as they do
+ * in English, for the brackets are taken off whatever it sends; letters that stood outside of them
+ * never went through the catalogue, and are a violation. */
 #ifndef SIMULATOR_PSEUDO_H
 #define SIMULATOR_PSEUDO_H
 
@@ -9,8 +10,14 @@
 
 #include <json-c/json.h>
 
-/* Takes the brackets off all texts in `json`. Outside of them may stand mentions, code and what
- * `spoken` contains: what people typed, and texts that are shown as they are. */
-void pseudo_unwrap(json_object *json, struct str_view spoken, struct violations *violations);
+/* What may stand outside of brackets, beside mentions, times and code that is no command. */
+struct pseudo_allowed {
+    struct str_view spoken;   /* what people typed: whole words of it */
+    struct str_view verbatim; /* texts that are shown as they are: whole lines of them */
+};
+
+/* Takes the brackets off all texts in `json`. */
+void pseudo_unwrap(json_object *json, const struct pseudo_allowed *allowed,
+                   struct violations *violations);
 
 #endif

@@ -70,6 +70,7 @@ static void free_state(struct session *session)
     }
     free(session->variables);
     buf_free(&session->spoken);
+    buf_free(&session->verbatim);
     violations_free(&session->violations);
     catalogue_free(&session->registered);
     store_free(&session->store);
@@ -139,23 +140,30 @@ void session_remember(struct session *session, struct str_view name, struct str_
 void session_expect_pseudo(struct session *session, struct str_view verbatim)
 {
     session->is_pseudo = true;
-    buf_append(&session->spoken, verbatim);
-    must_hold(&session->spoken);
+    buf_append(&session->verbatim, verbatim);
+    must_hold(&session->verbatim);
 }
 
 void session_hear(struct session *session, const struct word *words, size_t count)
 {
-    bool is_typed =
-        words[0].text[0] == '/' || word_is(&words[0], "type") || word_is(&words[0], "complete");
-    for (size_t i = 1; i < count && is_typed; i++)
-        buf_append_format(&session->spoken, "\n%s", words[i].text);
+    bool is_form = word_is(&words[0], "type");
+    bool is_command = words[0].text[0] == '/' || word_is(&words[0], "complete");
+    for (size_t i = is_form ? 2 : 1; i < count && (is_form || is_command); i++) {
+        /* Not the names of sub-commands and options. */
+        const char *value = is_form ? words[i].text : strchr(words[i].text, ':');
+        if (value)
+            buf_append_format(&session->spoken, "\n%s", value);
+    }
     must_hold(&session->spoken);
 }
 
 void session_unwrap(struct session *session, json_object *json)
 {
     if (session->is_pseudo)
-        pseudo_unwrap(json, buf_view(&session->spoken), &session->violations);
+        pseudo_unwrap(json,
+                      &(struct pseudo_allowed){ .spoken = buf_view(&session->spoken),
+                                                .verbatim = buf_view(&session->verbatim) },
+                      &session->violations);
 }
 
 void session_take_newest(struct session *session, struct deliveries *deliveries)

@@ -75,13 +75,13 @@ struct session {
     struct open_form **forms;
     struct variable *variables;
     size_t form_count, variable_count;
-    struct actor actor;       /* who acts unless a step says otherwise */
-    struct deliveries newest; /* the newest answers: one, or those of a `together` */
-    bool is_pseudo;           /* the bot speaks the pseudo-language: see pseudo.h */
-    struct buf spoken;        /* what may stand in its texts all the same */
-    unsigned sequence;        /* tells snowflakes of one millisecond apart */
-    char owner_line[64];      /* OWNER_IDS=... */
-    char api_line[96];        /* DISCORD_API_URL=... */
+    struct actor actor;          /* who acts unless a step says otherwise */
+    struct deliveries newest;    /* the newest answers: one, or those of a `together` */
+    bool is_pseudo;              /* the bot speaks the pseudo-language: see pseudo.h */
+    struct buf spoken, verbatim; /* what may stand in its texts all the same */
+    unsigned sequence;           /* tells snowflakes of one millisecond apart */
+    char owner_line[64];         /* OWNER_IDS=... */
+    char api_line[96];           /* DISCORD_API_URL=... */
     const char *environment[6];
     bool has_colour;
 };
@@ -118,7 +118,7 @@ int session_run(struct session *session, const struct script *script, bool is_li
 /* From here on the bot is expected to speak the pseudo-language, but for the texts in `verbatim`.
  */
 void session_expect_pseudo(struct session *session, struct str_view verbatim);
-/* Notes what a person typed: a command line, or into a form. */
+/* Notes what a person typed: options of a command, or into a form. */
 void session_hear(struct session *session, const struct word *words, size_t count);
 /* What the bot sent, without the brackets of the pseudo-language. */
 void session_unwrap(struct session *session, json_object *json);

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPOKEN "for the coffee\nThese terms are a whole text.\ngems"
+static const struct pseudo_allowed allowed = {
+    .spoken = { "for the coffee\ngems", sizeof("for the coffee\ngems") - 1 },
+    .verbatim = { "## Terms\nYour data and coins.", sizeof("## Terms\nYour data and coins.") - 1 },
+};
 
 /* Unwraps {"content": text}; how many violations there were. */
 static size_t unwrap(const char *key, const char *text, char *bare, size_t size)
@@ -20,7 +23,7 @@ static size_t unwrap(const char *key, const char *text, char *bare, size_t size)
     struct violations violations = { 0 };
     json_object *json = must_object();
     must_put(json, key, must_text(str_from(text)));
-    pseudo_unwrap(json, STR(SPOKEN), &violations);
+    pseudo_unwrap(json, &allowed, &violations);
     size_t count = violations.count;
     snprintf(bare, size, "%s", json_object_get_string(json_object_object_get(json, key)));
     json_object_put(json);
@@ -34,15 +37,17 @@ static void what_is_in_brackets_or_is_no_text_passes(void **state)
     static const char *const texts[] = {
         "",
         "⟦Try again⟧",
-        "### ⟦Your reward: ⟦5 coins⟧⟧",
+        "### ⟦Your reward: ⟧⟦5 coins⟧⟦.⟧",
         "**5,000** → 7",
         "<@123> · <t:456:R> <#7>",
-        "`/pay <user>` ⟦Pays⟧",
+        "⟦Ready <t:⟧456⟦:R>.⟧",
+        "`/⟦pay⟧ <⟦user⟧>` ⟦Pays⟧",
+        "⟦Run `/⟧⟦setup⟧⟦ ⟧⟦server⟧⟦` again.⟧",
+        "⟦Error id: `⟧abcdef⟦`⟧",
         "> for the coffee",
         "> for the cof\\fee",
-        "These terms are a whole text.",
+        "⟦Read it:⟧\nYour data and coins.\n⟦Or not.⟧",
         "⟦coins⟧ → gems",
-        "/help",
         "America/New\\_York",
         "⟦until⟧ 12:00 UTC",
     };
@@ -59,7 +64,19 @@ static void letters_outside_of_brackets_are_found(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "Try again", "⟦Wallet:⟧ 5 coins", "(optional)", "⟦a⟧b", "for the tea", "/help me", "Page 2",
+        "Try again",
+        "⟦Wallet:⟧ 5 coins",
+        "(optional)",
+        "⟦a⟧b",
+        "for the tea",
+        "/help me",
+        "Page 2",
+        "⟦Kept ⟧until it is gone⟦.⟧",
+        "⟦Run `/⟧setup⟦` again.⟧",
+        "`/pay`",
+        "<time>",
+        "offee", /* not a word of what was typed */
+        "coins", /* not a line of what is shown as it is */
     };
     static const char *const keys[] = { "content", "label",       "placeholder",
                                         "title",   "description", "name" };

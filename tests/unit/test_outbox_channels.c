@@ -101,6 +101,16 @@ static void an_answer_does_not_wait_for_the_channel_its_interaction_wrote_to(voi
     sender_end(&fixture);
 }
 
+/* What stands in the way of `channel`; of another nothing is known. */
+static struct outbox_channel asked_about(struct sender_fixture *fixture, int channel,
+                                         int64_t before_ms)
+{
+    struct outbox_channel channels[OUTBOX_CHANNELS_ASKED] = { { .id = 1 }, { .id = channel } };
+    assert_int_equal(outbox_ask_channels(fixture->base.db, channels, before_ms, NULL), 0);
+    assert_int_equal(channels[0].obstacle, OUTBOX_NO_OBSTACLE);
+    return channels[1];
+}
+
 /* --- What can't be sent --- */
 
 static void close_channels(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -171,6 +181,7 @@ static void without_the_bots_token_nothing_is_sent(void **state)
     sender_open(&fixture);
     assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'no_bot_token'", 1);
+    assert_int_equal(asked_about(&fixture, CHANNEL, INT64_MAX).obstacle, OUTBOX_NEEDS_BOT_TOKEN);
     sender_close(&fixture);
     assert_int_equal(fixture.requests, 0);
     sender_end(&fixture);
@@ -199,6 +210,59 @@ static void a_dead_token_takes_no_message_to_a_channel_along(void **state)
     sender_close(&fixture);
     assert_string_equal(fixture.tokens[CHANNEL].last, "before");
     assert_string_equal(fixture.tokens[CHANNEL + 1].last, "after");
+    sender_end(&fixture);
+}
+
+/* --- What is told of it --- */
+
+static void close_first(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (token->tries == 1)
+        close_channels(token, answer, has_effect);
+}
+
+static void the_newest_message_tells_whether_a_channel_is_open(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, close_first);
+    sender_open(&fixture);
+    assert_int_equal(asked_about(&fixture, CHANNEL, INT64_MAX).obstacle, OUTBOX_NO_OBSTACLE);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead'", 1);
+    struct outbox_channel closed = asked_about(&fixture, CHANNEL, INT64_MAX);
+    assert_int_equal(closed.obstacle, OUTBOX_CHANNEL_CLOSED);
+    assert_int_equal(
+        db_fixture_number(fixture.base.db, "SELECT changed_at FROM outbox WHERE state = 'dead'"),
+        closed.told_at_ms);
+    assert_int_equal(asked_about(&fixture, CHANNEL, closed.told_at_ms).obstacle,
+                     OUTBOX_NO_OBSTACLE);
+    assert_int_equal(asked_about(&fixture, CHANNEL + 1, INT64_MAX).obstacle, OUTBOX_NO_OBSTACLE);
+    /* So that what follows is later. */
+    assert_int_equal(
+        db_fixture_run(fixture.base.db, "UPDATE outbox SET changed_at = changed_at - 1000"), 0);
+    assert_int_equal(post(&fixture, 1, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    assert_int_equal(asked_about(&fixture, CHANNEL, INT64_MAX).obstacle, OUTBOX_NO_OBSTACLE);
+    sender_close(&fixture);
+    sender_end(&fixture);
+}
+
+static void what_may_have_arrived_tells_nothing_of_its_channel(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, close_channels);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead'", 1);
+    assert_int_equal(
+        db_fixture_run(fixture.base.db, "UPDATE outbox SET changed_at = changed_at - 1000"), 0);
+    fixture.fault = break_after_the_effect;
+    assert_int_equal(post(&fixture, 1, CHANNEL, "hello"), 0);
+    AWAIT_ROWS(&fixture, "reason = 'uncertain'", 1);
+    assert_int_equal(asked_about(&fixture, CHANNEL, INT64_MAX).obstacle, OUTBOX_CHANNEL_CLOSED);
+    sender_close(&fixture);
     sender_end(&fixture);
 }
 
@@ -291,6 +355,8 @@ int main(void)
         cmocka_unit_test(a_closed_channel_is_not_tried_again),
         cmocka_unit_test(what_may_have_arrived_is_not_repeated),
         cmocka_unit_test(without_the_bots_token_nothing_is_sent),
+        cmocka_unit_test(the_newest_message_tells_whether_a_channel_is_open),
+        cmocka_unit_test(what_may_have_arrived_tells_nothing_of_its_channel),
         cmocka_unit_test(a_dead_token_takes_no_message_to_a_channel_along),
         cmocka_unit_test(what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent),
         cmocka_unit_test(a_channels_wait_outlives_the_process_and_holds_what_is_behind),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "bronx/outbox.h"
 #include "outbox_store_fixture.h"
 
 #include "core/system_clock.h"
@@ -416,6 +417,29 @@ static void what_is_over_is_kept_for_a_while(void **state)
     assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 0);
 }
 
+static void that_a_channel_is_open_is_known_as_long_as_that_it_was_closed(void **state)
+{
+    struct db_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf sealed = outbox_store_fixture_seal(&content);
+    struct outbox_record record =
+        outbox_store_fixture_record(fixture, OUTBOX_KIND_CHANNEL_MESSAGE, 11);
+    struct outbox_channel channels[OUTBOX_CHANNELS_ASKED] = { { .id = 40 } };
+    record.subject = 0;
+    record.channel_id = 40;
+    for (; record.id <= 12; record.id++)
+        assert_int_equal(run(fixture, outbox_store_post(&record, buf_view(&sealed), ME, NOW)), 1);
+    const struct outbox_record closed = row_of(11, 0), open = row_of(12, 0);
+    assert_int_equal(run(fixture, outbox_store_end(&closed, "channel_closed", 1, ME, NOW)), 1);
+    assert_int_equal(run(fixture, outbox_store_done(&open, 1, ME, NOW + 1)), 1);
+    for (int64_t ms = 0; ms <= OUTBOX_KEEP_DEAD_MS + 1; ms += OUTBOX_KEEP_DEAD_MS / 7) {
+        run(fixture, outbox_store_purge_rows(NOW + ms));
+        assert_int_equal(outbox_ask_channels(fixture->db, channels, INT64_MAX, NULL), 0);
+        assert_int_equal(channels[0].obstacle, OUTBOX_NO_OBSTACLE);
+    }
+    run(fixture, outbox_store_purge_rows(NOW + OUTBOX_KEEP_DEAD_MS + 1));
+    assert_int_equal(db_fixture_number(fixture->db, "SELECT COUNT(*) FROM outbox"), 0);
+}
+
 /* --- What operators do --- */
 
 static void a_dead_job_is_tried_again_while_its_token_lives(void **state)
@@ -614,6 +638,7 @@ int main(void)
         IN_DATABASE(an_edit_comes_back_for_the_next_state),
         IN_DATABASE(rows_read_as_they_were_written),
         IN_DATABASE(what_is_over_is_kept_for_a_while),
+        IN_DATABASE(that_a_channel_is_open_is_known_as_long_as_that_it_was_closed),
         IN_DATABASE(a_dead_job_is_tried_again_while_its_token_lives),
         IN_DATABASE(a_job_without_content_is_not_tried_again),
         IN_DATABASE(any_job_is_dropped_but_one_that_is_being_sent),

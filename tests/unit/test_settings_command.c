@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bronx/clock.h"
+#include "bronx/db.h"
 #include "bronx/language.h"
 #include "bronx/settings.h"
 
@@ -319,6 +320,91 @@ static void a_break_that_runs_is_not_reset(void **state)
                  "### Saved");
 }
 
+/* --- Channels that were closed to the bot --- */
+
+#define LOG  INT64_C(4001)
+#define NEWS INT64_C(4002)
+
+/* A message there was given up at `at_ms`; the row as the outbox leaves it. */
+static void give_up(struct router_fixture *fixture, int64_t channel_id, const char *reason,
+                    int64_t at_ms)
+{
+    const struct db_statement statement = {
+        .sql = "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, "
+               "request_id, version, is_final, is_reposted, is_started, state, reason, tries, "
+               "available_at, expires_at, created_at, changed_at, channel_id) "
+               "VALUES ($1, 'channel_message', $1, 1, 1, 'r', 1, 1, 0, 0, 'dead', $2, 1, $3, $3, "
+               "$3, $3, $4)",
+        .parameters = { DB_INT(fresh_id(fixture)), DB_TEXT(str_from(reason)), DB_INT(at_ms),
+                        DB_INT(channel_id) },
+        .parameter_count = 4,
+    };
+    assert_int_equal(db_query(fixture->base.db, &statement, NULL, NULL), 0);
+}
+
+/* The fixture's clock stands still: what is over before a call was so a second ago. */
+static void close_both(struct router_fixture *fixture)
+{
+    save(fixture, server, ALICE, "log_channel", "4001");
+    save(fixture, server, ALICE, "announcement_channel", "4002");
+    give_up(fixture, LOG, "channel_closed", fixture->base.now_ms - 1000);
+    give_up(fixture, NEWS, "no_bot_token", fixture->base.now_ms - 2000);
+}
+
+static void assert_warns(struct router_fixture *fixture, const char *body, bool is_of_log)
+{
+    char warning[128];
+    snprintf(warning, sizeof(warning), "I couldn't post there <t:%lld:R>%s",
+             (long long)((fixture->base.now_ms - (is_of_log ? 1000 : 2000)) / MS_PER_SECOND),
+             is_of_log ? ": check my permissions." : ". The people who run this bot must give");
+    assert_shows(body, warning);
+}
+
+static void a_closed_channel_is_told_to_those_who_can_open_it(void **state)
+{
+    struct router_fixture *fixture = *state;
+    close_both(fixture);
+    const char *body = run(fixture, "view", "");
+    assert_shows(body, "Log channel: **<#4001>**\\n⚠️ I");
+    assert_shows(body, "Channel for announcements: **<#4002>**\\n⚠️ I");
+    assert_warns(fixture, body, true);
+    assert_warns(fixture, body, false);
+    assert_hides(click_as(fixture, "settings:1:0:view.server", 0, NULL), "couldn't post");
+    save(fixture, server, ALICE, "log_channel", "4003");
+    body = run(fixture, "view", "");
+    assert_hides(body, "check my permissions");
+    assert_warns(fixture, body, false);
+}
+
+static const char edit_max_bet[] = "{\"id\":\"1\",\"type\":1,\"name\":\"settings\",\"options\":"
+                                   "[{\"type\":1,\"name\":\"edit\",\"options\":[{\"type\":3,"
+                                   "\"name\":\"field\",\"value\":\"server.max_bet\"},{\"type\":3,"
+                                   "\"name\":\"value\",\"value\":\"5k\"}]}]}";
+
+static void the_answer_about_a_save_tells_what_was_known_then(void **state)
+{
+    struct router_fixture *fixture = *state;
+    struct ask edit = { .type = INTERACTION_COMMAND,
+                        .id = fresh_id(fixture),
+                        .user_id = ALICE,
+                        .guild_id = FIXTURE_GUILD,
+                        .permissions = PERMISSION_MANAGE_GUILD,
+                        .data = edit_max_bet };
+    CLEANUP(buf_free) struct buf first = { 0 }, again = { 0 };
+    close_both(fixture);
+    router_fixture_ask(fixture, &edit, &first);
+    assert_shows(first.data, "**Log channel**: <#4001>\\n⚠️ I");
+    assert_shows(first.data, "**Channel for announcements**: <#4002>\\n⚠️ I");
+    assert_warns(fixture, first.data, true);
+    /* Its own message comes to the same end, and somebody chooses other channels. */
+    fixture->base.now_ms += 5000;
+    give_up(fixture, LOG, "channel_closed", fixture->base.now_ms - 1000);
+    save(fixture, server, BOB, "log_channel", "");
+    save(fixture, server, BOB, "announcement_channel", "4001");
+    router_fixture_ask(fixture, &edit, &again);
+    assert_string_equal(again.data, first.data);
+}
+
 /* --- Limits --- */
 
 static void fill_with_the_longest(struct router_fixture *fixture, int number)
@@ -359,6 +445,7 @@ static void the_longest_values_are_within_discords_limits_in_every_language(void
     struct router_fixture *fixture = *state;
     for (int i = 0; i < CHANGES / 2; i++)
         fill_with_the_longest(fixture, i);
+    close_both(fixture);
     assert_pages_fit(fixture, NULL);
     for (const struct language *const *language = languages; *language; language++)
         assert_pages_fit(fixture, language_locales(*language)[0]);
@@ -403,6 +490,8 @@ int main(void)
         TEST(settings_that_are_gone_are_said_to_be_gone),
         TEST(a_form_without_its_field_changes_nothing),
         TEST(a_break_that_runs_is_not_reset),
+        TEST(a_closed_channel_is_told_to_those_who_can_open_it),
+        TEST(the_answer_about_a_save_tells_what_was_known_then),
         TEST(the_longest_values_are_within_discords_limits_in_every_language),
         TEST(the_history_is_shown_to_its_end),
     };
