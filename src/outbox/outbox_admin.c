@@ -141,9 +141,10 @@ static void call_processes(struct db *db)
 
 int outbox_admin_retry(struct db *db, int64_t id, int64_t now_ms, struct err *err)
 {
-    int result =
-        change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
-               "only a dead job whose time (15 minutes; a day for a channel) is not over can be tried again", err);
+    int result = change(db, outbox_store_retry(id, now_ms), id, ERR_INVALID,
+                        "only a dead job whose time (15 minutes; a day for a channel) is not over "
+                        "can be tried again",
+                        err);
     if (result == 0)
         call_processes(db);
     return result;

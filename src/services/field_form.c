@@ -85,11 +85,11 @@ static bool is_offered(const struct field *field, const struct call *call,
 }
 
 /* No more are chosen already than may be: somebody may have typed more. */
-static int list_choices(const struct asking *asking, struct reply_select_option *options)
+static int list_choices(const struct asking *asking, struct reply_select_option *options, int room)
 {
     int count = 0, chosen = 0;
     int most = asking->field->kind == FIELD_CHECKBOXES ? field_most(asking->field) : 1;
-    for (int i = 0; i < field_choice_count(asking->field) && count < OPTIONS_MAX; i++) {
+    for (int i = 0; i < field_choice_count(asking->field) && count < room; i++) {
         const struct field_choice *choice = &asking->field->choices[i];
         if (!is_offered(asking->field, asking->call, choice))
             continue;
@@ -112,7 +112,7 @@ static void ask_select(const struct asking *asking)
         .custom_id = str_from(asking->field->key),
         .placeholder = tr_view(asking->call, asking->field->none),
         .options = options,
-        .option_count = list_choices(asking, options),
+        .option_count = list_choices(asking, options, OPTIONS_MAX),
         .min_values = asking->field->is_optional ? 0 : 1,
         .is_optional = asking->field->is_optional,
     };
@@ -136,7 +136,7 @@ static void ask_until(const struct asking *asking)
             .value = asking->present,
             .is_default = true,
         };
-    int count = list_choices(&choices, options + is_time) + is_time;
+    int count = list_choices(&choices, options + is_time, OPTIONS_MAX - is_time) + is_time;
     if (count == 0) /* a select without options is none */
         options[count++] = (struct reply_select_option){
             .label = field_show_plain(asking->field, call, STR("0")),
@@ -160,7 +160,7 @@ static void ask_group(const struct asking *asking)
         .type = is_radio ? COMPONENT_RADIO_GROUP : COMPONENT_CHECKBOX_GROUP,
         .custom_id = str_from(asking->field->key),
         .options = options,
-        .option_count = list_choices(asking, options),
+        .option_count = list_choices(asking, options, OPTIONS_MAX),
         .min_values = is_radio || asking->field->is_optional ? 0 : (int)asking->field->min,
         .max_values = is_radio ? 0 : field_most(asking->field),
         .is_optional = asking->field->is_optional,

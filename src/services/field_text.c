@@ -123,7 +123,8 @@ struct str_view markdown_disarm(struct arena *arena, struct str_view text)
     for (size_t i = 0; i < text.length; i++) {
         if (text.data[i] != '\0' && strchr(special, text.data[i]))
             buf_append_char(&shown, '\\');
-        buf_append_char(&shown, text.data[i] == '\n' || text.data[i] == '\r' ? ' ' : text.data[i]);
+        bool is_break = text.data[i] == '\n' || text.data[i] == '\r';
+        buf_append(&shown, is_break ? STR(" ") : (struct str_view){ text.data + i, 1 });
     }
     return arena_keep(arena, &shown);
 }

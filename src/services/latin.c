@@ -28,7 +28,7 @@ static char base_letter(unsigned char first, unsigned char second)
 
 static char small(char character)
 {
-    return character >= 'A' && character <= 'Z' ? (char)(character - 'A' + 'a') : character;
+    return (char)(character >= 'A' && character <= 'Z' ? character - 'A' + 'a' : character);
 }
 
 struct str_view latin_fold(struct str_view text, char *folded)
@@ -37,7 +37,9 @@ struct str_view latin_fold(struct str_view text, char *folded)
     for (size_t i = 0; i < text.length; i++) {
         unsigned char first = (unsigned char)text.data[i];
         bool is_two = (first & 0xe0) == 0xc0 && i + 1 < text.length;
-        char letter = is_two ? base_letter(first, (unsigned char)text.data[i + 1]) : '.';
+        char letter = '.';
+        if (is_two)
+            letter = base_letter(first, (unsigned char)text.data[i + 1]);
         if (letter == '.') {
             folded[length++] = small(text.data[i]);
             continue;
