@@ -4,7 +4,6 @@
 
 #include "bronx/outbox.h"
 #include "bronx/settings.h"
-#include "bronx/wizard.h"
 
 /* One setting, or all of somebody's. */
 struct setting {
@@ -14,9 +13,6 @@ struct setting {
 
 /* A click on a button about a setting. Whether the person may change it was asked before. */
 typedef int settings_click(struct call *call, const struct setting *setting, struct err *err);
-
-/* The pages of /setup, by which settings are grouped; ended by a title of NULL. setup.c */
-const struct wizard_step *settings_steps(enum settings_scope scope);
 
 /* --- settings_show.c --- */
 

@@ -13,12 +13,6 @@ static int place_of(const struct setting *setting)
     return (int)(setting->field - settings_fields(setting->owner.scope));
 }
 
-static bool applies(const struct call *call, const struct field *field,
-                    const struct field_values *values)
-{
-    return !field->applies || field->applies(call, values);
-}
-
 /* --- What was typed, there and back --- */
 
 #define QUOTE "> "
@@ -158,7 +152,7 @@ int settings_run_edit(struct call *call, struct err *err)
     result = settings_read(call, setting.owner, &revision, &values, err);
     if (result != 0)
         return result;
-    if (!applies(call, setting.field, &values))
+    if (!field_applies(setting.field, call, &values))
         return refuse_unused(call);
     if (call_has_option(call, "value"))
         return try_value(call, &setting, revision, &values, call_text(call, "value"), err);
@@ -212,7 +206,7 @@ int settings_submit(struct call *call, const struct setting *setting, struct err
     result = settings_read(call, setting->owner, &revision, &values, err);
     if (result != 0)
         return result;
-    if (!applies(call, setting->field, &values))
+    if (!field_applies(setting->field, call, &values))
         return refuse_unused(call);
     return try_value(call, setting, call->custom_id.row_id, &values, typed, err);
 }

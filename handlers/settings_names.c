@@ -133,9 +133,8 @@ static int suggest_scope(struct suggestions *suggestions, enum settings_scope sc
         suggest(suggestions, tr_view(call, scopes[scope].everything), str_from(scopes[scope].word));
     for (int i = 0; fields[i].key; i++) {
         struct str_view value = field_value_of(fields, &values, i);
-        bool is_meant = suggestions->is_reset
-                            ? !str_equal(value, str_from(fields[i].initial))
-                            : !fields[i].applies || fields[i].applies(call, &values);
+        bool is_meant = suggestions->is_reset ? !str_equal(value, str_from(fields[i].initial))
+                                              : field_applies(&fields[i], call, &values);
         if (is_meant)
             suggest_field(suggestions, scope, &fields[i], value);
     }

@@ -62,7 +62,7 @@ static int show_step(struct call *call, const struct view *view, const struct wi
     CLEANUP(buf_free) struct buf lines = { 0 };
     for (int i = 0; fields[i].key; i++) {
         const struct field *field = &fields[i];
-        if (field->step == number && (!field->applies || field->applies(call, &view->values)))
+        if (field->step == number && field_applies(field, call, &view->values))
             add_setting(call, view, i, &lines);
     }
     if (lines.has_failed)

@@ -66,30 +66,6 @@ static int explain_person(struct call *call, struct str_view *sentence, struct e
 
 /* --- The wizards --- */
 
-static const struct wizard_step server_steps[] = {
-    [SERVER_LOOK] = { TR("Currency"), TR("What coins are called in this server.") },
-    [SERVER_SWITCHES] = { TR("Features"),
-                          TR("Commands that are switched off say so to whoever tries them.") },
-    [SERVER_LIMITS] = { TR("Limits"),
-                        TR("So that nobody wins or loses everything in one evening.") },
-    [SERVER_PLACES] = { TR("Places"), TR("Where the bot answers, and where it posts by itself.") },
-    [SERVER_VOTEBAN] = { TR("Vote-ban"),
-                         TR("Members can vote to time out somebody who misbehaves.") },
-    { NULL, NULL },
-};
-
-static const struct wizard_step user_steps[] = {
-    [USER_ABOUT] = { TR("About you"), TR("These hold in every server.") },
-    [USER_LIMITS] = { TR("Your own limits"),
-                      TR("For games, and beside those of a server: the stricter one counts.") },
-    { NULL, NULL },
-};
-
-const struct wizard_step *settings_steps(enum settings_scope scope)
-{
-    return scope == SETTINGS_OF_SERVER ? server_steps : user_steps;
-}
-
 static const struct wizard server_wizard = {
     .name = "server",
     .title = TR("Set up this server"),

@@ -83,6 +83,9 @@ struct field_values {
 int field_count(const struct field *fields);
 /* By key; NULL when unknown. */
 const struct field *field_find(const struct field *fields, struct str_view key);
+/* Whether it is asked for and shown, with these values. */
+bool field_applies(const struct field *field, const struct call *call,
+                   const struct field_values *values);
 /* The value, or the default when absent. Never absent. */
 struct str_view field_value_of(const struct field *fields, const struct field_values *values,
                                int place);

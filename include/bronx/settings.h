@@ -7,7 +7,7 @@
 #ifndef BRONX_SETTINGS_H
 #define BRONX_SETTINGS_H
 
-#include "bronx/field.h"
+#include "bronx/wizard.h"
 
 /* What a server's admins have decided. /setup server's pages: enum server_step. */
 struct server_settings {
@@ -49,6 +49,10 @@ enum user_step { USER_ABOUT, USER_LIMITS };
 extern const struct field server_fields[];
 extern const struct field user_fields[];
 
+/* The pages of /setup, by which settings are grouped. */
+extern const struct wizard_step server_steps[];
+extern const struct wizard_step user_steps[];
+
 /* Whose settings: a server's id or a person's. */
 enum settings_scope { SETTINGS_OF_SERVER, SETTINGS_OF_USER };
 
@@ -58,6 +62,7 @@ struct settings_owner {
 };
 
 const struct field *settings_fields(enum settings_scope scope);
+const struct wizard_step *settings_steps(enum settings_scope scope);
 
 /* Both are the defaults: what a new call begins with. */
 void settings_defaults(struct call *call);

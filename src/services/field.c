@@ -30,6 +30,12 @@ const struct field *field_find(const struct field *fields, struct str_view key)
     return NULL;
 }
 
+bool field_applies(const struct field *field, const struct call *call,
+                   const struct field_values *values)
+{
+    return !field->applies || field->applies(call, values);
+}
+
 struct str_view field_value_of(const struct field *fields, const struct field_values *values,
                                int place)
 {

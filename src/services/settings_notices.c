@@ -29,8 +29,8 @@ struct notice {
 static bool is_shown(const struct notice *notice, int place, bool is_for_all)
 {
     const struct field *field = &server_fields[place];
-    bool applies = !field->applies || field->applies(&notice->reader, notice->after);
-    return !is_for_all || (applies && concerns_all[field->step]);
+    return !is_for_all ||
+           (concerns_all[field->step] && field_applies(field, &notice->reader, notice->after));
 }
 
 static void show_changes(struct notice *notice, bool is_for_all)

@@ -40,6 +40,18 @@ static const char *reject_digits(const struct call *call, struct str_view value)
     return NULL;
 }
 
+const struct wizard_step server_steps[] = {
+    [SERVER_LOOK] = { TR("Currency"), TR("What coins are called in this server.") },
+    [SERVER_SWITCHES] = { TR("Features"),
+                          TR("Commands that are switched off say so to whoever tries them.") },
+    [SERVER_LIMITS] = { TR("Limits"),
+                        TR("So that nobody wins or loses everything in one evening.") },
+    [SERVER_PLACES] = { TR("Places"), TR("Where the bot answers, and where it posts by itself.") },
+    [SERVER_VOTEBAN] = { TR("Vote-ban"),
+                         TR("Members can vote to time out somebody who misbehaves.") },
+    { NULL, NULL },
+};
+
 #define SERVER(name) .member = offsetof(struct server_settings, name)
 
 const struct field server_fields[] = {
@@ -245,6 +257,13 @@ static const char *reject_shorter(const struct call *call, struct str_view value
                : NULL;
 }
 
+const struct wizard_step user_steps[] = {
+    [USER_ABOUT] = { TR("About you"), TR("These hold in every server.") },
+    [USER_LIMITS] = { TR("Your own limits"),
+                      TR("For games, and beside those of a server: the stricter one counts.") },
+    { NULL, NULL },
+};
+
 #define PERSON(name) .member = offsetof(struct user_settings, name)
 
 const struct field user_fields[] = {
@@ -313,4 +332,9 @@ const struct field user_fields[] = {
 const struct field *settings_fields(enum settings_scope scope)
 {
     return scope == SETTINGS_OF_SERVER ? server_fields : user_fields;
+}
+
+const struct wizard_step *settings_steps(enum settings_scope scope)
+{
+    return scope == SETTINGS_OF_SERVER ? server_steps : user_steps;
 }

@@ -107,12 +107,9 @@ int draft_review_page(const struct wizard *wizard)
 
 bool draft_is_asked(const struct call *call, const struct wizard_draft *draft, int place)
 {
-    const struct field *field = &draft->wizard->fields[place];
     struct field_values values;
-    if (!field->applies)
-        return true;
     draft_values(draft, &values);
-    return field->applies(call, &values);
+    return field_applies(&draft->wizard->fields[place], call, &values);
 }
 
 bool draft_is_on_page(const struct call *call, const struct wizard_draft *draft, int place,
