@@ -85,9 +85,8 @@ static int show_authority(struct call *call, struct settings_owner owner, struct
                                  "`/settings edit`, `/setup server`.")
                             : TR("They hold in all servers. Only you can see and change them: "
                                  "`/settings edit`, `/setup user`.")));
-    bool is_named = owner.scope == SETTINGS_OF_SERVER && change.changed_by != 0 &&
-                    settings_may_change(call, owner.scope);
-    if (found && is_named)
+    bool may_know = owner.scope == SETTINGS_OF_SERVER && settings_may_change(call, owner.scope);
+    if (found && may_know && change.changed_by != 0)
         reply_text(call->reply, tr(call, "-# Last changed by <@%lld>, <t:%lld:R>."),
                    (long long)change.changed_by, (long long)(change.changed_at_ms / MS_PER_SECOND));
     else if (found)
