@@ -26,8 +26,6 @@ struct str_view settings_show_change(struct call *call, enum settings_scope scop
 int settings_explain_conflict(struct call *call, struct settings_owner owner,
                               struct str_view *sentence, struct err *err);
 
-/* A button's or its form's answer takes the place of the button's message. */
-void settings_begin_answer(struct call *call);
 /* Shows what this interaction has saved, by the history: so an earlier run of it, too. 1, or 0 when
  * it has saved nothing. */
 int settings_answer_saved(struct call *call, struct settings_owner owner, struct err *err);

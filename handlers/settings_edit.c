@@ -71,7 +71,7 @@ static int show_conflict(struct call *call, const struct setting *setting, struc
         setting->field, call,
         field_value_of(settings_fields(setting->owner.scope), &values, place_of(setting)));
     call->outcome = OUTCOME_USER_ERROR;
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_text_view(call->reply, sentence);
     reply_text(call->reply, tr(call, "**%s** is now: %.*s"), tr(call, setting->field->label),
                STR_ARGS(present));
@@ -81,7 +81,7 @@ static int show_conflict(struct call *call, const struct setting *setting, struc
 
 static int show_unchanged(struct call *call, const struct setting *setting, struct str_view value)
 {
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_text(call->reply, tr(call, "Nothing to change. **%s**: %.*s"),
                tr(call, setting->field->label), STR_ARGS(field_show(setting->field, call, value)));
     return 0;
@@ -93,7 +93,7 @@ static int show_problem(struct call *call, const struct setting *setting, int64_
     if (!problem.data)
         return err_set(err, ERR_MEMORY, "a setting's value");
     call->outcome = OUTCOME_USER_ERROR;
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_text(call->reply, "**%s**: %.*s", tr(call, setting->field->label), STR_ARGS(problem));
     show_typed(call, setting, revision, typed);
     return 0;

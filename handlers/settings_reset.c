@@ -50,7 +50,7 @@ static void show_plan(struct call *call, const struct setting *setting,
 
 static int say_nothing_to_reset(struct call *call, const char *why)
 {
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_text_view(call->reply, tr_view(call, why ? why
                                                    : TR("Nothing to reset: that is the default "
                                                         "already.")));
@@ -74,7 +74,7 @@ int settings_run_reset(struct call *call, struct err *err)
     const char *why = NULL;
     if (drop_values(call, &setting, &after, &why) == 0)
         return say_nothing_to_reset(call, why);
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_container_begin(call->reply, COLOUR_GOLD);
     reply_text_view(call->reply, tr_view(call, "### Back to the default?"));
     show_plan(call, &setting, &values);
@@ -95,7 +95,7 @@ static int show_reset_conflict(struct call *call, const struct setting *setting,
     if (result != 0)
         return result;
     call->outcome = OUTCOME_USER_ERROR;
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_text_view(call->reply, sentence);
     reply_text_view(call->reply, tr_view(call, "`/settings reset` shows what it would be now."));
     return 0;

@@ -180,14 +180,6 @@ int settings_explain_conflict(struct call *call, struct settings_owner owner,
     return sentence->data ? 0 : err_set(err, ERR_MEMORY, "a conflict");
 }
 
-void settings_begin_answer(struct call *call)
-{
-    if (call->interaction->message)
-        reply_update(call->reply);
-    else
-        reply_ephemeral(call->reply);
-}
-
 int settings_answer_saved(struct call *call, struct settings_owner owner, struct err *err)
 {
     struct settings_change *changes;
@@ -195,7 +187,7 @@ int settings_answer_saved(struct call *call, struct settings_owner owner, struct
     int result = settings_saved(call, owner, &changes, &count, err);
     if (result != 0 || count == 0)
         return result;
-    settings_begin_answer(call);
+    call_begin_private_answer(call);
     reply_container_begin(call->reply, COLOUR_GREEN);
     reply_text_view(call->reply, tr_view(call, "### Saved"));
     for (int i = 0; i < count; i++)

@@ -164,14 +164,9 @@ static int complete_user(struct call *call, struct err *err)
     return 0;
 }
 
-static int component(struct call *call, struct err *err)
+static int click(struct call *call, struct err *err)
 {
-    return wizard_component(call, wizards, err);
-}
-
-static int modal(struct call *call, struct err *err)
-{
-    return wizard_modal(call, wizards, err);
+    return wizard_click(call, wizards, err);
 }
 
 static const struct option user_options[] = {
@@ -214,7 +209,7 @@ const struct command setup_command = {
     .category = CATEGORY_SETTINGS,
     .options = setup_options,
     .is_ephemeral = true,
-    .component = component,
-    .modal = modal,
+    .component = click,
+    .modal = click,
     .component_version = 1,
 };

@@ -161,6 +161,10 @@ bool call_has_permissions(const struct call *call, uint64_t permissions);
 /* Says which permissions the command, or that sub-command of it (NULL: none), needs here. */
 int call_refuse_permissions(struct call *call, uint64_t permissions, const char *sub_command);
 
+/* Begins an answer for this person alone: a message of its own to a command, in place of the
+ * message they clicked on to a click or to the form it opened. */
+void call_begin_private_answer(struct call *call);
+
 /* A custom_id for this command's own buttons and modals; copied into the call's arena. `row_id` is
  * the database row the click is about, or 0. */
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument);

@@ -55,11 +55,9 @@ struct wizard {
 int wizard_start(struct call *call, const struct wizard *wizard, const struct field_values *answers,
                  struct err *err) MUST_CHECK;
 
-/* A click on, and a submitted form of, any wizard of the list (ended by NULL). The command's
- * component_version is its wizards'. */
-int wizard_component(struct call *call, const struct wizard *const *wizards,
-                     struct err *err) MUST_CHECK;
-int wizard_modal(struct call *call, const struct wizard *const *wizards,
+/* A click on, or a submitted form of, any wizard of the list (ended by NULL): the command's
+ * `component` and its `modal`. The command's component_version is its wizards'. */
+int wizard_click(struct call *call, const struct wizard *const *wizards,
                  struct err *err) MUST_CHECK;
 
 #endif

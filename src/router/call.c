@@ -132,6 +132,14 @@ int call_refuse_permissions(struct call *call, uint64_t permissions, const char 
                        tr_name(call, call->command->name), STR_ARGS(buf_view(&names)));
 }
 
+void call_begin_private_answer(struct call *call)
+{
+    if (call->interaction->message)
+        reply_update(call->reply);
+    else
+        reply_ephemeral(call->reply);
+}
+
 struct str_view call_custom_id(const struct call *call, int64_t row_id, const char *argument)
 {
     const struct custom_id id = {

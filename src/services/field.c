@@ -69,6 +69,12 @@ bool field_is_none(const struct field *field, struct str_view value)
     return value.length == 0 || (field_is_number(field) && str_equal(value, STR("0")));
 }
 
+int64_t field_number_of(struct str_view value)
+{
+    int64_t number = 0;
+    return str_to_uint63(value, &number) == 0 ? number : 0;
+}
+
 int field_most(const struct field *field)
 {
     return field->max > 0 ? (int)field->max : 1;
@@ -236,12 +242,6 @@ void field_lines_read(const struct field *fields, struct str_view lines,
 
 /* --- Members --- */
 
-static int64_t number_of(struct str_view value)
-{
-    int64_t number = 0;
-    return str_to_uint63(value, &number) == 0 ? number : 0;
-}
-
 static int fill_ids(struct str_view value, struct arena *arena, struct field_ids *ids)
 {
     struct str_view rest = value, id;
@@ -255,7 +255,7 @@ static int fill_ids(struct str_view value, struct arena *arena, struct field_ids
     if (!places)
         return ERR_MEMORY;
     while (str_split(&rest, ',', &id))
-        places[ids->count++] = number_of(id);
+        places[ids->count++] = field_number_of(id);
     ids->ids = places;
     return 0;
 }
@@ -278,7 +278,7 @@ static int fill(const struct field *field, struct str_view value, struct arena *
     case FIELD_NUMBER:
     case FIELD_DURATION:
     case FIELD_UNTIL:
-        *(int64_t *)member = number_of(value);
+        *(int64_t *)member = field_number_of(value);
         return 0;
     case FIELD_CHOICE:
     case FIELD_RADIO:

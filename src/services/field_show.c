@@ -16,12 +16,6 @@ static struct str_view show_none(const struct field *field, const struct call *c
     return tr_view(call, field->none ? field->none : TR("none"));
 }
 
-static int64_t number_of(struct str_view value)
-{
-    int64_t number = 0;
-    return str_to_uint63(value, &number) == 0 ? number : 0;
-}
-
 static struct str_view show_choices(const struct field *field, const struct call *call,
                                     struct str_view value)
 {
@@ -61,7 +55,7 @@ struct str_view field_show(const struct field *field, const struct call *call,
                            struct str_view value)
 {
     if (field_is_none(field, value) ||
-        (field->kind == FIELD_UNTIL && number_of(value) <= call->now_ms))
+        (field->kind == FIELD_UNTIL && field_number_of(value) <= call->now_ms))
         return show_none(field, call);
     if (!is_readable(field, value))
         return markdown_disarm(call->arena, value);
@@ -70,12 +64,12 @@ struct str_view field_show(const struct field *field, const struct call *call,
     case FIELD_TIME_ZONE:
         return markdown_disarm(call->arena, value);
     case FIELD_NUMBER:
-        return field_number_show(field, call, number_of(value));
+        return field_number_show(field, call, field_number_of(value));
     case FIELD_DURATION:
-        return field_duration_show(call, number_of(value));
+        return field_duration_show(call, field_number_of(value));
     case FIELD_UNTIL:
         return arena_format(call->arena, tr(call, "until <t:%lld:f>"),
-                            (long long)(number_of(value) / MS_PER_SECOND));
+                            (long long)(field_number_of(value) / MS_PER_SECOND));
     case FIELD_TOGGLE:
         return tr_view(call, str_equal(value, STR("on")) ? TR("On") : TR("Off"));
     case FIELD_CHOICE:
@@ -124,8 +118,8 @@ static struct str_view plain_number(const struct field *field, const struct call
                                     struct str_view value)
 {
     if (field->unit == UNIT_COINS)
-        return amount_format(call->arena, number_of(value));
-    return field_number_show(field, call, number_of(value));
+        return amount_format(call->arena, field_number_of(value));
+    return field_number_show(field, call, field_number_of(value));
 }
 
 static struct str_view show_plain(const struct field *field, const struct call *call,
@@ -140,8 +134,8 @@ static struct str_view show_plain(const struct field *field, const struct call *
     case FIELD_NUMBER:
         return plain_number(field, call, value);
     case FIELD_UNTIL:
-        return number_of(value) > call->now_ms ? plain_until(call, number_of(value))
-                                               : show_none(field, call);
+        return field_number_of(value) > call->now_ms ? plain_until(call, field_number_of(value))
+                                                     : show_none(field, call);
     case FIELD_USER:
     case FIELD_ROLE:
     case FIELD_CHANNEL:

@@ -93,30 +93,36 @@ static int load(struct call *call, struct settings_owner owner, int64_t *revisio
     return 0;
 }
 
+/* What the table describes, filled in; NULL without memory. */
+static void *make(struct call *call, const struct field *fields, const struct field_values *values,
+                  size_t size, struct err *err)
+{
+    void *made = arena_allocate(call->arena, size);
+    if (!made)
+        err_set(err, ERR_MEMORY, "settings");
+    return made && field_fill(fields, values, call->arena, made, err) == 0 ? made : NULL;
+}
+
 static int make_server(struct call *call, int64_t revision, const struct field_values *values,
                        const struct server_settings **settings, struct err *err)
 {
-    struct server_settings *made = arena_allocate(call->arena, sizeof(*made));
+    struct server_settings *made = make(call, server_fields, values, sizeof(*made), err);
     if (!made)
-        return err_set(err, ERR_MEMORY, "a server's settings");
+        return ERR_MEMORY;
     made->revision = revision;
-    int result = field_fill(server_fields, values, call->arena, made, err);
-    if (result == 0)
-        *settings = made;
-    return result;
+    *settings = made;
+    return 0;
 }
 
 static int make_user(struct call *call, int64_t revision, const struct field_values *values,
                      const struct user_settings **settings, struct err *err)
 {
-    struct user_settings *made = arena_allocate(call->arena, sizeof(*made));
+    struct user_settings *made = make(call, user_fields, values, sizeof(*made), err);
     if (!made)
-        return err_set(err, ERR_MEMORY, "a person's settings");
+        return ERR_MEMORY;
     made->revision = revision;
-    int result = field_fill(user_fields, values, call->arena, made, err);
-    if (result == 0)
-        *settings = made;
-    return result;
+    *settings = made;
+    return 0;
 }
 
 static int load_server(struct call *call, struct err *err)

@@ -64,18 +64,12 @@ struct row {
     bool is_saved; /* by this very interaction */
 };
 
-static int64_t time_of(struct str_view value)
-{
-    int64_t time = 0;
-    return str_to_uint63(value, &time) == 0 ? time : 0;
-}
-
 /* A time that has come is as if it had never been set. */
 static void drop_what_is_over(const struct call *call, const struct field *fields,
                               struct field_values *values)
 {
     for (int i = 0; fields[i].key; i++)
-        if (fields[i].kind == FIELD_UNTIL && time_of(values->values[i]) <= call->now_ms)
+        if (fields[i].kind == FIELD_UNTIL && field_number_of(values->values[i]) <= call->now_ms)
             values->values[i] = STR_NONE;
 }
 
@@ -139,9 +133,9 @@ struct save {
 static void keep_what_runs(struct save *save)
 {
     for (int i = 0; save->fields[i].key; i++) {
-        int64_t until_ms = time_of(save->before.values.values[i]);
+        int64_t until_ms = field_number_of(save->before.values.values[i]);
         if (save->fields[i].kind == FIELD_UNTIL && until_ms > save->call->now_ms &&
-            time_of(save->after.values[i]) < until_ms)
+            field_number_of(save->after.values[i]) < until_ms)
             save->after.values[i] = save->before.values.values[i];
     }
 }

@@ -262,19 +262,6 @@ static int try_click(struct call *call, const struct click *click, struct err *e
     return answer_click(call, &draft, click, err);
 }
 
-static int answer(struct call *call, const struct wizard *const *wizards, struct err *err)
-{
-    struct click click;
-    int result = ERR_EXPECTATION;
-    if (!read_click(call, wizards, &click))
-        return call_refuse(call,
-                           tr(call, "This button belongs to something I no longer offer. Run the "
-                                    "command again to get a fresh message."));
-    for (int tries = 0; tries < TRIES_MAX && result == ERR_EXPECTATION; tries++)
-        result = try_click(call, &click, err);
-    return result;
-}
-
 /* --- Public --- */
 
 static int fill_draft(struct call *call, struct wizard_draft *draft,
@@ -319,12 +306,15 @@ int wizard_start(struct call *call, const struct wizard *wizard, const struct fi
     return wizard_show(call, &draft, NULL, err);
 }
 
-int wizard_component(struct call *call, const struct wizard *const *wizards, struct err *err)
+int wizard_click(struct call *call, const struct wizard *const *wizards, struct err *err)
 {
-    return answer(call, wizards, err);
-}
-
-int wizard_modal(struct call *call, const struct wizard *const *wizards, struct err *err)
-{
-    return answer(call, wizards, err);
+    struct click click;
+    int result = ERR_EXPECTATION;
+    if (!read_click(call, wizards, &click))
+        return call_refuse(call,
+                           tr(call, "This button belongs to something I no longer offer. Run the "
+                                    "command again to get a fresh message."));
+    for (int tries = 0; tries < TRIES_MAX && result == ERR_EXPECTATION; tries++)
+        result = try_click(call, &click, err);
+    return result;
 }

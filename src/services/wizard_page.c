@@ -337,15 +337,6 @@ static void show_end(struct call *call, const struct wizard *wizard, const char 
     reply_container_end(call->reply);
 }
 
-/* A command's answer is a message of its own; all that follows happens in it. */
-static void begin_message(struct call *call)
-{
-    if (call->interaction->message)
-        reply_update(call->reply);
-    else
-        reply_ephemeral(call->reply);
-}
-
 static void add_expiry(struct call *call, const struct wizard *wizard)
 {
     long long minutes = WIZARD_EXPIRY_MS / MS_PER_MINUTE;
@@ -364,7 +355,7 @@ static void add_expiry(struct call *call, const struct wizard *wizard)
 
 void wizard_show_expired(struct call *call, const struct wizard *wizard)
 {
-    begin_message(call);
+    call_begin_private_answer(call);
     add_expiry(call, wizard);
 }
 
@@ -397,7 +388,7 @@ int wizard_show(struct call *call, const struct wizard_draft *draft, const char 
 {
     struct drawing drawing = { .call = call, .draft = draft };
     draft_values(draft, &drawing.values);
-    begin_message(call);
+    call_begin_private_answer(call);
     int result = show_state(&drawing, notice, err);
     buf_free(&drawing.text);
     return result;

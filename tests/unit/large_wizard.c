@@ -152,12 +152,7 @@ static int run_large(struct call *call, struct err *err)
 
 static int click_large(struct call *call, struct err *err)
 {
-    return wizard_component(call, wizards, err);
-}
-
-static int submit_large(struct call *call, struct err *err)
-{
-    return wizard_modal(call, wizards, err);
+    return wizard_click(call, wizards, err);
 }
 
 static const struct option large_options[] = {
@@ -171,6 +166,6 @@ const struct command large_command = {
     .options = large_options,
     .is_ephemeral = true,
     .component = click_large,
-    .modal = submit_large,
+    .modal = click_large,
     .component_version = 1,
 };
