@@ -417,6 +417,7 @@ void outbox_defer(struct outbox *outbox, const struct outbox_deferral *deferral,
         return;
     }
     job_transition(&deferred->job, JOB_STORING);
+    jobs_count(outbox, &deferred->job);
     outbox_tell(outbox, &deferred->job, NEWS_DEFERRED);
     outbox_submit(outbox, &deferred->job, JOURNAL_STORE_RUN);
 }

@@ -121,7 +121,9 @@ void outbox_limits_show(const struct outbox *outbox);
 
 int64_t jobs_now_us(const struct outbox *outbox);
 int64_t jobs_now_ms(const struct outbox *outbox);
-void jobs_enter(struct outbox *outbox, struct job *job);
+/* From here on the job takes room, until it is forgotten. The one that is for every thread: a
+ * deferral counts before the sender has heard of it, so that a burst finds the bound. */
+void jobs_count(struct outbox *outbox, const struct job *job);
 bool jobs_are_too_many(const struct outbox *outbox);
 /* Into the schedule as its record says; false when that is full. */
 bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us) MUST_CHECK;

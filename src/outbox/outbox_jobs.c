@@ -146,9 +146,8 @@ void jobs_lose_token(struct outbox *outbox, struct job *job, const struct rest_e
 
 /* --- Entering --- */
 
-void jobs_enter(struct outbox *outbox, struct job *job)
+void jobs_count(struct outbox *outbox, const struct job *job)
 {
-    job_table_add(&outbox->table, job);
     atomic_fetch_add(&outbox->count, 1);
     atomic_fetch_add(&outbox->bytes, job->record->size);
     metrics_gauge_add(outbox->settings.metrics, METRIC_OUTBOX_WAITING, 1);
@@ -294,7 +293,7 @@ static void take_last_news(struct outbox *outbox)
     for (struct job *job = outbox->news, *next; job; job = next) {
         next = job->next_news;
         if (job->news & NEWS_DEFERRED)
-            jobs_enter(outbox, job);
+            job_table_add(&outbox->table, job);
         if (job->phase == JOB_STORING && (job->news & NEWS_WRITTEN) && job->result == JOURNAL_LOST)
             jobs_report_loss(outbox, job, OUTBOX_LOSS_NOT_STORED, NULL);
         if (job->phase == JOB_FORGOTTEN)

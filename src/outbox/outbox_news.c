@@ -16,7 +16,7 @@ static void hear_deferred(struct outbox *outbox, struct job *job)
            CONTAINER_OF(place, struct outbox_deferred, link)->patience_us > deferred->patience_us)
         place = place->previous;
     job_list_append(place->next, &deferred->link);
-    jobs_enter(outbox, job);
+    job_table_add(&outbox->table, job);
 }
 
 static void hear_finished(struct outbox *outbox, struct outbox_deferred *deferred)
@@ -169,7 +169,8 @@ static struct job *make_job(struct outbox *outbox, struct outbox_record *record)
     job->record = record;
     job->is_reposted = record->is_reposted;
     job->known_us = jobs_now_us(outbox);
-    jobs_enter(outbox, job);
+    jobs_count(outbox, job);
+    job_table_add(&outbox->table, job);
     return job;
 }
 
