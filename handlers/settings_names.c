@@ -74,10 +74,9 @@ static bool find_by_word(const struct call *call, struct str_view text, struct s
 static bool find_by_label(const struct call *call, struct str_view text, struct setting *setting)
 {
     for (enum settings_scope scope = 0; scope < SCOPES; scope++)
-        for (const struct field *field = settings_fields(scope);
-             settings_may_change(call, scope) && field->key; field++)
-            if (str_equal_ignoring_case(text, tr_view(call, field->label)) ||
-                str_equal_ignoring_case(text, str_from(field->label))) {
+        for (const struct field *field = settings_fields(scope); field->key; field++)
+            if (field_is_same_word(call, text, tr_view(call, field->label)) ||
+                field_is_same_word(call, text, str_from(field->label))) {
                 *setting = (struct setting){ settings_owner_of(call, scope), field };
                 return true;
             }
@@ -102,7 +101,8 @@ struct suggestions {
 
 static void suggest(struct suggestions *suggestions, struct str_view name, struct str_view value)
 {
-    if (suggestions->count == CHOICES_MAX || !str_contains_ignoring_case(name, suggestions->typed))
+    if (suggestions->count == CHOICES_MAX ||
+        !field_is_part_of(suggestions->call, suggestions->typed, name))
         return;
     reply_suggest(suggestions->call->reply, name, value);
     suggestions->count++;

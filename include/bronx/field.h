@@ -135,6 +135,11 @@ struct str_view field_answer(const struct field *field, const struct call *call)
  * call->reply. */
 void field_suggest(const struct field *field, struct call *call, struct str_view typed);
 
+/* Whether somebody who typed that means the word, or a part of it: case and accents don't count.
+ * False without memory. */
+bool field_is_same_word(const struct call *call, struct str_view typed, struct str_view word);
+bool field_is_part_of(const struct call *call, struct str_view typed, struct str_view words);
+
 /* --- Storage: "key=value" lines in the table's order; values have no line breaks. --- */
 
 /* STR_NONE without memory. Absent values have no line. */

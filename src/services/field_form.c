@@ -292,8 +292,8 @@ struct str_view field_answer(const struct field *field, const struct call *call)
 static void suggest_matching(struct call *call, struct str_view typed, const char *label,
                              const char *value)
 {
-    if (str_contains_ignoring_case(tr_view(call, label), typed) ||
-        str_contains_ignoring_case(str_from(value), typed))
+    if (field_is_part_of(call, typed, tr_view(call, label)) ||
+        field_is_part_of(call, typed, str_from(value)))
         reply_suggest(call->reply, tr_view(call, label), str_from(value));
 }
 

@@ -51,9 +51,6 @@ struct str_view field_number_show(const struct field *field, const struct call *
 /* What can be typed, and would be accepted. */
 struct str_view field_number_example(const struct field *field, const struct call *call);
 
-/* Whatever the case and the accents. False without memory. */
-bool field_is_same_word(const struct call *call, struct str_view typed, struct str_view word);
-
 /* --- Durations: field_duration.c --- */
 
 /* "7 days", "1d 12h", "90m", "90": minutes. False when it is none of these. */

@@ -27,6 +27,12 @@ bool field_is_same_word(const struct call *call, struct str_view typed, struct s
     return folded.data && str_equal(folded, fold(call, word));
 }
 
+bool field_is_part_of(const struct call *call, struct str_view typed, struct str_view words)
+{
+    struct str_view part = fold(call, typed);
+    return part.data && str_contains_ignoring_case(fold(call, words), part);
+}
+
 bool field_number_is_zero(struct str_view typed)
 {
     size_t zeros = 0;
