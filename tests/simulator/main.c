@@ -70,23 +70,27 @@ static char *bot_beside(void)
 
 /* --- Scenes --- */
 
-static void print_indented(struct str_view text)
+/* As comments of TAP, whose every line is one. */
+static void print_comment(const char *indent, struct str_view text)
 {
     struct str_view rest = text, line;
     while (str_split(&rest, '\n', &line))
-        printf("#   %.*s\n", STR_ARGS(line));
+        printf("# %s%.*s\n", indent, STR_ARGS(line));
 }
 
 static void report_failure(const char *file, const struct step *step, const struct err *err,
                            const struct buf *transcript, const struct buf *log)
 {
-    print_indented(buf_view(transcript));
+    CLEANUP(buf_free) struct buf reason = { 0 };
+    print_comment("  ", buf_view(transcript));
     if (step)
-        printf("# %s:%d: %s\n#   in: %s\n", file, step->line, err->message, step->source);
+        buf_append_format(&reason, "%s:%d: %s\n  in: %s", file, step->line, err->message,
+                          step->source);
     else
-        printf("# %s: %s\n", file, err->message);
+        buf_append_format(&reason, "%s: %s", file, err->message);
+    print_comment("", buf_view(&reason));
     printf("# the end of the bot's log:\n");
-    print_indented(buf_view(log));
+    print_comment("  ", buf_view(log));
 }
 
 static int expect_pseudo(struct session *session, const char *path, struct err *err)
