@@ -85,11 +85,11 @@ static int run_show(struct call *call, struct err *err)
         return code;
     for (const struct user_data_table *table = user_data_tables; table->name; table++)
         if (table->owner)
-            buf_append_format(&list, tr(call, "- %s Kept %s. **%" PRId64 "** stored.\n"),
+            buf_append_format(&list, tr(call, "- %s Kept: %s. **%" PRId64 "** stored.\n"),
                               tr(call, table->purpose), tr(call, table->retention),
                               counts.rows[table - user_data_tables]);
         else if (table->sealed)
-            buf_append_format(&list, tr(call, "- %s Encrypted. Kept %s.\n"),
+            buf_append_format(&list, tr(call, "- %s Encrypted. Kept: %s.\n"),
                               tr(call, table->purpose), tr(call, table->retention));
     if (list.has_failed)
         return err_set(err, ERR_MEMORY, "what is stored about somebody");

@@ -209,7 +209,7 @@ static void people_see_how_much_is_stored_about_them(void **state)
                                 .user_id = 33,
                                 .data = "{\"id\":\"1\",\"type\":1,\"name\":\"privacy\","
                                         "\"options\":[{\"type\":1,\"name\":\"show\"}]}" },
-                  "which Terms of Service. Kept until you delete your data. **1** stored.");
+                  "which Terms of Service. Kept: until you delete your data. **1** stored.");
 }
 
 static handler *run_of(const struct command *command, const char *sub_command)
