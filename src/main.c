@@ -316,12 +316,17 @@ static const struct sub_command sub_commands[] = {
     { "version", run_version, "", "print the version" },
 };
 
+static void print_usage(FILE *out, const char *before, const struct sub_command *sub_command)
+{
+    fprintf(out, "%s%s%s%s\n      %s\n", before, sub_command->name,
+            sub_command->usage[0] ? " " : "", sub_command->usage, sub_command->help);
+}
+
 static void print_help(FILE *out)
 {
     fputs("Usage: bronxbot SUB-COMMAND\n\n", out);
     for (size_t i = 0; i < ARRAY_LENGTH(sub_commands); i++)
-        fprintf(out, "  %s %s\n      %s\n", sub_commands[i].name, sub_commands[i].usage,
-                sub_commands[i].help);
+        print_usage(out, "  ", &sub_commands[i]);
     fputs("\nSettings come from the environment and from .env: `bronxbot check` lists them.\n",
           out);
 }
@@ -334,26 +339,36 @@ static const struct sub_command *find_sub_command(const char *name)
     return NULL;
 }
 
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "help") == 0 || strcmp(argument, "--help") == 0;
+}
+
 int main(int argument_count, char **arguments)
 {
     if (sodium_init() < 0) {
         fputs("bronxbot: libsodium can't be used on this machine\n", stderr);
         return EXIT_SOFTWARE;
     }
-    if (argument_count == 2 &&
-        (strcmp(arguments[1], "help") == 0 || strcmp(arguments[1], "--help") == 0)) {
+    if (argument_count == 2 && is_help(arguments[1])) {
         print_help(stdout);
         return EXIT_CLEAN;
     }
     const struct sub_command *sub_command =
         argument_count > 1 ? find_sub_command(arguments[1]) : NULL;
-    bool takes_arguments = sub_command && sub_command->usage[0];
-    if (!sub_command || (argument_count > 2 && !takes_arguments)) {
+    if (!sub_command) {
+        if (argument_count > 1)
+            fprintf(stderr, "bronxbot: there is no sub-command '%s'\n\n", arguments[1]);
         print_help(stderr);
         return EXIT_USAGE;
     }
-    int result = sub_command->run(argument_count - 2, arguments + 2);
+    if (argument_count == 3 && is_help(arguments[2])) {
+        print_usage(stdout, "Usage: bronxbot ", sub_command);
+        return EXIT_CLEAN;
+    }
+    bool is_understood = argument_count == 2 || sub_command->usage[0];
+    int result = is_understood ? sub_command->run(argument_count - 2, arguments + 2) : EXIT_USAGE;
     if (result == EXIT_USAGE)
-        print_help(stderr);
+        print_usage(stderr, "Usage: bronxbot ", sub_command);
     return result;
 }
