@@ -38,6 +38,7 @@ static const char help[] =
     "  as bob                         be somebody else; `as bob click \"...\"` for one step\n"
     "  as alice in dm                 go to a direct message; `as alice in guild harlem` back\n"
     "  as alice with manage_guild     have a permission; `as owner` owns the bot\n"
+    "  as alice speaking es-ES        have Discord in Spanish\n"
     "  wait 24h                       let time pass (s, m, h, d)\n"
     "  restart, kill                  stop or crash the bot and start it again\n"
     "  fault 2 edits status 502       break what the bot sends to Discord; `fault none` ends that\n"
