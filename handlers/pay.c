@@ -103,9 +103,10 @@ static int run(struct call *call, struct err *err)
         return result;
     int64_t amount;
     enum amount_refusal refusal = amount_parse(call_text(call, "amount"), balances.wallet, &amount);
-    if (refusal != AMOUNT_OK)
+    bool is_all_of_nothing = refusal == AMOUNT_NOT_POSITIVE && balances.wallet == 0;
+    if (refusal != AMOUNT_OK && !is_all_of_nothing)
         return refuse_amount(call, refusal);
-    if (amount > balances.wallet)
+    if (is_all_of_nothing || amount > balances.wallet)
         return call_refuse(call, tr(call, "You have %.*s in your wallet."),
                            STR_ARGS(currency_show(call, balances.wallet)));
     if (amount > daily_cap(call))

@@ -44,6 +44,9 @@ def pseudo(entry):
 
 def table(code, entries, is_pseudo):
     fields = catalogue.headers(entries)
+    for name in () if is_pseudo else ("X-Discord-Locales", "Plural-Forms", "X-Digit-Groups"):
+        if name not in fields:
+            sys.exit(f"{code}: the header {name} is missing")
     locales = PSEUDO_LOCALES if is_pseudo else fields["X-Discord-Locales"].split()
     count, rule = PLURAL.fullmatch("nplurals=2; plural=n!=1;" if is_pseudo else
                                    fields["Plural-Forms"]).groups()
@@ -91,8 +94,9 @@ def main(arguments):
              "#include <assert.h>", "#include <inttypes.h>", "",
              'static_assert(sizeof(PRId64) == sizeof("ld"), "the order of the texts");', ""]
     for path in sorted(map(Path, paths)):
-        subprocess.run(["msgfmt", "--check-format", "--check-domain", "--output-file=/dev/null",
-                        str(path)], check=True)
+        check = ["msgfmt", "--check-format", "--check-domain", "--output-file=/dev/null", str(path)]
+        if subprocess.run(check, check=False).returncode != 0:  # it has said where, and why
+            sys.exit(1)
         code = "pseudo" if is_pseudo else path.stem.lower()
         codes.append(code)
         lines += table(code, catalogue.read(path), is_pseudo)
