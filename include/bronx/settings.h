@@ -102,6 +102,7 @@ int settings_save(struct call *call, struct settings_owner owner, int64_t revisi
 struct settings_change {
     int64_t revision;
     int64_t changed_at_ms;
+    int64_t interaction_id;               /* that saved it: what wizards save, opened them */
     int64_t changed_by;                   /* 0: somebody whose data was deleted */
     struct str_view key;                  /* a field this version may not know */
     struct str_view old_value, new_value; /* canonical; absent: the default */
