@@ -13,7 +13,7 @@
 struct server_settings {
     int64_t revision;                /* 0: never saved */
     struct str_view currency_name;   /* "coins" stays absent: the plural is the language's */
-    struct str_view currency_symbol; /* "" for none */
+    struct str_view currency_symbol; /* "" for none; or a custom emoji: bronx/emoji.h */
     bool has_economy, has_games, has_shop, has_voting;
     int64_t max_bet;              /* coins; 0: no limit */
     int64_t pay_daily_cap;        /* coins a person can pay to others a day (UTC); 0: no limit */
