@@ -59,12 +59,19 @@ static int go_on(struct call *call, struct wizard_draft *draft, const struct cli
     return 1;
 }
 
+/* Leaves the page as it was; where something is wrong, only that: what was answered well beside it
+ * counts. The button's label says which. */
 static int skip(struct call *call, struct wizard_draft *draft, const struct click *click,
                 struct err *err)
 {
-    for (int i = 0; draft->wizard->fields[i].key; i++)
-        if (draft->wizard->fields[i].step == draft->page)
-            draft->answers.values[i] = draft->mistakes.values[i] = STR_NONE;
+    bool is_wrong = draft_has_mistakes(call, draft, draft->page);
+    for (int i = 0; draft->wizard->fields[i].key; i++) {
+        if (draft->wizard->fields[i].step != draft->page)
+            continue;
+        draft->mistakes.values[i] = STR_NONE;
+        if (!is_wrong)
+            draft->answers.values[i] = STR_NONE;
+    }
     return go_on(call, draft, click, err);
 }
 

@@ -222,7 +222,8 @@ static int show_page(struct drawing *drawing, const char *notice, struct err *er
     add_button(drawing, BUTTON_PRIMARY, TR("Edit"), ACTION_EDIT, false);
     add_back_button(drawing);
     add_button(drawing, BUTTON_SECONDARY, TR("Next"), ACTION_NEXT, is_wrong);
-    add_button(drawing, BUTTON_SECONDARY, TR("Skip"), ACTION_SKIP, false);
+    add_button(drawing, BUTTON_SECONDARY, is_wrong ? TR("Skip what is wrong") : TR("Skip"),
+               ACTION_SKIP, false);
     add_cancel_button(drawing);
     reply_row_end(call->reply);
     reply_container_end(call->reply);
