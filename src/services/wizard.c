@@ -189,12 +189,7 @@ static bool read_click(const struct call *call, const struct wizard *const *wiza
 /* Saves what was claimed, whoever claimed it. ERR_EXPECTATION when somebody else has noted it. */
 static int finish_saving(struct call *call, struct wizard_draft *draft, struct err *err)
 {
-    int64_t click_id = call->effect_id;
-    struct field_values values;
-    draft_values(draft, &values);
-    call->effect_id = draft->id;
-    int result = draft->wizard->save(call, draft->revision, &values, err);
-    call->effect_id = click_id;
+    int result = draft_save(call, draft, err);
     if (result < 0)
         return err_wrap(err, "saving a draft");
     if (!draft_move(call, draft, result == WIZARD_CONFLICT ? DRAFT_CONFLICT : DRAFT_SAVED))
