@@ -136,6 +136,26 @@ static int refuse_unused(struct call *call)
     return call_refuse(call, tr(call, "That setting has no effect here at present."));
 }
 
+/* A command names no revision. But whoever asked for something later, and has it, is not overruled
+ * by a request that came late, or twice. 1, 0 or negative. */
+static int is_overtaken(struct call *call, const struct setting *setting, struct err *err)
+{
+    struct settings_change newest;
+    int found = settings_last_change(call, setting->owner, &newest, err);
+    return found == 1 ? newest.interaction_id > call->effect_id : found;
+}
+
+static int take_value(struct call *call, const struct setting *setting, int64_t revision,
+                      struct field_values *values, struct err *err)
+{
+    struct str_view typed = call_text(call, "value");
+    int result = is_overtaken(call, setting, err);
+    if (result < 0)
+        return result;
+    return result == 1 ? show_conflict(call, setting, typed, err)
+                       : try_value(call, setting, revision, values, typed, err);
+}
+
 int settings_run_edit(struct call *call, struct err *err)
 {
     struct setting setting;
@@ -155,7 +175,7 @@ int settings_run_edit(struct call *call, struct err *err)
     if (!field_applies(setting.field, call, &values))
         return refuse_unused(call);
     if (call_has_option(call, "value"))
-        return try_value(call, &setting, revision, &values, call_text(call, "value"), err);
+        return take_value(call, &setting, revision, &values, err);
     struct str_view present =
         field_value_of(settings_fields(setting.owner.scope), &values, place_of(&setting));
     return open_form(call, &setting, revision, present, STR_NONE);

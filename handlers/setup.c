@@ -6,62 +6,42 @@
 #include "commands.h"
 #include "settings.h"
 
-/* --- From and to the settings --- */
+/* --- From and to the settings: what a wizard is about is their scope --- */
 
-static int save(struct call *call, enum settings_scope scope, int64_t revision,
-                const struct field_values *values, struct err *err)
+static struct settings_owner owner_of(const struct call *call, int scope)
+{
+    return settings_owner_of(call, (enum settings_scope)scope);
+}
+
+static int load(struct call *call, int scope, int64_t *revision, struct field_values *values,
+                struct err *err)
+{
+    return settings_read(call, owner_of(call, scope), revision, values, err);
+}
+
+static int save(struct call *call, int scope, int64_t revision, const struct field_values *values,
+                struct err *err)
 {
     static const int words[] = { [SETTINGS_SAVED] = WIZARD_SAVED,
                                  [SETTINGS_UNCHANGED] = WIZARD_UNCHANGED,
                                  [SETTINGS_CONFLICT] = WIZARD_CONFLICT };
-    int result = settings_save(call, settings_owner_of(call, scope), revision, values, err);
+    int result = settings_save(call, owner_of(call, scope), revision, values, err);
     return result < 0 ? result : words[result];
 }
 
-static int load_server(struct call *call, int64_t *revision, struct field_values *values,
-                       struct err *err)
+static int explain_conflict(struct call *call, int scope, struct str_view *sentence,
+                            struct err *err)
 {
-    return settings_read(call, settings_owner_of(call, SETTINGS_OF_SERVER), revision, values, err);
+    return settings_explain_conflict(call, owner_of(call, scope), sentence, err);
 }
 
-static int save_server(struct call *call, int64_t revision, const struct field_values *values,
-                       struct err *err)
-{
-    return save(call, SETTINGS_OF_SERVER, revision, values, err);
-}
-
-static int explain_server(struct call *call, struct str_view *sentence, struct err *err)
-{
-    return settings_explain_conflict(call, settings_owner_of(call, SETTINGS_OF_SERVER), sentence,
-                                     err);
-}
-
-static int add_saved_server(struct call *call, struct err *err)
+static int add_closed_channels(struct call *call, int scope, struct err *err)
 {
     struct settings_change *changes;
     int count;
-    int result =
-        settings_saved(call, settings_owner_of(call, SETTINGS_OF_SERVER), &changes, &count, err);
+    int result = settings_saved(call, owner_of(call, scope), &changes, &count, err);
     return result == 0 && count > 0 ? settings_show_closed_channels(call, &changes[0], err)
                                     : result;
-}
-
-static int load_person(struct call *call, int64_t *revision, struct field_values *values,
-                       struct err *err)
-{
-    return settings_read(call, settings_owner_of(call, SETTINGS_OF_USER), revision, values, err);
-}
-
-static int save_person(struct call *call, int64_t revision, const struct field_values *values,
-                       struct err *err)
-{
-    return save(call, SETTINGS_OF_USER, revision, values, err);
-}
-
-static int explain_person(struct call *call, struct str_view *sentence, struct err *err)
-{
-    return settings_explain_conflict(call, settings_owner_of(call, SETTINGS_OF_USER), sentence,
-                                     err);
 }
 
 /* --- The wizards --- */
@@ -73,10 +53,11 @@ static const struct wizard server_wizard = {
     .steps = server_steps,
     .needed_permissions = PERMISSION_MANAGE_GUILD,
     .done = TR("Saved, and in force from now on. `/settings view` shows all of it."),
-    .load = load_server,
-    .save = save_server,
-    .add_saved = add_saved_server,
-    .explain_conflict = explain_server,
+    .about = SETTINGS_OF_SERVER,
+    .load = load,
+    .save = save,
+    .add_saved = add_closed_channels,
+    .explain_conflict = explain_conflict,
 };
 
 static const struct wizard quick_wizard = {
@@ -87,10 +68,11 @@ static const struct wizard quick_wizard = {
     .needed_permissions = PERMISSION_MANAGE_GUILD,
     .is_reviewed_at_once = true,
     .done = TR("Saved, and in force from now on. `/settings view` shows all of it."),
-    .load = load_server,
-    .save = save_server,
-    .add_saved = add_saved_server,
-    .explain_conflict = explain_server,
+    .about = SETTINGS_OF_SERVER,
+    .load = load,
+    .save = save,
+    .add_saved = add_closed_channels,
+    .explain_conflict = explain_conflict,
 };
 
 static const struct wizard user_wizard = {
@@ -99,9 +81,10 @@ static const struct wizard user_wizard = {
     .fields = user_fields,
     .steps = user_steps,
     .done = TR("Saved, and in force from now on. `/settings view` shows all of it."),
-    .load = load_person,
-    .save = save_person,
-    .explain_conflict = explain_person,
+    .about = SETTINGS_OF_USER,
+    .load = load,
+    .save = save,
+    .explain_conflict = explain_conflict,
 };
 
 static const struct wizard *const wizards[] = { &server_wizard, &quick_wizard, &user_wizard, NULL };

@@ -4,8 +4,8 @@
 
 #include "bronx/command.h"
 
-/* "1,000 coins", "1 coin"; with a name and a symbol of the server's own "💎 1,000 gems". Markdown;
- * in the call's arena. */
+/* "1,000 coins", "1 coin"; with a name and a symbol of the server's own "💎 1,000 gems". Markdown:
+ * the symbol may be a custom emoji, see bronx/emoji.h; in the call's arena. */
 struct str_view currency_show(const struct call *call, int64_t amount);
 
 #endif

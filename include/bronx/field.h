@@ -4,7 +4,8 @@
  *
  * A value is text in its canonical form, which is also how it is stored:
  *
- *     TEXT, TIME_ZONE, CHOICE, RADIO   the text, the zone's name, the choice's value
+ *     TEXT, TIME_ZONE, CHOICE, RADIO   the text, the zone's name, the choice's value; a custom
+ *                                      emoji, where it may be one, as messages write it
  *     NUMBER                           decimal digits
  *     DURATION                         minutes, in decimal digits
  *     UNTIL                            UTC milliseconds, in decimal digits: a length was chosen
@@ -59,6 +60,7 @@ struct field {
                              room (at most 4 UTF-16 units each); CHECKBOXES, USER, ROLE, CHANNEL: how
                              many (max 0 means 1) */
     enum field_unit unit; /* NUMBER */
+    bool may_be_emoji;    /* TEXT: or one custom emoji instead of such a text */
     bool is_optional;     /* may be left empty, which means `none` */
     const char *none;     /* TR: how an empty value or a 0 is shown: "no limit"; or NULL */
     const struct field_choice *choices;

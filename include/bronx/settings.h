@@ -13,7 +13,7 @@
 struct server_settings {
     int64_t revision;                /* 0: never saved */
     struct str_view currency_name;   /* "coins" stays absent: the plural is the language's */
-    struct str_view currency_symbol; /* "" for none */
+    struct str_view currency_symbol; /* "" for none; or a custom emoji: bronx/emoji.h */
     bool has_economy, has_games, has_shop, has_voting;
     int64_t max_bet;              /* coins; 0: no limit */
     int64_t pay_daily_cap;        /* coins a person can pay to others a day (UTC); 0: no limit */
@@ -102,6 +102,7 @@ int settings_save(struct call *call, struct settings_owner owner, int64_t revisi
 struct settings_change {
     int64_t revision;
     int64_t changed_at_ms;
+    int64_t interaction_id;               /* that saved it: what wizards save, opened them */
     int64_t changed_by;                   /* 0: somebody whose data was deleted */
     struct str_view key;                  /* a field this version may not know */
     struct str_view old_value, new_value; /* canonical; absent: the default */

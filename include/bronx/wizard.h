@@ -37,17 +37,20 @@ struct wizard {
     uint64_t needed_permissions;     /* PERMISSION_*, checked at every click; 0: none */
     bool is_reviewed_at_once;        /* opens on the review: its answers are a proposal */
     const char *done;                /* TR: what is said after saving */
+    int about; /* passed to the functions below, which several wizards may share: whose values */
     /* What is in force, valid, with the revision that `save` compares. */
-    int (*load)(struct call *call, int64_t *revision, struct field_values *values, struct err *err);
+    int (*load)(struct call *call, int about, int64_t *revision, struct field_values *values,
+                struct err *err);
     /* An enum wizard_saving, or a negative code. Keyed by call->effect_id, which is the draft's: it
      * may run twice, by two clicks, and saves once. */
-    int (*save)(struct call *call, int64_t revision, const struct field_values *values,
+    int (*save)(struct call *call, int about, int64_t revision, const struct field_values *values,
                 struct err *err);
     /* What is said below the changes after saving. call->effect_id is the draft's again. NULL:
      * nothing. */
-    int (*add_saved)(struct call *call, struct err *err);
+    int (*add_saved)(struct call *call, int about, struct err *err);
     /* The sentence after WIZARD_CONFLICT: who saved, and when. */
-    int (*explain_conflict)(struct call *call, struct str_view *sentence, struct err *err);
+    int (*explain_conflict)(struct call *call, int about, struct str_view *sentence,
+                            struct err *err);
 };
 
 /* Opens a draft for this call's person and shows the first page, or the review. `answers` (may be

@@ -2,6 +2,7 @@
 #include "bronx/currency.h"
 
 #include "bronx/amount.h"
+#include "bronx/emoji.h"
 #include "bronx/language.h"
 #include "bronx/markdown.h"
 #include "bronx/settings.h"
@@ -17,6 +18,12 @@ static struct str_view name_of(const struct call *call, struct str_view number, 
                         STR_ARGS(number));
 }
 
+/* An emoji is shown as one; it was chosen as such. */
+static struct str_view show_symbol(const struct call *call, struct str_view symbol)
+{
+    return emoji_is_custom(symbol) ? symbol : markdown_disarm(call->arena, symbol);
+}
+
 struct str_view currency_show(const struct call *call, int64_t amount)
 {
     struct str_view number = amount_show(call, amount);
@@ -24,6 +31,6 @@ struct str_view currency_show(const struct call *call, int64_t amount)
     struct str_view symbol = call->server ? call->server->currency_symbol : STR_NONE;
     if (symbol.length == 0)
         return named;
-    return arena_format(call->arena, "%.*s %.*s", STR_ARGS(markdown_disarm(call->arena, symbol)),
+    return arena_format(call->arena, "%.*s %.*s", STR_ARGS(show_symbol(call, symbol)),
                         STR_ARGS(named));
 }

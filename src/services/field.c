@@ -6,6 +6,7 @@
  * that going back to the newer version finds it again. */
 #include "services/field_internal.h"
 
+#include "bronx/emoji.h"
 #include "bronx/time_zone.h"
 
 #include <assert.h>
@@ -80,6 +81,11 @@ int field_most(const struct field *field)
     return field->max > 0 ? (int)field->max : 1;
 }
 
+bool field_is_emoji(const struct field *field, struct str_view value)
+{
+    return field->kind == FIELD_TEXT && field->may_be_emoji && emoji_is_custom(value);
+}
+
 /* --- What is allowed --- */
 
 /* No leading zero: one number has one form. */
@@ -118,6 +124,8 @@ static bool are_choices(const struct field *field, struct str_view value)
 
 static bool is_text(const struct field *field, struct str_view value)
 {
+    if (field_is_emoji(field, value))
+        return true;
     if (!field_text_is_clean(value) || !field_text_is_visible(value))
         return false;
     int64_t count = field_text_characters(value);

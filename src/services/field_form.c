@@ -5,6 +5,7 @@
 #include "services/field_internal.h"
 
 #include "bronx/clock.h"
+#include "bronx/emoji.h"
 #include "bronx/time_zone.h"
 
 #include <inttypes.h>
@@ -28,6 +29,8 @@ static int input_max(const struct field *field, struct str_view present)
 {
     int64_t max = field->kind == FIELD_TEXT ? field->max * FIELD_TEXT_UNITS : SHORT_INPUT_MAX;
     int64_t units = (int64_t)utf8_units(present);
+    if (field->may_be_emoji && max < EMOJI_UNITS_MAX)
+        max = EMOJI_UNITS_MAX;
     max = units > max ? units : max;
     return (int)(max < INPUT_MAX ? max : INPUT_MAX);
 }

@@ -17,6 +17,9 @@ bool field_is_none(const struct field *field, struct str_view value);
 /* Of a canonical value that is kept as a number, or an id; 0 for anything else. */
 int64_t field_number_of(struct str_view value);
 
+/* Whether the value is a custom emoji, and the field may be one. */
+bool field_is_emoji(const struct field *field, struct str_view value);
+
 /* How many ids or choices there may be; at least 1. */
 int field_most(const struct field *field);
 

@@ -7,6 +7,7 @@
 
 #include "bronx/amount.h"
 #include "bronx/currency.h"
+#include "bronx/emoji.h"
 
 #include "services/latin.h"
 
@@ -104,6 +105,22 @@ static struct str_view without_words(struct str_view typed, struct str_view show
     return str_trim(typed);
 }
 
+static struct str_view without_start(struct str_view text, size_t length)
+{
+    return str_trim((struct str_view){ text.data + length, text.length - length });
+}
+
+/* Off the front of both: the digits in it are no number. */
+static void cut_emoji(struct str_view *shown, struct str_view *typed)
+{
+    struct str_view emoji = { shown->data, emoji_length(*shown) };
+    if (emoji.length == 0)
+        return;
+    *shown = without_start(*shown, emoji.length);
+    if (str_starts_with(*typed, emoji))
+        *typed = without_start(*typed, emoji.length);
+}
+
 /* As the reader is shown it, or in English. */
 static bool parse_with_unit(const struct field *field, const struct call *call,
                             struct str_view typed, int64_t *number)
@@ -112,12 +129,13 @@ static bool parse_with_unit(const struct field *field, const struct call *call,
     struct call english = *call;
     english.language = NULL;
     const struct call *const readers[] = { call, &english };
-    typed = fold(call, typed);
-    for (size_t i = 0; i < ARRAY_LENGTH(readers) && typed.data; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(readers); i++)
         for (size_t k = 0; k < ARRAY_LENGTH(one_and_many); k++) {
             struct str_view shown = field_number_show(field, readers[i], one_and_many[k]);
-            struct str_view digit = amount_show(call, one_and_many[k]);
-            if (parse_bare(without_words(typed, fold(call, shown), digit), number))
+            struct str_view digit = amount_show(call, one_and_many[k]), rest = typed;
+            cut_emoji(&shown, &rest);
+            rest = fold(call, rest);
+            if (rest.data && parse_bare(without_words(rest, fold(call, shown), digit), number))
                 return true;
         }
     return false;

@@ -46,11 +46,23 @@ static bool means(const struct call *call, struct str_view typed, const char *en
 
 /* --- Text --- */
 
+/* ":gem:", which is all that a form gets of a custom emoji. */
+static bool is_name_of_emoji(const struct parse *parse)
+{
+    struct str_view typed = parse->typed;
+    return parse->field->may_be_emoji && typed.length > 2 && typed.data[0] == ':' &&
+           typed.data[typed.length - 1] == ':';
+}
+
 static bool parse_text(const struct parse *parse)
 {
     const struct call *call = parse->call;
     if (field_is_allowed(parse->field, parse->typed))
         return accept(parse, parse->typed);
+    if (is_name_of_emoji(parse))
+        return refuse(parse, "%s",
+                      tr(call, "A form only gets the name of that emoji. Choose it as the value of "
+                               "`/settings edit`."));
     return refuse(parse, tr(call, "Use %lld to %lld characters; this has %lld."),
                   (long long)parse->field->min, (long long)parse->field->max,
                   (long long)field_text_characters(parse->typed));

@@ -4,6 +4,7 @@
 
 #include "bronx/amount.h"
 #include "bronx/clock.h"
+#include "bronx/emoji.h"
 #include "bronx/markdown.h"
 #include "bronx/settings.h"
 #include "bronx/time_zone.h"
@@ -62,7 +63,7 @@ struct str_view field_show(const struct field *field, const struct call *call,
     switch (field->kind) {
     case FIELD_TEXT:
     case FIELD_TIME_ZONE:
-        return markdown_disarm(call->arena, value);
+        return field_is_emoji(field, value) ? value : markdown_disarm(call->arena, value);
     case FIELD_NUMBER:
         return field_number_show(field, call, field_number_of(value));
     case FIELD_DURATION:
@@ -130,7 +131,7 @@ static struct str_view show_plain(const struct field *field, const struct call *
     switch (field->kind) {
     case FIELD_TEXT:
     case FIELD_TIME_ZONE:
-        return value;
+        return field_is_emoji(field, value) ? emoji_plain(value) : value;
     case FIELD_NUMBER:
         return plain_number(field, call, value);
     case FIELD_UNTIL:

@@ -263,6 +263,7 @@ static int prepare(struct save *save, int64_t revision, struct err *err)
     if (save->before.revision != revision)
         return SETTINGS_CONFLICT;
     save->after.unknown = save->before.values.unknown;
+    drop_what_is_over(save->call, save->fields, &save->after);
     keep_what_runs(save);
     result = check_changes(save, err);
     if (result != 0)

@@ -8,7 +8,8 @@
 #include "bronx/services.h"
 
 #define CHANGES(table, owner, by, which)                                                           \
-    "SELECT revision, changed_at, " by ", key, old_value, new_value FROM " table "_change "        \
+    "SELECT revision, changed_at, " by ", key, old_value, new_value, interaction_id FROM " table   \
+    "_change "                                                                                     \
     "WHERE " owner " = $1 " which
 
 #define NEWEST_FIRST   "ORDER BY revision DESC, key LIMIT $2 OFFSET $3"
@@ -42,6 +43,7 @@ static bool read_change(const struct db_rows *rows, int row, struct arena *arena
         .revision = db_rows_int(rows, row, 0),
         .changed_at_ms = db_rows_int(rows, row, 1),
         .changed_by = db_rows_int(rows, row, 2),
+        .interaction_id = db_rows_int(rows, row, 6),
     };
     return keep(rows, row, 3, arena, &change->key) &&
            keep(rows, row, 4, arena, &change->old_value) &&

@@ -3,6 +3,7 @@
 #include "bronx/settings.h"
 
 #include "bronx/clock.h"
+#include "bronx/emoji.h"
 #include "bronx/services.h"
 
 /* Where a person set "nothing more than this": far above what anybody owns. */
@@ -30,10 +31,12 @@ static bool has_voteban(const struct call *call, const struct field_values *valu
     return commands && command_find(commands, STR("voteban"));
 }
 
-/* "5 100 coins" would be read as an amount. */
+/* "5 100 coins" would be read as an amount. Nobody sees the digits of an emoji. */
 static const char *reject_digits(const struct call *call, struct str_view value)
 {
     (void)call;
+    if (emoji_is_custom(value))
+        return NULL;
     for (size_t i = 0; i < value.length; i++)
         if (value.data[i] >= '0' && value.data[i] <= '9')
             return TR("A symbol with digits would be read as part of the amount.");
@@ -73,6 +76,7 @@ const struct field server_fields[] = {
       .initial = "",
       .min = 1,
       .max = 3,
+      .may_be_emoji = true,
       .is_optional = true,
       .none = TR("none"),
       .step = SERVER_LOOK,

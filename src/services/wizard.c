@@ -5,7 +5,7 @@
  *
  * Buttons carry the version they were drawn with: an older one changes nothing and brings the page
  * up to date. Forms do not compare it, since what somebody typed should not be lost; they say which
- * page they are of.
+ * page they are of. Only a form that comes again, late, changes nothing either.
  *
  * Saving is claimed first (DRAFT_SAVING), then done, keyed by the draft's id, then noted: if the
  * process ends anywhere between, the next click, whatever it is, finishes it, and nothing is saved
@@ -59,12 +59,19 @@ static int go_on(struct call *call, struct wizard_draft *draft, const struct cli
     return 1;
 }
 
+/* Leaves the page as it was; where something is wrong, only that: what was answered well beside it
+ * counts. The button's label says which. */
 static int skip(struct call *call, struct wizard_draft *draft, const struct click *click,
                 struct err *err)
 {
-    for (int i = 0; draft->wizard->fields[i].key; i++)
-        if (draft->wizard->fields[i].step == draft->page)
-            draft->answers.values[i] = draft->mistakes.values[i] = STR_NONE;
+    bool is_wrong = draft_has_mistakes(call, draft, draft->page);
+    for (int i = 0; draft->wizard->fields[i].key; i++) {
+        if (draft->wizard->fields[i].step != draft->page)
+            continue;
+        draft->mistakes.values[i] = STR_NONE;
+        if (!is_wrong)
+            draft->answers.values[i] = STR_NONE;
+    }
     return go_on(call, draft, click, err);
 }
 
@@ -182,12 +189,7 @@ static bool read_click(const struct call *call, const struct wizard *const *wiza
 /* Saves what was claimed, whoever claimed it. ERR_EXPECTATION when somebody else has noted it. */
 static int finish_saving(struct call *call, struct wizard_draft *draft, struct err *err)
 {
-    int64_t click_id = call->effect_id;
-    struct field_values values;
-    draft_values(draft, &values);
-    call->effect_id = draft->id;
-    int result = draft->wizard->save(call, draft->revision, &values, err);
-    call->effect_id = click_id;
+    int result = draft_save(call, draft, err);
     if (result < 0)
         return err_wrap(err, "saving a draft");
     if (!draft_move(call, draft, result == WIZARD_CONFLICT ? DRAFT_CONFLICT : DRAFT_SAVED))
@@ -214,6 +216,14 @@ static int change(struct call *call, struct wizard_draft *draft, const struct cl
     return result != 0 ? result : wizard_show(call, draft, click->action->notice, err);
 }
 
+/* A form that was sent before the click we saw last has been overtaken by it, or was answered
+ * before. In that case its own click raised the version as well. */
+static bool comes_again(const struct call *call, const struct wizard_draft *draft,
+                        const struct click *form)
+{
+    return call->effect_id < draft->interaction_id && draft->version > form->version + 1;
+}
+
 /* ERR_EXPECTATION when another click was faster than this one. */
 static int answer_click(struct call *call, struct wizard_draft *draft, const struct click *click,
                         struct err *err)
@@ -227,7 +237,7 @@ static int answer_click(struct call *call, struct wizard_draft *draft, const str
     }
     if (is_replay || !(action->states & IN(draft->state)))
         return wizard_show(call, draft, is_replay ? action->notice : NULL, err);
-    if (click->version != draft->version && !is_form)
+    if (is_form ? comes_again(call, draft, click) : click->version != draft->version)
         return wizard_show(call, draft,
                            TR("Something was clicked here before: this is how it is now."), err);
     if (action->apply)

@@ -63,7 +63,8 @@ static void drop_if_unchanged(struct wizard_draft *draft, int place)
 
 int draft_load_base(struct call *call, struct wizard_draft *draft, struct err *err)
 {
-    int result = draft->wizard->load(call, &draft->revision, &draft->base, err);
+    int result =
+        draft->wizard->load(call, draft->wizard->about, &draft->revision, &draft->base, err);
     for (int i = 0; result == 0 && draft->wizard->fields[i].key; i++)
         drop_if_unchanged(draft, i);
     return result;
@@ -93,6 +94,36 @@ struct str_view draft_problem(const struct call *call, const struct wizard_draft
     bool is_possible_now = field_parse(&draft->wizard->fields[place], call,
                                        draft->mistakes.values[place], &value, &problem);
     return is_possible_now ? tr_view(call, TR("Please give this answer once more.")) : problem;
+}
+
+/* --- Saving --- */
+
+/* Its effects are the draft's until `call->effect_id` is the click's again, which is returned. */
+static int64_t act_as(struct call *call, const struct wizard_draft *draft)
+{
+    int64_t click_id = call->effect_id;
+    call->effect_id = draft->id;
+    return click_id;
+}
+
+int draft_save(struct call *call, const struct wizard_draft *draft, struct err *err)
+{
+    struct field_values values;
+    draft_values(draft, &values);
+    int64_t click_id = act_as(call, draft);
+    int result = draft->wizard->save(call, draft->wizard->about, draft->revision, &values, err);
+    call->effect_id = click_id;
+    return result;
+}
+
+int draft_add_saved(struct call *call, const struct wizard_draft *draft, struct err *err)
+{
+    if (!draft->wizard->add_saved)
+        return 0;
+    int64_t click_id = act_as(call, draft);
+    int result = draft->wizard->add_saved(call, draft->wizard->about, err);
+    call->effect_id = click_id;
+    return result;
 }
 
 /* --- Pages --- */

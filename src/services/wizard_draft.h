@@ -40,6 +40,14 @@ int draft_answer(const struct call *call, struct wizard_draft *draft, int place,
 /* What is wrong with the mistake at `place`, in the reader's language. */
 struct str_view draft_problem(const struct call *call, const struct wizard_draft *draft, int place);
 
+/* --- Saving: whichever click does it, the wizard's functions are keyed by the draft --- */
+
+/* As wizard.save. */
+int draft_save(struct call *call, const struct wizard_draft *draft, struct err *err) MUST_CHECK;
+/* What the wizard says below what was saved. */
+int draft_add_saved(struct call *call, const struct wizard_draft *draft,
+                    struct err *err) MUST_CHECK;
+
 /* --- Pages --- */
 
 int draft_review_page(const struct wizard *wizard);

@@ -222,7 +222,8 @@ static int show_page(struct drawing *drawing, const char *notice, struct err *er
     add_button(drawing, BUTTON_PRIMARY, TR("Edit"), ACTION_EDIT, false);
     add_back_button(drawing);
     add_button(drawing, BUTTON_SECONDARY, TR("Next"), ACTION_NEXT, is_wrong);
-    add_button(drawing, BUTTON_SECONDARY, TR("Skip"), ACTION_SKIP, false);
+    add_button(drawing, BUTTON_SECONDARY, is_wrong ? TR("Skip what is wrong") : TR("Skip"),
+               ACTION_SKIP, false);
     add_cancel_button(drawing);
     reply_row_end(call->reply);
     reply_container_end(call->reply);
@@ -270,7 +271,8 @@ static int show_conflict(struct drawing *drawing, struct err *err)
 {
     struct call *call = drawing->call;
     struct str_view sentence;
-    int result = drawing->draft->wizard->explain_conflict(call, &sentence, err);
+    const struct wizard *wizard = drawing->draft->wizard;
+    int result = wizard->explain_conflict(call, wizard->about, &sentence, err);
     if (result != 0)
         return result;
     reply_container_begin(call->reply, COLOUR_WRONG);
@@ -300,19 +302,6 @@ static bool has_changes(const struct drawing *drawing)
     return false;
 }
 
-static int add_saved(struct drawing *drawing, struct err *err)
-{
-    struct call *call = drawing->call;
-    const struct wizard_draft *draft = drawing->draft;
-    int64_t click_id = call->effect_id;
-    if (!draft->wizard->add_saved)
-        return 0;
-    call->effect_id = draft->id;
-    int result = draft->wizard->add_saved(call, err);
-    call->effect_id = click_id;
-    return result;
-}
-
 static int show_saved(struct drawing *drawing, struct err *err)
 {
     struct call *call = drawing->call;
@@ -324,7 +313,7 @@ static int show_saved(struct drawing *drawing, struct err *err)
                                              : TR("You changed nothing, so all is as it was.")));
     int result = add_body(drawing, write_changes, err);
     if (result == 0)
-        result = add_saved(drawing, err);
+        result = draft_add_saved(call, drawing->draft, err);
     reply_container_end(call->reply);
     return result;
 }

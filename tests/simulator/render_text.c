@@ -140,8 +140,10 @@ static bool render_mark(const struct view *view, struct str_view inside, struct 
         buf_append(out, name);
         return rest.length > 0;
     case ':': /* <:name:id> */
-        rest.data++, rest.length--;
+    case 'a': /* <a:name:id> */
         str_split(&rest, ':', &name);
+        if (name.length > 1 || !str_split(&rest, ':', &name))
+            return false;
         buf_append_format(out, ":%.*s:", STR_ARGS(name));
         return rest.length > 0;
     default:

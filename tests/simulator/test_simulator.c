@@ -306,7 +306,7 @@ static void texts_are_shown_as_people_read_them(void **state)
         { "<t:1000000:t>", "13:46" },
         { "<@1> <@&2> <#3> <nonsense> 1 < 2",
           "@unknown-user @unknown-role #unknown <nonsense> 1 < 2" },
-        { "</pay:12> <:coin:34>", "/pay :coin:" },
+        { "</pay:12> <:coin:34> <a:coin:34> <also> <a>", "/pay :coin: :coin: <also> <a>" },
         { "<t:x:R> <", "<t:x:R> <" },
         { "```\n**raw**\n```", "**raw**" },
     };

@@ -89,9 +89,10 @@ int64_t large_wizard_revision(void)
     return saved.revision;
 }
 
-static int load_large(struct call *call, int64_t *revision, struct field_values *values,
+static int load_large(struct call *call, int about, int64_t *revision, struct field_values *values,
                       struct err *err)
 {
+    (void)about;
     struct str_view lines = arena_copy(call->arena, str_from(saved.lines));
     if (!lines.data)
         return err_set(err, ERR_MEMORY, "what was saved");
@@ -101,9 +102,10 @@ static int load_large(struct call *call, int64_t *revision, struct field_values 
 }
 
 /* Every fifth time somebody was faster. */
-static int save_large(struct call *call, int64_t revision, const struct field_values *values,
-                      struct err *err)
+static int save_large(struct call *call, int about, int64_t revision,
+                      const struct field_values *values, struct err *err)
 {
+    (void)about;
     if (call->effect_id == saved.effect_id)
         return WIZARD_SAVED;
     if (revision != saved.revision || ++saved.save_count % 5 == 0) {
@@ -122,9 +124,9 @@ static int save_large(struct call *call, int64_t revision, const struct field_va
     return WIZARD_SAVED;
 }
 
-static int explain_large(struct call *call, struct str_view *sentence, struct err *err)
+static int explain_large(struct call *call, int about, struct str_view *sentence, struct err *err)
 {
-    (void)call, (void)err;
+    (void)call, (void)about, (void)err;
     *sentence = STR("Somebody was faster.");
     return 0;
 }

@@ -82,7 +82,9 @@ static const struct field_choice lengths[] = {
 };
 static const int text_channels[] = { 0, -1 };
 
-#define COMMON .label = "Label", .help = "Help"
+#define LETTERS_32 "abcdefghijklmnopqrstuvwxyz_ABCDE"
+
+#define COMMON     .label = "Label", .help = "Help"
 
 static const struct field text = { .key = "text", COMMON, .kind = FIELD_TEXT, .min = 2, .max = 8 };
 static const struct field optional_text = { .key = "optional",
@@ -92,6 +94,9 @@ static const struct field optional_text = { .key = "optional",
                                             .max = 8,
                                             .is_optional = true,
                                             .none = "nothing" };
+static const struct field sign = {
+    .key = "sign", COMMON, .kind = FIELD_TEXT, .min = 1, .max = 3, .may_be_emoji = true
+};
 static const struct field number = {
     .key = "number", COMMON, .kind = FIELD_NUMBER, .min = 5, .max = 2500000, .unit = UNIT_COINS
 };
@@ -129,10 +134,10 @@ static const struct field channel = { .key = "channel",
                                       .channel_types = text_channels };
 static const struct field zone = { .key = "zone", COMMON, .kind = FIELD_TIME_ZONE };
 
-static const struct field *const kinds[] = { &text,     &optional_text, &number, &optional_number,
-                                             &duration, &until,         &toggle, &choice,
-                                             &radio,    &boxes,         &user,   &role,
-                                             &channel,  &zone };
+static const struct field *const kinds[] = {
+    &text,  &optional_text, &sign, &number, &optional_number, &duration, &until, &toggle, &choice,
+    &radio, &boxes,         &user, &role,   &channel,         &zone
+};
 
 /* --- Parsing --- */
 
@@ -167,6 +172,28 @@ static const struct {
     { &optional_text, "", "", "nothing" },
     { &optional_text, "Nothing", "", NULL },
     { &optional_text, "none", "", NULL },
+    { &sign, "$", "$", "$" },
+    { &sign, "<:gem:412345678901234567>", "<:gem:412345678901234567>",
+      "<:gem:412345678901234567>" },
+    { &sign, " <a:Gem_2:412345678901234567> ", "<a:Gem_2:412345678901234567>",
+      "<a:Gem_2:412345678901234567>" },
+    { &sign, "<:" LETTERS_32 ":9223372036854775807>", "<:" LETTERS_32 ":9223372036854775807>",
+      NULL },
+    { &sign, "<:" LETTERS_32 "a:1>", NULL, NULL },
+    { &sign, "<:g:412345678901234567>", NULL, NULL },
+    { &sign, "<:gem:0>", NULL, NULL },
+    { &sign, "<:gem:99999999999999999999>", NULL, NULL },
+    { &sign, "<:gem:412345678901234567", NULL, NULL },
+    { &sign, "<:gem>", NULL, NULL },
+    { &sign, "<b:gem:412345678901234567>", NULL, NULL },
+    { &sign, "<:g*m:412345678901234567>", NULL, NULL },
+    { &sign, "<:gem:412345678901234567>$", NULL, NULL },
+    { &sign, "<:gem:1><:gem:1>", NULL, NULL },
+    { &sign, "<@412345678901234567>", NULL, NULL },
+    { &sign, "</pay:412345678901234567>", NULL, NULL },
+    { &sign, "<t:1790000000:R>", NULL, NULL },
+    { &sign, ":gem:", NULL, NULL },                  /* no more than its name */
+    { &text, "<:a:1>", "<:a:1>", "\\<\\:a\\:1\\>" }, /* where it may be none */
     { &number, "5", "5", "5 coins" },
     { &number, "4", NULL, NULL },
     { &number, "2.5m", "2500000", "2,500,000 coins" },
@@ -403,6 +430,8 @@ static void a_number_has_the_unit_that_its_reader_sees(void **state)
     (void)state;
     struct server_settings gems = { .currency_name = STR("gems"), .currency_symbol = STR("💎") };
     struct server_settings k = { .currency_name = STR("k"), .currency_symbol = STR("") };
+    struct server_settings emoji = { .currency_name = STR("gems"),
+                                     .currency_symbol = STR("<:gem:412345678901234567>") };
     static const struct {
         const struct field *field;
         const char *typed, *value;
@@ -421,6 +450,14 @@ static void a_number_has_the_unit_that_its_reader_sees(void **state)
         if (!str_equal(value, str_from(typed[i].value)))
             fail_msg("%s is %.*s", typed[i].typed, STR_ARGS(value));
     }
+    static const char *const with_emoji[] = { "<:gem:412345678901234567> 500 gems", "500 gems",
+                                              "<:gem:412345678901234567>500" };
+    scene.call.server = &emoji;
+    for (size_t i = 0; i < ARRAY_LENGTH(with_emoji); i++) {
+        assert_true(field_parse(&number, &scene.call, str_from(with_emoji[i]), &value, &problem));
+        assert_true(str_equal(value, STR("500")));
+    }
+    assert_false(field_parse(&number, &scene.call, STR("<:ruby:1> 500"), &value, &problem));
     scene.call.server = &k;
     assert_true(field_parse(&number, &scene.call, STR("5k"), &value, &problem));
     assert_true(str_equal(value, STR("5000")));
@@ -463,6 +500,8 @@ static void a_currencys_symbol_has_no_digits(void **state)
         assert_true(str_starts_with(problem, STR("A symbol with digits")));
     }
     assert_true(field_parse(symbol, &scene.call, STR("$"), &value, &problem));
+    assert_true(
+        field_parse(symbol, &scene.call, STR("<:gem:412345678901234567>"), &value, &problem));
     end(&scene);
 }
 
@@ -640,6 +679,8 @@ static void a_form_is_filled_in_with_what_is_there(void **state)
 {
     (void)state;
     assert_form(&text, "gems", "\"value\":\"gems\"");
+    assert_form(&sign, "<:gem:412345678901234567>", "\"value\":\"<:gem:412345678901234567>\"");
+    assert_form(&sign, "$", "\"max_length\":56");
     assert_form(&number, "1000", "\"value\":\"1000\"");
     assert_form(&optional_number, "0", "\"placeholder\":\"no limit\"");
     assert_form(&duration, "90", "\"value\":\"1 hour 30 minutes\"");
@@ -717,6 +758,7 @@ static void suggestions_fit_what_is_typed(void **state)
     assert_suggestion(&choice, "gre", "\"value\":\"green\"", true);
     assert_suggestion(&choice, "gre", "\"value\":\"red\"", false);
     assert_suggestion(&zone, "new y", "\"value\":\"America/New_York\"", true);
+    assert_suggestion(&sign, "<a:gem:41>", "\"name\":\":gem:\",\"value\":\"<a:gem:41>\"", true);
     assert_suggestion(&number, "1k", "\"name\":\"1,000\",\"value\":\"1k\"", true);
     assert_suggestion(&number, "x", "\"choices\":[]", true);
     assert_suggestion(&optional_number, "", "\"name\":\"no limit\",\"value\":\"none\"", true);
@@ -728,10 +770,10 @@ static void suggestions_fit_what_is_typed(void **state)
 #define TRIES 150
 
 static const char *const pieces[] = {
-    "a",  "Z",      "0",        "9",  "k",      ",",      ".",
-    " ",  "*",      "_",        "<#", "7",      ">",      "\n",
-    "\"", "\\",     "é",        "م",  "\u202e", "\u200b", "👩‍👩‍👧",
-    "🇪🇸", "\u0301", "@everyone"
+    "a",  "Z",      "0",         "9",       "k",      ",",      ".",
+    " ",  "*",      "_",         "<#",      "7",      ">",      "\n",
+    "\"", "\\",     "é",         "م",       "\u202e", "\u200b", "👩‍👩‍👧",
+    "🇪🇸", "\u0301", "@everyone", "<:gem:1>"
 };
 
 static struct str_view random_text(struct arena *arena, unsigned *seed)
@@ -759,6 +801,8 @@ static struct str_view longest_value(const struct field *field, struct arena *ar
         return arena_format(arena, "%" PRId64, DISCORD_INTEGER_MAX);
     if (field->kind == FIELD_TOGGLE)
         return STR("off");
+    if (field->may_be_emoji)
+        return STR("<a:" LETTERS_32 ":9223372036854775807>");
     for (int i = 0; field->kind == FIELD_TEXT && i < field->max; i++)
         buf_append(&made, STR("_\u200d"));
     for (int i = 0; has_ids && i < field_most(field); i++)

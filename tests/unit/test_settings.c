@@ -375,6 +375,24 @@ static void a_break_that_runs_is_only_made_longer(void **state)
                      1);
 }
 
+/* Read before its end, as a draft does, and saved after it. */
+static void a_break_that_ended_meanwhile_is_no_change(void **state)
+{
+    struct service_fixture *fixture = *state;
+    struct service_call call;
+    struct field_values values;
+    char hour[24];
+    int64_t revision;
+    snprintf(hour, sizeof(hour), "%" PRId64, fixture->now_ms + MS_PER_HOUR);
+    assert_int_equal(save(fixture, of_alice, 0, "cool_off", hour), SETTINGS_SAVED);
+    begin(&call, fixture, fresh_id(fixture), ALICE);
+    assert_int_equal(settings_read(&call.call, of_alice, &revision, &values, NULL), 0);
+    call.call.now_ms += MS_PER_HOUR;
+    assert_int_equal(settings_save(&call.call, of_alice, revision, &values, NULL),
+                     SETTINGS_UNCHANGED);
+    service_call_end(&call);
+}
+
 /* All at once, as a reset does: the rest goes, the break stays. */
 static void a_reset_does_not_end_a_break(void **state)
 {
@@ -568,6 +586,7 @@ int main(void)
         TEST(the_call_that_saved_goes_on_with_the_new_settings),
         TEST(a_value_that_is_not_allowed_is_never_saved),
         TEST(a_break_that_runs_is_only_made_longer),
+        TEST(a_break_that_ended_meanwhile_is_no_change),
         TEST(a_reset_does_not_end_a_break),
         TEST(history_tells_who_changed_what_newest_first),
         TEST(history_tells_changes_of_one_save_in_the_order_of_the_table),

@@ -198,6 +198,35 @@ static void a_form_that_somebody_else_overtook_saves_nothing_and_says_who(void *
     assert_stored(fixture, server, "max_bet", "5000");
 }
 
+/* A request can come twice, and the second time late: by then it is not what anybody wants. */
+static void a_command_that_comes_again_late_takes_nothing_back(void **state)
+{
+    struct router_fixture *fixture = *state;
+    static const char option[] = "{\"type\":3,\"name\":\"field\",\"value\":\"server.max_bet\"},"
+                                 "{\"type\":3,\"name\":\"value\",\"value\":\"100000\"}";
+    char data[512];
+    CLEANUP(buf_free) struct buf body = { 0 };
+    snprintf(data, sizeof(data),
+             "{\"id\":\"1\",\"type\":1,\"name\":\"settings\",\"options\":[{\"type\":1,\"name\":"
+             "\"edit\",\"options\":[%s]}]}",
+             option);
+    struct ask ask = { .type = INTERACTION_COMMAND,
+                       .id = fresh_id(fixture),
+                       .user_id = ALICE,
+                       .guild_id = FIXTURE_GUILD,
+                       .permissions = PERMISSION_MANAGE_GUILD,
+                       .data = data };
+    router_fixture_ask(fixture, &ask, &body);
+    assert_shows(body.data, "Nothing to change");
+    save(fixture, server, BOB, "max_bet", "777");
+    buf_free(&body);
+    router_fixture_ask(fixture, &ask, &body);
+    assert_shows(body.data, "<@498765432109876543> changed these settings meanwhile");
+    assert_stored(fixture, server, "max_bet", "777");
+    /* Who knows what is there now may have it so. */
+    assert_shows(run(fixture, "edit", option), "### Saved");
+}
+
 static void a_reset_that_somebody_else_overtook_resets_nothing(void **state)
 {
     struct router_fixture *fixture = *state;
@@ -384,14 +413,14 @@ static const char edit_max_bet[] = "{\"id\":\"1\",\"type\":1,\"name\":\"settings
 static void the_answer_about_a_save_tells_what_was_known_then(void **state)
 {
     struct router_fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf first = { 0 }, again = { 0 };
+    close_both(fixture);
     struct ask edit = { .type = INTERACTION_COMMAND,
                         .id = fresh_id(fixture),
                         .user_id = ALICE,
                         .guild_id = FIXTURE_GUILD,
                         .permissions = PERMISSION_MANAGE_GUILD,
                         .data = edit_max_bet };
-    CLEANUP(buf_free) struct buf first = { 0 }, again = { 0 };
-    close_both(fixture);
     router_fixture_ask(fixture, &edit, &first);
     assert_shows(first.data, "**Log channel**: <#4001>\\n⚠️ I");
     assert_shows(first.data, "**Channel for announcements**: <#4002>\\n⚠️ I");
@@ -483,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_form_that_somebody_else_overtook_saves_nothing_and_says_who),
+        TEST(a_command_that_comes_again_late_takes_nothing_back),
         TEST(a_reset_that_somebody_else_overtook_resets_nothing),
         TEST(whoever_has_lost_the_permission_changes_nothing_by_old_buttons),
         TEST(servers_settings_are_not_suggested_to_those_who_may_not_change_them),

@@ -238,6 +238,43 @@ static void a_form_of_an_older_page_counts(void **state)
     visitor_assert_shows(alice, "gems");
 }
 
+/* Requests can come twice, and the second time late. */
+static void a_form_that_comes_again_late_takes_no_later_answer_back(void **state)
+{
+    struct test *test = *state;
+    struct visitor *alice = &test->alice;
+    CLEANUP(buf_free) struct buf data = { 0 };
+    CLEANUP(buf_free) struct buf late = { 0 };
+    visitor_run(alice, "setup", "server");
+    name_currency(alice, "gems");
+    struct ask first = alice->ask;
+    buf_append(&data, buf_view(&alice->data));
+    first.data = data.data;
+    visitor_press(alice, "back");
+    name_currency(alice, "cookies");
+    visitor_press(alice, "next");
+    router_fixture_ask(&test->fixture, &first, &late);
+    assert_non_null(strstr(late.data, "Something was clicked here before"));
+    assert_non_null(strstr(late.data, "Step 3 of"));
+    go_to_review(alice);
+    visitor_assert_shows(alice, "**cookies**");
+}
+
+/* Its sender did not wait for the answer. */
+static void a_form_that_a_click_overtook_counts(void **state)
+{
+    struct test *test = *state;
+    struct visitor *alice = &test->alice;
+    visitor_run(alice, "setup", "server");
+    visitor_press(alice, "edit");
+    test->fixture.base.now_ms += MS_PER_SECOND;
+    visitor_press(alice, "next");
+    test->fixture.base.now_ms -= MS_PER_SECOND;
+    visitor_type(alice, "currency_name", "gems");
+    go_to_review(alice);
+    visitor_assert_shows(alice, "**gems**");
+}
+
 /* --- At the same instant --- */
 
 struct press {
@@ -494,6 +531,8 @@ int main(void)
         TEST(every_click_answers_its_replay_alike),
         TEST(an_older_page_changes_nothing_and_is_brought_up_to_date),
         TEST(a_form_of_an_older_page_counts),
+        TEST(a_form_that_comes_again_late_takes_no_later_answer_back),
+        TEST(a_form_that_a_click_overtook_counts),
         TEST(of_clicks_at_once_one_counts),
         TEST(of_saves_at_once_one_saves_and_all_say_so),
         TEST(a_claimed_save_is_finished_by_the_next_click),

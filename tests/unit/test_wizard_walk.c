@@ -54,8 +54,17 @@ static json_object *get(json_object *object, const char *key)
     return value;
 }
 
-static const char *const good_texts[] = { "1k",   "250",  "7 days", "Europe/Madrid",
-                                          "none", "gems", "2",      "" };
+static const char *const good_texts[] = {
+    "1k",
+    "250",
+    "7 days",
+    "Europe/Madrid",
+    "none",
+    "gems",
+    "2",
+    "",
+    "<a:abcdefghijklmnopqrstuvwxyz_ABCDE:9223372036854775807>"
+};
 static const char *const odd_pieces[] = { "*",
                                           "\\",
                                           "\"",
