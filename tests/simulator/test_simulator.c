@@ -166,7 +166,7 @@ static void late_answers_arrive(void **state)
         { "/later\nawait \"Godot\" within 100ms",
           "\"Godot\" did not come within 100 ms; there is: bronxbot is thinking" },
         { "/whisper\nawait ephemeral \"Between us\"", NULL },
-        { "/whisper\nas bob await ephemeral \"Between us\" within 1s", NULL },
+        { "/whisper\nas bob await ephemeral \"Between us\"", NULL },
         { "/chain\nawait \"First, corrected\"\nexpect \"(edited)\"\nawait public \"Second\"\n"
           "await ephemeral \"only for you\"",
           NULL },
@@ -175,7 +175,8 @@ static void late_answers_arrive(void **state)
         { "/offer\nclick \"Soon\"\nexpect \"Soon?\"\nawait \"Now\"\nexpect no button \"Soon\"",
           NULL },
         { "/vanish\nawait \"(deleted)\"", NULL },
-        { "/think\nkill\nawait \"Thought\" within 1s", "did not come" },
+        { "fault edits status 503\n/think\nkill\nfault none\nawait \"Thought\" within 1s",
+          "did not come" },
         { "await \"x\"", "there is no answer yet" },
         { "/think\nawait Thought", "usage: await" },
         { "/think\nawait \"Thought\" within 3 days", "usage: await" },
@@ -214,7 +215,9 @@ static void what_is_sent_later_is_judged(void **state)
         { "/greedy\nawait violation \"Retry-After of a 429\"\nexpect \"5\"\n"
           "expect not \"6\"",
           NULL },
-        { "/think\nwait 16m\nawait violation \"15 minutes are over\"", NULL },
+        { "fault edits status 503\n/think\nwait 16m\nfault none\n"
+          "await violation \"15 minutes are over\"",
+          NULL },
         { "/think\nawait violation \"15 minutes\" within 600ms", "did not come" },
         { "/think\nawait \"Thought\"\nexpect no violations", NULL },
     };
