@@ -82,7 +82,7 @@ struct session {
     unsigned sequence;           /* tells snowflakes of one millisecond apart */
     char owner_line[64];         /* OWNER_IDS=... */
     char api_line[96];           /* DISCORD_API_URL=... */
-    const char *environment[6];
+    const char *environment[7];
     bool has_colour;
 };
 
