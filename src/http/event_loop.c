@@ -109,10 +109,11 @@ static void sweep(struct event_thread *thread)
         while ((connection = thread->phases[phase].first) &&
                connection->deadline_us <= thread->now_us) {
             leave_phase(connection);
-            /* The hang-up reaches libmicrohttpd as an event of the socket, and it cleans up. */
-            shutdown(connection->fd, SHUT_RDWR);
+            /* Before the hang-up: whoever sees that, finds it counted. */
             metrics_add_by(thread->server->settings.metrics, METRIC_HTTP_TIMEOUTS,
                            timeout_labels[phase], 1);
+            /* It reaches libmicrohttpd as an event of the socket, and that cleans up. */
+            shutdown(connection->fd, SHUT_RDWR);
         }
     }
 }

@@ -39,19 +39,30 @@ static void pause_ms(long milliseconds)
     nanosleep(&pause, NULL);
 }
 
-uint16_t harness_free_port(void)
+int harness_hold_port(uint16_t *port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
     socklen_t length = sizeof(address);
+    const int on = 1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return 0;
-    if (bind(fd, (const struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        address.sin_port = 0;
-    close(fd);
-    return ntohs(address.sin_port);
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+uint16_t harness_free_port(void)
+{
+    uint16_t port = 0;
+    (void)harness_hold_port(&port); /* until the program ends */
+    return port;
 }
 
 static void choose_address(const struct harness_bot *bot, const char *socket_name,

@@ -13,8 +13,9 @@
 #include <sys/types.h>
 
 #define HARNESS_APPLICATION_ID INT64_C(1000000000000000001)
-#define HARNESS_READY_MS       10000 /* longest time from start to ready */
-#define HARNESS_STOP_MS        12000 /* the bot promises to leave within 10 s of SIGTERM */
+#define HARNESS_READY_MS       60000 /* from start to ready: far longer than it takes */
+#define HARNESS_STOP_MS                                                                            \
+    30000 /* the bot promises to leave within 10 s of SIGTERM; machines stand still */
 
 struct harness_bot_options {
     const char *binary;             /* path of bronxbot */
@@ -75,7 +76,12 @@ void harness_bot_log_tail(const struct harness_bot *bot, int max_lines, struct b
 /* Removes `path` and everything in it. */
 void harness_remove_folder(const char *path);
 
-/* A TCP port of 127.0.0.1 nobody listened on a moment ago; 0 when there is none. */
+/* A TCP port of 127.0.0.1 on which nobody listens, held so that nobody else is given it, nor a
+ * connection made from it (which on loopback may even find itself): whoever listens there says
+ * SO_REUSEADDR, as servers do. Returns the descriptor that holds it; -1 when there is none. */
+int harness_hold_port(uint16_t *port);
+
+/* The same for the rest of this program's life; 0 when there is none. */
 uint16_t harness_free_port(void);
 
 /* Runs another program of the bot's, in its folder and with its environment, to its end: as

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #define NGINX            "/usr/sbin/nginx"
-#define START_MS         10000
-#define STOP_MS          5000
+#define START_MS         60000
+#define STOP_MS          30000
 #define LOOK_MS          10
 #define FILE_LIMIT       ((size_t)64 * 1024)
 #define REPLACEMENTS_MAX 8

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -243,9 +244,29 @@ static bool wait_until_ready(struct harness_postgres *server)
     return complain("it does not start");
 }
 
+/* Children of a postmaster that was killed, or that has given up, may outlive it for a moment: as
+ * long as one of them has its shared memory, a new one refuses to start. Its file names that memory
+ * in line 7: a key, and the number asked for here. */
+static bool has_orphans(const struct harness_postgres *server)
+{
+    char path[PATH_MAX], line[512];
+    int number = -1;
+    struct shmid_ds memory;
+    snprintf(path, sizeof(path), "%s/data/postmaster.pid", server->folder);
+    FILE *file = fopen(path, "re");
+    for (int i = 1; file && fgets(line, sizeof(line), file); i++)
+        if (i == 7 && sscanf(line, "%*s %d", &number) != 1)
+            number = -1;
+    if (file)
+        fclose(file);
+    return number >= 0 && shmctl(number, IPC_STAT, &memory) == 0 && memory.shm_nattch > 0;
+}
+
 bool harness_postgres_restart(struct harness_postgres *server)
 {
     char programs[PATH_MAX];
+    for (int i = 0; i < START_SECONDS * 1000 / STEP_MS && has_orphans(server); i++)
+        sleep_ms(STEP_MS);
     return find_programs(programs) && start_process(server, programs) && wait_until_ready(server);
 }
 
@@ -284,12 +305,13 @@ void harness_postgres_stop(struct harness_postgres *server)
     wait_for_end(server);
 }
 
-/* To the postmaster and its children, each of which leads a session of its own. */
+/* To the postmaster and its children, each of which leads a session of its own. It stands still
+ * meanwhile: what it would fork after the look is missed. */
 static void signal_all(const struct harness_postgres *server, int number)
 {
     char line[SHELL_LINE_MAX];
-    snprintf(line, sizeof(line), "kill -%d %d $(ps -o pid= --ppid %d)", number,
-             (int)server->process, (int)server->process);
+    snprintf(line, sizeof(line), "kill -STOP %d; kill -%d %d $(ps -o pid= --ppid %d)",
+             (int)server->process, number, (int)server->process, (int)server->process);
     (void)run(line);
 }
 

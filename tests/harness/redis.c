@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define REDIS_SERVER "/usr/bin/redis-server"
-#define START_MS     10000
+#define START_MS     60000
 #define LOOK_MS      5
 
 extern char **environ;

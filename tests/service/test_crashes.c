@@ -32,7 +32,7 @@ struct payer {
     pthread_t thread;
     struct crashes *crashes;
     int64_t acked[ACKED_MAX]; /* interactions whose receipt was received */
-    int acked_count;
+    int acked_count;          /* atomic */
 };
 
 struct crashes {
@@ -67,8 +67,10 @@ static void pay_once(struct payer *payer, struct http_client *client)
     while (!__atomic_load_n(&crashes->is_over, __ATOMIC_ACQUIRE)) {
         if (http_client_post_signed(client, &signature, buf_view(&body), &answer, NULL) == 0 &&
             answer.status == 200) {
-            if (strstr(answer.body.data, "receipt") && payer->acked_count < ACKED_MAX)
-                payer->acked[payer->acked_count++] = id;
+            if (strstr(answer.body.data, "receipt") && payer->acked_count < ACKED_MAX) {
+                payer->acked[payer->acked_count] = id;
+                __atomic_fetch_add(&payer->acked_count, 1, __ATOMIC_RELEASE);
+            }
             return;
         }
         sleep_ms(2);
@@ -137,6 +139,21 @@ static int assert_answered_payments_are_there(struct crashes *crashes)
     return acked;
 }
 
+static int count_answered(const struct crashes *crashes)
+{
+    int count = 0;
+    for (int i = 0; i < CLIENTS; i++)
+        count += __atomic_load_n(&crashes->payers[i].acked_count, __ATOMIC_ACQUIRE);
+    return count;
+}
+
+/* However slow the machine: so every life has a payment to lose. */
+static void await_payment(const struct crashes *crashes, int before)
+{
+    while (count_answered(crashes) == before)
+        sleep_ms(1);
+}
+
 static void launch(struct crashes *crashes)
 {
     struct err err = { 0 };
@@ -162,10 +179,13 @@ static void nothing_is_lost_or_doubled_by_fifty_kills(void **state)
             pthread_create(&crashes.payers[i].thread, NULL, pay_until_over, &crashes.payers[i]), 0);
     }
     unsigned seed = 1;
+    int answered = 0;
     for (int kill = 0; kill < KILLS; kill++) {
-        sleep_ms(10 + rand_r(&seed) % 90);
+        await_payment(&crashes, answered);
+        sleep_ms(rand_r(&seed) % 90);
         harness_bot_kill(&crashes.bot, SIGKILL);
         look_at_the_books(&crashes);
+        answered = count_answered(&crashes);
         /* Past the cooldown of /pay and the cap of a day, so that every round has payments. */
         harness_bot_shift(&crashes.bot, 5000);
         launch(&crashes);

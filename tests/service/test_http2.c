@@ -10,6 +10,7 @@
 #include "deferrals.h"
 #include "harness/front.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ static size_t count_connections(const struct secured *secured, size_t *requests)
     FILE *log = fopen(secured->front.access_log, "re");
     assert_non_null(log);
     *requests = 0;
-    while (fgets(line, sizeof(line), log)) {
+    while (fgets(line, sizeof(line), log) && strchr(line, '\n')) {
         size_t i = 0;
         if (!str_starts_with(str_from(line), STR("HTTP/2.0 ")) || !strstr(line, " PATCH\n"))
             fail_msg("%s", line);
@@ -90,9 +91,11 @@ static void many_edits_share_a_connection(void **state)
     assert_int_equal(deferrals_arrived(&secured.deferrals, ids, EDITS), EDITS);
     deferrals_assert_no_violation(&secured.deferrals);
     assert_int_equal(harness_bot_stop(&secured.deferrals.bot, NULL, &err), 0);
+    /* nginx writes a line when the bot has its answer already. */
     size_t connections = count_connections(&secured, &requests);
+    for (; requests < EDITS; connections = count_connections(&secured, &requests))
+        sched_yield();
     print_message("%zu requests by HTTP/2 on %zu connections\n", requests, connections);
-    assert_true(requests >= EDITS);
     assert_in_range(connections, 1, CONNECTIONS_MAX);
     finish(&secured);
 }

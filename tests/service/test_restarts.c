@@ -13,6 +13,7 @@
 #include "harness/interaction_json.h"
 #include "harness/load.h"
 #include "harness/memory.h"
+#include "harness/metric.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -45,6 +46,8 @@
 #define FIRST_PERSON   INT64_C(7000000000000000001)
 #define LOOK_MS        5
 #define PATIENCE_MS    8000
+#define IN_TIME_MS     150 /* less than the bot's DRAIN_UNSPOKEN_MS */
+#define ANSWER_MAX     1024
 
 static void pause_ms(long milliseconds)
 {
@@ -338,6 +341,22 @@ static int wait_for_readiness(const struct harness_bot *bot, const char *state)
     return 0;
 }
 
+/* Until it has accepted a connection. What was sent by then, it reads before it leaves. */
+static void wait_for_connection(const struct harness_bot *bot)
+{
+    CLEANUP(http_answer_free) struct http_answer answer = { 0 };
+    CLEANUP(http_client_release) struct http_client *client = http_client_new(&bot->admin_listen);
+    const struct http_request request = { .method = "GET", .path = "/metrics" };
+    int64_t connections = 0;
+    for (int waited = 0; waited < PATIENCE_MS && connections == 0; waited += LOOK_MS) {
+        if (http_client_send(client, &request, &answer, NULL) != 0 ||
+            !metric_find(answer.body.data, "bronxbot_http_connections", &connections) ||
+            connections == 0)
+            pause_ms(LOOK_MS);
+    }
+    assert_int_equal(connections, 1);
+}
+
 static void a_stop_finishes_what_is_in_flight_and_leaves_the_rest_in_the_socket(void **state)
 {
     struct street *street = *state;
@@ -352,8 +371,7 @@ static void a_stop_finishes_what_is_in_flight_and_leaves_the_rest_in_the_socket(
     CLEANUP(buf_free) struct buf later_answer = { 0 };
     char block[8192];
     int fd = begin_request(bot, &last);
-    /* The headers have to be read before the stop, else the connection is not in flight yet. */
-    pause_ms(200);
+    wait_for_connection(bot);
     harness_bot_kill(bot, SIGTERM);
     assert_int_equal(wait_for_readiness(bot, "\"draining\""), 503);
     int later = begin_request(bot, &later_last);
@@ -378,26 +396,59 @@ static void a_stop_finishes_what_is_in_flight_and_leaves_the_rest_in_the_socket(
     assert_non_null(strstr(text_of(&later_answer), "HTTP/1.1 200"));
 }
 
-/* A connection accepted in the last moment, whose request is still on its way. */
+/* Until it says so, or has left. */
+static void wait_until_it_leaves(const struct harness_bot *bot)
+{
+    CLEANUP(http_answer_free) struct http_answer answer = { 0 };
+    CLEANUP(http_client_release) struct http_client *client = http_client_new(&bot->admin_listen);
+    const struct http_request request = { .method = "GET", .path = "/readyz" };
+    while (http_client_send(client, &request, &answer, NULL) == 0 &&
+           !strstr(text_of(&answer.body), "\"draining\""))
+        pause_ms(1);
+}
+
+/* Connects, and sends a request when the bot is leaving: its answer, "" when it has left.
+ * `*late_ms` is how long after SIGTERM. */
+static void ask_while_it_leaves(struct harness_bot *bot, char answer[static ANSWER_MAX],
+                                int64_t *late_ms)
+{
+    static const char request[] =
+        "POST /interactions HTTP/1.1\r\nHost: bot\r\nContent-Length: 0\r\n\r\n";
+    struct err err = { 0 };
+    int fd = http_raw_connect(&bot->listen, &err);
+    assert_true(fd >= 0);
+    wait_for_connection(bot);
+    int64_t began_ms = now_ms();
+    harness_bot_kill(bot, SIGTERM);
+    wait_until_it_leaves(bot);
+    (void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
+    *late_ms = now_ms() - began_ms;
+    ssize_t got = recv(fd, answer, ANSWER_MAX - 1, 0);
+    answer[got > 0 ? got : 0] = '\0';
+    close(fd);
+}
+
+/* A connection accepted in the last moment, whose request is still on its way. The bot gives it
+ * 200 ms; nothing is learned when this machine takes as long: once more. */
 static void a_request_just_after_its_connection_was_accepted_is_answered(void **state)
 {
     struct street *street = *state;
     struct harness_bot *bot = &street->bots[0];
     const struct harness_bot_options options = { .binary = BRONXBOT_BINARY, .keeps_socket = true };
     struct err err = { 0 };
+    char answer[ANSWER_MAX];
+    int64_t late_ms;
     must_work(harness_bot_init(bot, &options, &err), &err);
-    must_work(harness_bot_launch(bot, &err), &err);
-    int fd = http_raw_connect(&bot->listen, &err);
-    assert_true(fd >= 0);
-    pause_ms(200); /* accepted */
-    harness_bot_kill(bot, SIGTERM);
-    assert_int_equal(wait_for_readiness(bot, "\"draining\""), 503);
-    const char request[] = "POST /interactions HTTP/1.1\r\nHost: bot\r\nContent-Length: 0\r\n\r\n";
-    char block[1024] = { 0 };
-    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
-    assert_true(recv(fd, block, sizeof(block) - 1, 0) > 0);
-    assert_non_null(strstr(block, "HTTP/1.1 401"));
-    close(fd);
+    for (;;) {
+        must_work(harness_bot_launch(bot, &err), &err);
+        ask_while_it_leaves(bot, answer, &late_ms);
+        if (strstr(answer, "HTTP/1.1 401"))
+            return;
+        if (late_ms < IN_TIME_MS)
+            fail_msg("sent %d ms after SIGTERM: '%s'", (int)late_ms, answer);
+        print_message("sent %d ms after SIGTERM: too late to tell\n", (int)late_ms);
+        must_work(harness_bot_stop(bot, NULL, &err), &err);
+    }
 }
 
 /* --- What systemd is told --- */

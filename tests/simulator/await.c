@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define AWAIT_STANDARD_MS 10000
+#define AWAIT_STANDARD_MS 30000
 #define AWAIT_MAX_MS      120000
 #define AWAIT_STEP_MS     50 /* violations wake nobody */
 

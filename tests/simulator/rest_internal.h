@@ -66,6 +66,7 @@ struct rest_server {
     struct MHD_Daemon *daemon;
     char url[64];
     uint16_t port;
+    int port_fd; /* holds it */
     char *bot_token, *verify_key;
     int64_t application_id;
     const int64_t *shift_ms;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- Time and waiting --- */
 
@@ -102,7 +103,7 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     *state = NULL;
 }
 
-/* On the port it had before, if it had one. */
+/* On the port that is held for it, the same each time. */
 static bool start_daemon(struct rest_server *server)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(server->port) };
@@ -148,11 +149,11 @@ int rest_server_start(struct rest_server **server_out, const struct rest_server_
     server->statistics.shortest_gap_us = INT64_MAX;
     pthread_mutex_init(&server->lock, NULL);
     thread_cond_init(&server->changed);
-    if (!start_daemon(server)) {
+    server->port_fd = harness_hold_port(&server->port);
+    if (server->port_fd < 0 || !start_daemon(server)) {
         rest_server_stop(server);
         return err_set(err, ERR_IO, "the simulated REST API can't listen");
     }
-    server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%u/api/v10",
              (unsigned)server->port);
     *server_out = server;
@@ -176,6 +177,8 @@ void rest_server_stop(struct rest_server *server)
     if (!server)
         return;
     stop_daemon(server);
+    if (server->port_fd >= 0)
+        close(server->port_fd);
     for (size_t i = server->change_next; i < server->change_count; i++)
         rest_change_free(&server->changes[i]);
     for (size_t i = 0; i < server->scope_count; i++)

@@ -77,12 +77,13 @@ struct session {
     size_t form_count, variable_count;
     struct actor actor;          /* who acts unless a step says otherwise */
     struct deliveries newest;    /* the newest answers: one, or those of a `together` */
+    bool is_patient;             /* no answer is too late: the machine may be slow */
     bool is_pseudo;              /* the bot speaks the pseudo-language: see pseudo.h */
     struct buf spoken, verbatim; /* what may stand in its texts all the same */
     unsigned sequence;           /* tells snowflakes of one millisecond apart */
     char owner_line[64];         /* OWNER_IDS=... */
     char api_line[96];           /* DISCORD_API_URL=... */
-    const char *environment[6];
+    const char *environment[7];
     bool has_colour;
 };
 

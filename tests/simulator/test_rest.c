@@ -390,7 +390,7 @@ static void an_exhausted_bucket_answers_429(void **state)
     (void)state;
     struct rest_fixture fixture;
     CLEANUP(buf_free) struct buf answer = { 0 };
-    rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    rest_fixture_start(&fixture, &(struct rest_limits){ .burst_ms = 60000 }, "{\"type\":5}");
     for (int left = REST_SERVER_BURST - 1; left >= 0; left--) {
         char header[48];
         rest_fixture_raw(&fixture, REST_ORIGINAL, "", &answer);

@@ -50,6 +50,14 @@ void fake_outbox_await_ends(struct outbox *outbox)
     pthread_mutex_unlock(&outbox->lock);
 }
 
+void fake_outbox_await_hand_over(struct outbox *outbox, int count)
+{
+    pthread_mutex_lock(&outbox->lock);
+    while (outbox->handed_over < count)
+        pthread_cond_wait(&outbox->has_end, &outbox->lock);
+    pthread_mutex_unlock(&outbox->lock);
+}
+
 struct outbox_deferred *fake_outbox_take_over(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->lock);
@@ -134,6 +142,7 @@ void outbox_hand_over(struct outbox *outbox, int64_t interaction_id)
     (void)interaction_id;
     pthread_mutex_lock(&outbox->lock);
     outbox->handed_over++;
+    pthread_cond_broadcast(&outbox->has_end);
     pthread_mutex_unlock(&outbox->lock);
 }
 

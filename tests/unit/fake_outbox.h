@@ -54,6 +54,9 @@ void fake_outbox_store(struct outbox_deferred *run);
 /* Waits until all runs that the router runs itself have finished. */
 void fake_outbox_await_ends(struct outbox *outbox);
 
+/* Waits for the `count`-th call of outbox_hand_over, by whoever ties the last of a call's ends. */
+void fake_outbox_await_hand_over(struct outbox *outbox, int count);
+
 /* A run that was stored by somebody who died: for router_run. */
 struct outbox_deferred *fake_outbox_take_over(struct outbox *outbox);
 

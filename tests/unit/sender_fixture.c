@@ -14,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Long enough for what a test does before the death, on a busy machine. */
-#define MORTAL_LEASE_MS 600
+#define NEVER_MS (1000 * SENDER_LEASE_MS)
 
 static void must(bool is_true, const char *what)
 {
@@ -135,6 +134,18 @@ void no_fault(struct token *token, struct script_answer *answer, bool *has_effec
 
 /* --- Beginning and end --- */
 
+static int64_t base_wall_ms(const struct clock *clock)
+{
+    const struct sender_fixture *fixture = CONTAINER_OF(clock, const struct sender_fixture, clock);
+    return clock_wall_ms(&fixture->base.clock.clock);
+}
+
+static int64_t leaping_us(const struct clock *clock)
+{
+    const struct sender_fixture *fixture = CONTAINER_OF(clock, const struct sender_fixture, clock);
+    return clock_monotonic_us(&fixture->base.clock.clock) + atomic_load(&fixture->leaps_us);
+}
+
 int sender_setup(void **state)
 {
     (void)state;
@@ -146,7 +157,8 @@ void sender_begin(struct sender_fixture *fixture, fault *wrong)
     struct migration_result migrated;
     *fixture = (struct sender_fixture){ .fault = wrong,
                                         .rules = outbox_rules_default,
-                                        .bot_token = BOT_TOKEN };
+                                        .bot_token = BOT_TOKEN,
+                                        .clock = { base_wall_ms, leaping_us } };
     for (int i = 0; i < OUTBOX_NOT_YET_TRIES; i++)
         fixture->rules.not_yet_ms[i] = 2 << i;
     fixture->rules.backoff_base_ms = 4;
@@ -174,7 +186,7 @@ void sender_open_at(struct sender_fixture *fixture, const char *url)
                                               .role = "test",
                                               .key = { 7 },
                                               .edit_floor_ms = fixture->edit_floor_ms,
-                                              .clock = &fixture->base.clock.clock,
+                                              .clock = &fixture->clock,
                                               .metrics = fixture->base.metrics,
                                               .log = fixture->log };
     struct err err = { 0 };
@@ -189,8 +201,8 @@ void sender_open(struct sender_fixture *fixture)
 
 struct outbox *sender_open_mortal(struct sender_fixture *fixture)
 {
-    fixture->rules.lease_ms = MORTAL_LEASE_MS;
-    fixture->rules.heartbeat_ms = FREE_MS;
+    fixture->rules.lease_ms = SENDER_LEASE_MS;
+    fixture->rules.heartbeat_ms = NEVER_MS;
     sender_open(fixture);
     fixture->rules.lease_ms = 0;
     fixture->rules.heartbeat_ms = 20;
@@ -198,10 +210,17 @@ struct outbox *sender_open_mortal(struct sender_fixture *fixture)
     return fixture->outbox;
 }
 
-void sender_await_death(const struct outbox *outbox)
+void sender_end_lease(struct sender_fixture *fixture, const struct outbox *outbox)
 {
+    atomic_fetch_add(&fixture->leaps_us, SENDER_LEASE_MS * INT64_C(1000));
     while (outbox_condition(outbox) != OUTBOX_LEASE_LOST)
         sched_yield();
+}
+
+void sender_kill(struct sender_fixture *fixture, const struct outbox *outbox)
+{
+    sender_end_lease(fixture, outbox);
+    must(db_fixture_run(fixture->base.db, "DELETE FROM instance") == 0, "the dead");
 }
 
 void sender_close(struct sender_fixture *fixture)

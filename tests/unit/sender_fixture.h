@@ -6,13 +6,14 @@
 #include "harness/script_server.h"
 #include "outbox/outbox_internal.h"
 
-#define TOKENS_MAX     64
-#define APPLICATION_ID INT64_C(4242)
-#define BOT_TOKEN      "the-bots-own"
-#define FREE_MS        60000 /* longer than anything here takes */
-#define NOT_YET        "{\"message\":\"Unknown Webhook\",\"code\":10015}"
-#define DEAD           "{\"message\":\"Invalid Webhook Token\",\"code\":50027}"
-#define GONE           "{\"message\":\"Unknown Message\",\"code\":10008}"
+#define TOKENS_MAX      64
+#define APPLICATION_ID  INT64_C(4242)
+#define BOT_TOKEN       "the-bots-own"
+#define FREE_MS         60000 /* longer than anything here takes */
+#define SENDER_LEASE_MS FREE_MS
+#define NOT_YET         "{\"message\":\"Unknown Webhook\",\"code\":10015}"
+#define DEAD            "{\"message\":\"Invalid Webhook Token\",\"code\":50027}"
+#define GONE            "{\"message\":\"Unknown Message\",\"code\":10008}"
 
 /* What the fake Discord knows about one token. */
 struct token {
@@ -32,6 +33,8 @@ typedef void fault(struct token *token, struct script_answer *answer, bool *has_
 
 struct sender_fixture {
     struct db_fixture base;
+    struct clock clock; /* the outbox's: the base's, which leaps when a lease is to end */
+    _Atomic int64_t leaps_us;
     struct log_sink *log;
     int log_fd;
     struct outbox_rules rules;
@@ -55,9 +58,13 @@ void sender_end(struct sender_fixture *fixture);
 void sender_open_at(struct sender_fixture *fixture, const char *url);
 void sender_open(struct sender_fixture *fixture);
 /* An outbox that never beats again, as if its process had been killed; it is fixture->outbox until
- * that is dead and the next is opened. Freed by the caller. */
+ * the next is opened. Freed by the caller. */
 struct outbox *sender_open_mortal(struct sender_fixture *fixture);
-void sender_await_death(const struct outbox *outbox);
+/* Ends the leases that are SENDER_LEASE_MS long, and waits until the outbox has lost its own: at a
+ * moment of the test's, not of a clock's. */
+void sender_end_lease(struct sender_fixture *fixture, const struct outbox *outbox);
+/* The same, and others see that it is dead. */
+void sender_kill(struct sender_fixture *fixture, const struct outbox *outbox);
 /* Sends what waits. */
 void sender_close(struct sender_fixture *fixture);
 

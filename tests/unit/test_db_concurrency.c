@@ -356,6 +356,7 @@ static void stopping_keeps_all_that_was_acknowledged_and_no_more(void **state)
 struct queued {
     struct sqlite_writer *writer;
     int64_t id;
+    bool *is_full; /* somebody was refused */
     int result;
 };
 
@@ -368,12 +369,17 @@ static void *write_queued(void *argument)
     struct sqlite_work work = { .statements = &insert, .count = 1 };
     struct err err;
     self->result = sqlite_writer_run(self->writer, &work, &err);
+    if (self->result == ERR_BUSY)
+        __atomic_store_n(self->is_full, true, __ATOMIC_RELEASE);
     return NULL;
 }
 
+/* The writer has at most a queue of them in hand and a queue of them waiting, for as long as the
+ * lock is held: of all others one is refused. */
 static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
 {
     enum { QUEUE = 2, CALLERS = 8 };
+    bool is_full = false;
     struct db_fixture *fixture = *state;
     assert_int_equal(db_fixture_run(fixture->db, entry_tables), 0);
     db_close(STEAL(fixture->db));
@@ -389,10 +395,11 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     pthread_t threads[CALLERS];
     struct queued callers[CALLERS];
     for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (struct queued){ .writer = writer, .id = i };
+        callers[i] = (struct queued){ .writer = writer, .id = i, .is_full = &is_full };
         start(&threads[i], write_queued, &callers[i]);
     }
-    usleep(50000); /* likely enough for all to come; only the sums below count */
+    while (!__atomic_load_n(&is_full, __ATOMIC_ACQUIRE))
+        usleep(100);
     let_go(holder);
     int written = 0, refused = 0;
     for (int i = 0; i < CALLERS; i++) {

@@ -279,7 +279,7 @@ static void what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent(voi
     assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
     assert_int_equal(post(&fixture, 2, CHANNEL, "third"), 0);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
-    sender_await_death(killed);
+    sender_kill(&fixture, killed);
     fixture.fault = no_fault;
     sender_open(&fixture);
     AWAIT_ROWS(&fixture, "state = 'done'", 2);

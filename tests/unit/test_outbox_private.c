@@ -187,7 +187,7 @@ static void a_private_answer_that_arrived_is_done_when_the_lease_is_lost(void **
     heart.upper = *heart.lower;
     heart.upper.query = query_with_heart;
     fixture.base.db->engine = &heart.upper;
-    fixture.rules.lease_ms = 500;
+    fixture.rules.lease_ms = SENDER_LEASE_MS;
     fixture.rules.heartbeat_ms = 20;
     fixture.rules.poll_ms = 10;
     fixture.rules.total_ms = 2000;
@@ -196,6 +196,7 @@ static void a_private_answer_that_arrived_is_done_when_the_lease_is_lost(void **
         send_private_reply(&fixture, i);
     script_server_wait(fixture.server, clearing_is_held);
     atomic_store(&heart.is_mute, true);
+    sender_end_lease(&fixture, fixture.outbox);
     AWAIT_ROWS(&fixture, "state = 'done' AND is_started = 1", 2);
     atomic_store(&heart.is_mute, false);
     sender_close(&fixture);

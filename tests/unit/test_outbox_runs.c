@@ -343,7 +343,7 @@ static void what_a_killed_process_had_is_taken_over(void **state)
     struct outbox_deferred *running = defer(&fixture, 1, OUTBOX_RUNS_HERE);
     await_told(&fixture, OUTBOX_STORED, 1);
     outbox_answered(fixture.outbox, running);
-    sender_await_death(killed);
+    sender_kill(&fixture, killed);
     fixture.tokens[1].tries = 1; /* only the edit's first request stalls */
     sender_open(&fixture);
     outbox_open_runs(fixture.outbox, run_now, &runner);
@@ -375,7 +375,7 @@ static void a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process(v
     assert_int_equal(act(&fixture, 0, FOLLOW, "text"), 0);
     script_server_wait(fixture.server, first_token_was_tried);
     assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
-    sender_await_death(killed);
+    sender_kill(&fixture, killed);
     sender_open(&fixture);
     AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
     outbox_free(killed, 0);

@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOPBACK "127.0.0.1:0"
-#define HOST     "Host: bot\r\n"
+#define LOOPBACK    "127.0.0.1:0"
+#define HOST        "Host: bot\r\n"
+#define PATIENCE_MS 600000
 
 static const char hello[] = "GET /hello HTTP/1.1\r\n" HOST "\r\n";
 
@@ -268,8 +269,10 @@ static void hundreds_of_connections_are_served_side_by_side(void **state)
     enum { CONNECTIONS = 300, ROUNDS = 5 };
     static int fds[CONNECTIONS];
     const int together[] = { 127, 128, 129, 256, CONNECTIONS };
+    /* The last ones say nothing until all others have had their turns. */
+    const struct http_timeouts patient = { PATIENCE_MS, PATIENCE_MS, PATIENCE_MS, PATIENCE_MS };
     struct fixture fixture;
-    fixture_start(&fixture, LOOPBACK, 2, NULL);
+    fixture_start(&fixture, LOOPBACK, 2, &patient);
     for (int i = 0; i < CONNECTIONS; i++)
         fds[i] = fixture_connect(&fixture);
     for (size_t row = 0; row < ARRAY_LENGTH(together); row++)
