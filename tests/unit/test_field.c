@@ -508,6 +508,20 @@ static void a_currencys_symbol_has_no_digits(void **state)
     end(&scene);
 }
 
+static void a_currencys_name_begins_with_no_digit(void **state)
+{
+    (void)state;
+    const struct field *name = field_find(server_fields, STR("currency_name"));
+    struct scene scene;
+    struct str_view value, problem;
+    begin(&scene, NULL);
+    assert_false(field_parse(name, &scene.call, STR("000 gems"), &value, &problem));
+    assert_true(str_starts_with(problem, STR("A name that begins with a digit")));
+    assert_true(field_parse(name, &scene.call, STR("gems of 1999"), &value, &problem));
+    assert_true(field_parse(name, &scene.call, STR(""), &value, &problem));
+    end(&scene);
+}
+
 /* --- Lines and members --- */
 
 static const struct field table[] = {
@@ -950,6 +964,7 @@ int main(void)
         cmocka_unit_test(a_number_has_the_unit_that_its_reader_sees),
         cmocka_unit_test(the_example_in_a_problem_is_good),
         cmocka_unit_test(a_currencys_symbol_has_no_digits),
+        cmocka_unit_test(a_currencys_name_begins_with_no_digit),
         cmocka_unit_test(lines_are_read_as_they_were_written),
         cmocka_unit_test(unknown_lines_are_kept_wherever_they_stand),
         cmocka_unit_test(a_line_break_in_a_value_makes_no_line),
