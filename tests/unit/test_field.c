@@ -454,7 +454,7 @@ static void a_number_has_the_unit_that_its_reader_sees(void **state)
             fail_msg("%s is %.*s", typed[i].typed, STR_ARGS(value));
     }
     static const char *const with_emoji[] = { "<:gem:412345678901234567> 500 gems", "500 gems",
-                                              "<:gem:412345678901234567>500" };
+                                              "<:gem:412345678901234567>500", ":gem: 500 gems" };
     scene.call.server = &emoji;
     for (size_t i = 0; i < ARRAY_LENGTH(with_emoji); i++) {
         assert_true(field_parse(&number, &scene.call, str_from(with_emoji[i]), &value, &problem));
