@@ -6,13 +6,16 @@
 #define MINUTES_A_WEEK (7 * MINUTES_A_DAY)
 
 /* By the first letter, which English and Spanish share but for the week: minutes, hours, días,
- * weeks or semanas. "seg…" and "sec…" would be seconds, so semanas need three. */
+ * weeks or semanas. "seg…" and "sec…" would be seconds, so semanas need three; and months or meses,
+ * which have no one length, are not to be taken for minutes. The first that fits counts. */
 static int64_t unit_of(struct str_view word)
 {
     static const struct {
         const char *start;
         int64_t minutes;
     } units[] = {
+        { "mo", 0 },
+        { "mes", 0 },
         { "m", 1 },
         { "h", MINUTES_A_HOUR },
         { "d", MINUTES_A_DAY },

@@ -110,15 +110,17 @@ static struct str_view without_start(struct str_view text, size_t length)
     return str_trim((struct str_view){ text.data + length, text.length - length });
 }
 
-/* Off the front of both: the digits in it are no number. */
+/* Off the front of both: the digits in it are no number. In a form one can only type its name. */
 static void cut_emoji(struct str_view *shown, struct str_view *typed)
 {
-    struct str_view emoji = { shown->data, emoji_length(*shown) };
+    struct str_view emoji = { shown->data, emoji_length(*shown) }, name = emoji_plain(emoji);
     if (emoji.length == 0)
         return;
     *shown = without_start(*shown, emoji.length);
     if (str_starts_with(*typed, emoji))
         *typed = without_start(*typed, emoji.length);
+    else if (str_starts_with(*typed, name))
+        *typed = without_start(*typed, name.length);
 }
 
 /* As the reader is shown it, or in English. */

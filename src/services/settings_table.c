@@ -43,6 +43,15 @@ static const char *reject_digits(const struct call *call, struct str_view value)
     return NULL;
 }
 
+/* Nor "1,000 000", by a name. */
+static const char *reject_leading_digit(const struct call *call, struct str_view value)
+{
+    (void)call;
+    return value.length > 0 && value.data[0] >= '0' && value.data[0] <= '9'
+               ? TR("A name that begins with a digit would be read as part of the amount.")
+               : NULL;
+}
+
 const struct wizard_step server_steps[] = {
     [SERVER_LOOK] = { TR("Currency"), TR("What coins are called in this server.") },
     [SERVER_SWITCHES] = { TR("Features"),
@@ -68,6 +77,7 @@ const struct field server_fields[] = {
       .is_optional = true,
       .none = TR("coins"),
       .step = SERVER_LOOK,
+      .reject = reject_leading_digit,
       SERVER(currency_name) },
     { .key = "currency_symbol",
       .label = TR("Symbol of the currency"),

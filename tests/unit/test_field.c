@@ -232,6 +232,9 @@ static const struct {
     { &duration, "0", NULL, NULL },
     { &duration, "99999999999999999d", NULL, NULL },
     { &duration, "30 seconds", NULL, NULL },
+    { &duration, "1 month", NULL, NULL },
+    { &duration, "2 meses", NULL, NULL },
+    { &duration, "1 semana 30 minutos", "10110", NULL },
     { &until, "1", "1790086400000", "until <t:1790086400:f>" },
     { &until, "7 days", "1790604800000", NULL },
     { &until, "None", "0", "none" },
@@ -451,7 +454,7 @@ static void a_number_has_the_unit_that_its_reader_sees(void **state)
             fail_msg("%s is %.*s", typed[i].typed, STR_ARGS(value));
     }
     static const char *const with_emoji[] = { "<:gem:412345678901234567> 500 gems", "500 gems",
-                                              "<:gem:412345678901234567>500" };
+                                              "<:gem:412345678901234567>500", ":gem: 500 gems" };
     scene.call.server = &emoji;
     for (size_t i = 0; i < ARRAY_LENGTH(with_emoji); i++) {
         assert_true(field_parse(&number, &scene.call, str_from(with_emoji[i]), &value, &problem));
@@ -502,6 +505,20 @@ static void a_currencys_symbol_has_no_digits(void **state)
     assert_true(field_parse(symbol, &scene.call, STR("$"), &value, &problem));
     assert_true(
         field_parse(symbol, &scene.call, STR("<:gem:412345678901234567>"), &value, &problem));
+    end(&scene);
+}
+
+static void a_currencys_name_begins_with_no_digit(void **state)
+{
+    (void)state;
+    const struct field *name = field_find(server_fields, STR("currency_name"));
+    struct scene scene;
+    struct str_view value, problem;
+    begin(&scene, NULL);
+    assert_false(field_parse(name, &scene.call, STR("000 gems"), &value, &problem));
+    assert_true(str_starts_with(problem, STR("A name that begins with a digit")));
+    assert_true(field_parse(name, &scene.call, STR("gems of 1999"), &value, &problem));
+    assert_true(field_parse(name, &scene.call, STR(""), &value, &problem));
     end(&scene);
 }
 
@@ -991,6 +1008,7 @@ int main(void)
         cmocka_unit_test(a_number_has_the_unit_that_its_reader_sees),
         cmocka_unit_test(the_example_in_a_problem_is_good),
         cmocka_unit_test(a_currencys_symbol_has_no_digits),
+        cmocka_unit_test(a_currencys_name_begins_with_no_digit),
         cmocka_unit_test(lines_are_read_as_they_were_written),
         cmocka_unit_test(unknown_lines_are_kept_wherever_they_stand),
         cmocka_unit_test(a_line_break_in_a_value_makes_no_line),
