@@ -158,7 +158,7 @@ struct str_view settings_show_change(struct call *call, enum settings_scope scop
 static struct str_view show_author(struct call *call, int64_t user_id)
 {
     return user_id != 0 ? arena_format(call->arena, "<@%" PRId64 ">", user_id)
-                        : tr_view(call, "somebody");
+                        : tr_view(call, "Somebody");
 }
 
 int settings_explain_conflict(struct call *call, struct settings_owner owner,
