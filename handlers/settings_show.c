@@ -150,9 +150,10 @@ struct str_view settings_show_change(struct call *call, enum settings_scope scop
     struct str_view initial = str_from(field->initial);
     struct str_view before = change->old_value.data ? change->old_value : initial;
     struct str_view after = change->new_value.data ? change->new_value : initial;
+    int64_t at_ms = change->changed_at_ms != 0 ? change->changed_at_ms : call->now_ms;
     return arena_format(call->arena, "**%s**: %.*s → %.*s", tr(call, field->label),
-                        STR_ARGS(field_show(field, call, before)),
-                        STR_ARGS(field_show(field, call, after)));
+                        STR_ARGS(field_show_at(field, call, before, at_ms)),
+                        STR_ARGS(field_show_at(field, call, after, at_ms)));
 }
 
 static struct str_view show_author(struct call *call, int64_t user_id)
