@@ -169,9 +169,14 @@ int settings_explain_conflict(struct call *call, struct settings_owner owner,
     int found = settings_last_change(call, owner, &change, err);
     if (found < 0)
         return found;
-    if (!found) /* whoever it was has been erased since */
-        *sentence = tr_view(call, "Somebody else changed these settings meanwhile, so nothing of "
-                                  "yours was saved.");
+    if (!found) /* with all that was stored about the person */
+        *sentence =
+            tr_view(call, "These settings were deleted meanwhile, so nothing was saved now.");
+    else if (change.changed_by == call->interaction->user.id)
+        *sentence = arena_format(call->arena,
+                                 tr(call, "You changed these settings meanwhile, <t:%lld:R>, so "
+                                          "nothing was saved now."),
+                                 (long long)(change.changed_at_ms / MS_PER_SECOND));
     else
         *sentence = arena_format(call->arena,
                                  tr(call, "%.*s changed these settings meanwhile, <t:%lld:R>, so "
