@@ -155,13 +155,27 @@ static int show_command(struct call *call, const struct command *command, struct
     return result;
 }
 
-/* By the name that this person's Discord shows, or by the one in the tables. */
+/* By the name that this person's Discord shows, or by the one in the tables. Phones begin with a
+ * capital letter. */
 static const struct command *find(const struct call *call, struct str_view name)
 {
-    for (const struct command *const *list = call->services->commands; *list; list++)
-        if (str_equal(name, str_from(tr_name(call, (*list)->name))))
+    const struct command *found = NULL;
+    for (const struct command *const *list = call->services->commands; *list; list++) {
+        if (str_equal_ignoring_case(name, str_from(tr_name(call, (*list)->name))))
             return *list;
-    return command_find(call->services->commands, name);
+        if (str_equal_ignoring_case(name, str_from((*list)->name)))
+            found = *list;
+    }
+    return found;
+}
+
+/* "/setup server" is about /setup. */
+static struct str_view name_in(struct str_view typed)
+{
+    struct str_view rest = str_trim(typed), name = STR("");
+    if (str_starts_with(rest, STR("/")))
+        rest = (struct str_view){ rest.data + 1, rest.length - 1 };
+    return str_split(&rest, ' ', &name) ? name : STR("");
 }
 
 static int show(struct call *call, struct str_view name, struct err *err)
@@ -176,12 +190,8 @@ static int show(struct call *call, struct str_view name, struct err *err)
 static int run(struct call *call, struct err *err)
 {
     reply_ephemeral(call->reply);
-    if (call_has_option(call, "command")) {
-        struct str_view name = call_text(call, "command");
-        if (str_starts_with(name, STR("/")))
-            name = (struct str_view){ name.data + 1, name.length - 1 };
-        return show(call, name, err);
-    }
+    if (call_has_option(call, "command"))
+        return show(call, name_in(call_text(call, "command")), err);
     return show_list(call, err);
 }
 

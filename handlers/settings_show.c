@@ -150,15 +150,16 @@ struct str_view settings_show_change(struct call *call, enum settings_scope scop
     struct str_view initial = str_from(field->initial);
     struct str_view before = change->old_value.data ? change->old_value : initial;
     struct str_view after = change->new_value.data ? change->new_value : initial;
+    int64_t at_ms = change->changed_at_ms != 0 ? change->changed_at_ms : call->now_ms;
     return arena_format(call->arena, "**%s**: %.*s → %.*s", tr(call, field->label),
-                        STR_ARGS(field_show(field, call, before)),
-                        STR_ARGS(field_show(field, call, after)));
+                        STR_ARGS(field_show_at(field, call, before, at_ms)),
+                        STR_ARGS(field_show_at(field, call, after, at_ms)));
 }
 
 static struct str_view show_author(struct call *call, int64_t user_id)
 {
     return user_id != 0 ? arena_format(call->arena, "<@%" PRId64 ">", user_id)
-                        : tr_view(call, "somebody");
+                        : tr_view(call, "Somebody");
 }
 
 int settings_explain_conflict(struct call *call, struct settings_owner owner,
@@ -168,9 +169,14 @@ int settings_explain_conflict(struct call *call, struct settings_owner owner,
     int found = settings_last_change(call, owner, &change, err);
     if (found < 0)
         return found;
-    if (!found) /* whoever it was has been erased since */
-        *sentence = tr_view(call, "Somebody else changed these settings meanwhile, so nothing of "
-                                  "yours was saved.");
+    if (!found) /* with all that was stored about the person */
+        *sentence =
+            tr_view(call, "These settings were deleted meanwhile, so nothing was saved now.");
+    else if (change.changed_by == call->interaction->user.id)
+        *sentence = arena_format(call->arena,
+                                 tr(call, "You changed these settings meanwhile, <t:%lld:R>, so "
+                                          "nothing was saved now."),
+                                 (long long)(change.changed_at_ms / MS_PER_SECOND));
     else
         *sentence = arena_format(call->arena,
                                  tr(call, "%.*s changed these settings meanwhile, <t:%lld:R>, so "

@@ -110,7 +110,12 @@ bool field_is_valid(const struct field *field, const struct call *call, struct s
 struct str_view field_show(const struct field *field, const struct call *call,
                            struct str_view value);
 
-/* The same as plain text without mentions' names, at most 100 characters: for suggestions. */
+/* As it was to be shown at that time: a break that is over by now had been one then. */
+struct str_view field_show_at(const struct field *field, const struct call *call,
+                              struct str_view value, int64_t at_ms);
+
+/* What field_show shows as plain text without mentions' names, at most 100 characters: for
+ * suggestions. */
 struct str_view field_show_plain(const struct field *field, const struct call *call,
                                  struct str_view value);
 

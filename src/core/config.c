@@ -185,7 +185,8 @@ static void complain(struct config_report *report, struct err *err, const char *
     buf_append_format(&report->errors, "%s\n", line);
 }
 
-/* Reads NAME_FILE's file into `text`; a final newline is not part of the secret. */
+/* Reads NAME_FILE's file into `text`; a final newline is not part of the secret. An empty file is
+ * one whose secret got lost: not as good as unset. */
 static bool read_secret_file(struct str_view path, char text[CONFIG_TEXT_MAX], size_t *length)
 {
     char name[CONFIG_TEXT_MAX];
@@ -203,7 +204,7 @@ static bool read_secret_file(struct str_view path, char text[CONFIG_TEXT_MAX], s
            (text[trimmed.length - 1] == '\n' || text[trimmed.length - 1] == '\r'))
         trimmed.length--;
     *length = trimmed.length;
-    return true;
+    return trimmed.length > 0;
 }
 
 static void load_setting(const struct setting *setting, struct config *config,
@@ -222,8 +223,8 @@ static void load_setting(const struct setting *setting, struct config *config,
         }
         if (path.length > 0 && !read_secret_file(path, secret, &length)) {
             complain(report, err,
-                     "%s: can't read '%.*s' (a readable file under %d bytes is needed)", file_name,
-                     STR_ARGS(path), CONFIG_TEXT_MAX);
+                     "%s: can't read '%.*s' (a readable file of 1 to %d bytes is needed)",
+                     file_name, STR_ARGS(path), CONFIG_TEXT_MAX - 1);
             return;
         }
         if (path.length > 0)

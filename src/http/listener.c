@@ -85,6 +85,15 @@ static int remove_stale_socket(const union socket_address *target, socklen_t siz
     return 0;
 }
 
+static int cannot_listen(const struct listen_address *address, int code, struct err *err)
+{
+    int reason = errno;
+    if (address->is_unix)
+        return err_set_errno(err, code, reason, "listening on %s", address->text);
+    return err_set_errno(err, code, reason, "listening on port %u of %s", (unsigned)address->port,
+                         address->text);
+}
+
 static int bind_and_listen(int fd, const struct listen_address *address,
                            const union socket_address *target, socklen_t size, struct err *err)
 {
@@ -94,14 +103,12 @@ static int bind_and_listen(int fd, const struct listen_address *address,
     /* [::] means IPv6 here, whatever the system's default: a second bot may hold 0.0.0.0. */
     if (address->is_ipv6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
         return err_set_errno(err, ERR_IO, errno, "IPV6_V6ONLY");
-    if (bind(fd, &target->any, size) != 0) {
-        int code = errno == EADDRINUSE ? ERR_UNAVAILABLE : ERR_IO;
-        return err_set_errno(err, code, errno, "listening on %s", address->text);
-    }
+    if (bind(fd, &target->any, size) != 0)
+        return cannot_listen(address, errno == EADDRINUSE ? ERR_UNAVAILABLE : ERR_IO, err);
     if (address->is_unix && chmod(address->text, UNIX_SOCKET_MODE) != 0)
         return err_set_errno(err, ERR_IO, errno, "mode of %s", address->text);
     if (listen(fd, LISTEN_BACKLOG) != 0)
-        return err_set_errno(err, ERR_IO, errno, "listening on %s", address->text);
+        return cannot_listen(address, ERR_IO, err);
     return 0;
 }
 

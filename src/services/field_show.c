@@ -55,8 +55,14 @@ static bool is_readable(const struct field *field, struct str_view value)
 struct str_view field_show(const struct field *field, const struct call *call,
                            struct str_view value)
 {
+    return field_show_at(field, call, value, call->now_ms);
+}
+
+struct str_view field_show_at(const struct field *field, const struct call *call,
+                              struct str_view value, int64_t at_ms)
+{
     if (field_is_none(field, value) ||
-        (field->kind == FIELD_UNTIL && field_number_of(value) <= call->now_ms))
+        (field->kind == FIELD_UNTIL && field_number_of(value) <= at_ms))
         return show_none(field, call);
     if (!is_readable(field, value))
         return markdown_disarm(call->arena, value);

@@ -100,6 +100,8 @@ static void a_wrong_value_is_one_line_that_names_the_variable(void **state)
         { "SERVER_SECRET=hunter22", "SERVER_SECRET is wrong (value hidden)", "hunter22" },
         { "DISCORD_BOT_TOKEN=hunter22 x", "DISCORD_BOT_TOKEN is wrong", "hunter22" },
         { "DISCORD_BOT_TOKEN_FILE=/nowhere/token", "DISCORD_BOT_TOKEN_FILE: can't read", NULL },
+        /* Else a secret that got lost would start the bot on another database. */
+        { "DATABASE_URL_FILE=/dev/null", "DATABASE_URL_FILE: can't read '/dev/null'", NULL },
         { "DISCORD_API_URL=ftp://discord.com", "DISCORD_API_URL is", NULL },
         { "DISCORD_CA_FILE=/nowhere/ca.pem", "DISCORD_CA_FILE is '/nowhere/ca.pem'", NULL },
         { "DISCORD_CA_FILE=/tmp", "DISCORD_CA_FILE is '/tmp': accepted is a file of", NULL },
