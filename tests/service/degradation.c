@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "payments.h"
+#include "yardstick.h"
 
 #include "harness/interaction_json.h"
 #include "harness/lookup.h"
@@ -54,6 +55,14 @@ void stage_pause(int milliseconds)
 static int64_t now_ms(void)
 {
     return thread_now_us() / 1000;
+}
+
+/* Within Discord's deadline; or nobody could be, on a machine that stood still. */
+static bool is_in_time(const struct stage *stage, int64_t began_ms)
+{
+    int64_t ended_ms = now_ms();
+    return ended_ms - began_ms < DEGRADATION_DEADLINE_MS ||
+           yardstick_was_busy(stage->yardstick, began_ms, ended_ms);
 }
 
 /* --- People --- */
@@ -168,7 +177,7 @@ static void ask(struct stage *stage, struct http_client *client, int number)
     int result = http_client_post_signed(client, &signature, buf_view(&body), &answer, NULL);
     int64_t took_ms = now_ms() - began_ms;
     enum answer_kind kind = ANSWER_WRONG;
-    if (result == 0 && answer.status == 200 && took_ms < DEGRADATION_DEADLINE_MS)
+    if (result == 0 && answer.status == 200 && is_in_time(stage, began_ms))
         kind = judge(question->kind, buf_view(&answer.body));
     if (kind == ANSWER_WRONG)
         note_wrong(stage, question, took_ms, &answer);
@@ -245,7 +254,7 @@ static void look(struct stage *stage, const char *path, struct http_answer *answ
     int64_t began_ms = now_ms();
     if (http_client_send(stage->admin, &request, answer, &err) != 0)
         fail_msg("%s: %s: %s", stage->trouble->row, path, err.message);
-    if (now_ms() - began_ms >= DEGRADATION_DEADLINE_MS)
+    if (!is_in_time(stage, began_ms))
         fail_msg("%s: %s took %" PRId64 " ms", stage->trouble->row, path, now_ms() - began_ms);
     if (answer->status != 200)
         fail_msg("%s: %s: %d %s", stage->trouble->row, path, answer->status,
@@ -408,6 +417,7 @@ static void launch(struct stage *stage)
     struct err err = { 0 };
     if (harness_bot_launch(&stage->bot, &err) != 0)
         fail_msg("%s", err.message);
+    stage->yardstick = yardstick_start(NULL);
     for (int i = 0; i < stage->asker_count; i++)
         assert_int_equal(pthread_create(&stage->askers[i], NULL, ask_in_turn, stage), 0);
 }
@@ -421,6 +431,8 @@ static void stop_asking(struct stage *stage)
 
 static void dismantle(struct stage *stage)
 {
+    yardstick_stop(stage->yardstick);
+    yardstick_free(stage->yardstick);
     http_client_free(stage->admin);
     rest_server_stop(stage->discord);
     if (stage->trouble->parts & STAGE_POSTGRES)

@@ -56,6 +56,7 @@ struct stage {
     char database_url[256];
     char *lines[DEGRADATION_LINES_MAX + 1]; /* the bot's environment */
     struct http_client *admin;
+    struct yardstick *yardstick;
 
     int asker_count;
     pthread_t askers[DEGRADATION_ASKERS_MAX];

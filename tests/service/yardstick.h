@@ -1,6 +1,6 @@
-/* How well the machine keeps up: a request that nginx answers by itself, over TLS, again and again.
- * When even that takes a hundred times as long as it should, the time others take says nothing
- * about them. One thread of its own. */
+/* How well the machine keeps up: a short sleep and, where there is an nginx, a request that it
+ * answers by itself, over TLS, again and again. When even that takes a hundred times as long as it
+ * should, the time others take says nothing about them. One thread of its own. */
 #ifndef TESTS_YARDSTICK_H
 #define TESTS_YARDSTICK_H
 
@@ -8,7 +8,7 @@
 
 struct yardstick;
 
-struct yardstick *yardstick_start(const struct harness_front *front);
+struct yardstick *yardstick_start(const struct harness_front *front); /* NULL: no nginx */
 
 /* Whether there was such a moment between these two (monotonic milliseconds). */
 bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms);

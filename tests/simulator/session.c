@@ -11,11 +11,15 @@
 
 /* Fixed, so that chance falls the same way in every run of a scene. */
 #define SCENE_SECRET "SERVER_SECRET=a-fixed-secret-for-scenes-0001"
+/* A bot's edit may arrive before we have said that its interaction is answered: on a busy machine
+ * by this much. One that is really early waits as long for its refusal. */
+#define CLOSE_MS     1500
 
 /* The REST API reads the bot's clock and shows its key. */
 static int start_rest(struct session *session, struct err *err)
 {
     const struct rest_server_settings settings = { .shift_ms = session->bot.shift_ms,
+                                                   .close_ms = CLOSE_MS,
                                                    .verify_key = session->bot.keys.public_key_hex };
     int result = rest_server_start(&session->rest, &settings, err);
     if (result == 0)

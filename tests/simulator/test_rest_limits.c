@@ -258,7 +258,9 @@ static void each_channel_has_a_bucket_and_all_count_as_the_bots(void **state)
 {
     (void)state;
     struct rest_fixture fixture;
-    const struct rest_limits limits = { .burst = 2, .global = 4, .global_ms = 60000 };
+    const struct rest_limits limits = {
+        .burst = 2, .burst_ms = LONG_MS, .global = 4, .global_ms = LONG_MS
+    };
     rest_fixture_start(&fixture, &limits, NULL);
     rest_server_add_channel(fixture.server, 7);
     rest_server_add_channel(fixture.server, 8);

@@ -164,6 +164,7 @@ void sender_begin(struct sender_fixture *fixture, fault *wrong)
     fixture->rules.backoff_base_ms = 4;
     fixture->rules.backoff_cap_ms = 30;
     fixture->rules.ban_ms = 20;
+    fixture->rules.patience_ms = NEVER_MS; /* whoever defers is told what became of it */
     for (int i = 0; i < TOKENS_MAX; i++)
         fixture->tokens[i] = (struct token){ .number = i, .closest_us = INT64_MAX };
     db_fixture_init(&fixture->base);

@@ -332,6 +332,11 @@ static void stall_first(struct token *token, struct script_answer *answer, bool 
     answer->fate = *has_effect ? SCRIPT_ANSWER : SCRIPT_STALL;
 }
 
+static bool first_token_was_tried(void *context)
+{
+    return ((const struct sender_fixture *)context)->tokens[0].tries == 1;
+}
+
 static void what_a_killed_process_had_is_taken_over(void **state)
 {
     (void)state;
@@ -343,6 +348,7 @@ static void what_a_killed_process_had_is_taken_over(void **state)
     struct outbox_deferred *running = defer(&fixture, 1, OUTBOX_RUNS_HERE);
     await_told(&fixture, OUTBOX_STORED, 1);
     outbox_answered(fixture.outbox, running);
+    script_server_wait(fixture.server, first_token_was_tried);
     sender_kill(&fixture, killed);
     fixture.tokens[1].tries = 1; /* only the edit's first request stalls */
     sender_open(&fixture);
@@ -359,11 +365,6 @@ static void what_a_killed_process_had_is_taken_over(void **state)
     sender_close(&fixture);
     assert_int_equal(fixture.tokens[1].effects, 1);
     sender_end(&fixture);
-}
-
-static bool first_token_was_tried(void *context)
-{
-    return ((const struct sender_fixture *)context)->tokens[0].tries == 1;
 }
 
 static void a_follow_up_that_was_under_way_is_not_repeated_by_the_next_process(void **state)
