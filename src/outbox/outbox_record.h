@@ -35,7 +35,8 @@ struct outbox_record {
     char request_id[REQUEST_ID_SIZE];
     int64_t version;
     bool is_final, is_reposted;
-    bool is_started;       /* a POST may have reached Discord: it is not to be repeated */
+    bool is_started;       /* a POST may have reached Discord */
+    int64_t started_at_ms; /* is_started: when it began, UTC; 0: nobody knows */
     int64_t tries;         /* before this process had it */
     int64_t expires_at_ms; /* UTC */
     int64_t created_at_ms; /* UTC */

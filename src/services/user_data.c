@@ -346,7 +346,7 @@ const struct user_data_table user_data_tables[] = {
       .retention = TR("15 minutes, notices for channels a day, and then until the next clean-up"),
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
-                    "expires_at created_at changed_at sent_at channel_id",
+                    "expires_at created_at changed_at sent_at channel_id started_at",
       .sealed = "content" },
     { .name = "instance", .impersonal = "id role host process_id version started_at lease_until" },
     { .name = "duty", .impersonal = "name instance_id number held_until" },
