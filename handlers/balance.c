@@ -35,8 +35,8 @@ static int run(struct call *call, struct err *err)
     result = ledger_balances(call, user->id, &balances, err);
     if (result != 0)
         return result;
-    struct str_view bank = amount_format(call->arena, balances.bank);
-    struct str_view limit = amount_format(call->arena, balances.bank_limit);
+    struct str_view bank = amount_show(call, balances.bank);
+    struct str_view limit = amount_show(call, balances.bank_limit);
     struct str_view wallet = currency_show(call, balances.wallet);
     struct str_view worth = currency_show(call, balances.wallet + balances.bank);
     if (call->person->privacy == PRIVACY_PRIVATE && user->id == call->interaction->user.id)

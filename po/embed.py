@@ -47,6 +47,8 @@ def table(code, entries, is_pseudo):
     locales = PSEUDO_LOCALES if is_pseudo else fields["X-Discord-Locales"].split()
     count, rule = PLURAL.fullmatch("nplurals=2; plural=n!=1;" if is_pseudo else
                                    fields["Plural-Forms"]).groups()
+    point, least = ("U+002C", "4") if is_pseudo else fields["X-Digit-Groups"].split()
+    mark = chr(int(point.removeprefix("U+"), 16))
     lines = []
     texts = []
     names = []
@@ -74,7 +76,10 @@ def table(code, entries, is_pseudo):
               f"static const struct language {code} = {{", f'    .code = "{code}",',
               f"    .locales = {code}_locales,", f"    .texts = {code}_texts,",
               f"    .text_count = {len(texts)},", f"    .names = {code}_names,",
-              f"    .name_count = {len(names)},", f"    .form_of = {code}_form_of,", "};"]
+              f"    .name_count = {len(names)},", f"    .form_of = {code}_form_of,",
+              f"    .digits = {{ {literal(mark)}, {int(least)} }},", "};",
+              f"static_assert(sizeof({literal(mark)}) - 1 <= LANGUAGE_MARK_MAX, "
+              '"a mark of a group of digits");']
     return lines
 
 

@@ -35,6 +35,17 @@ const char *language_plural(const struct language *language, const char *one, co
  * that name commands in a format take it from here. */
 const char *language_name(const struct language *language, const char *name);
 
+/* How the language writes large numbers: `mark` between groups of three digits, in numbers of so many
+ * digits or more. */
+struct language_digits {
+    const char *mark; /* at most LANGUAGE_MARK_MAX bytes */
+    int grouped_from;
+};
+
+#define LANGUAGE_MARK_MAX 3
+
+struct language_digits language_digits(const struct language *language);
+
 /* All languages but English, ended by NULL, and the Discord locales that one speaks, likewise. */
 extern const struct language *const languages[];
 const char *const *language_locales(const struct language *language);

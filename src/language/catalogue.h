@@ -29,6 +29,7 @@ struct language {
     const struct catalogue_name *names; /* of commands and options; the same order */
     size_t name_count;
     size_t (*form_of)(uint64_t count); /* which form says this count */
+    struct language_digits digits;
 };
 
 #endif

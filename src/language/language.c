@@ -21,6 +21,7 @@ static const struct language english = {
     .code = "en",
     .locales = no_locales,
     .form_of = english_form_of,
+    .digits = { ",", 4 },
 };
 
 const struct language *language_of(struct str_view locale)
@@ -77,6 +78,11 @@ const char *language_name(const struct language *language, const char *name)
         language ? look_up(name, language->names, language->name_count, sizeof(*language->names))
                  : NULL;
     return found ? found->translated : name;
+}
+
+struct language_digits language_digits(const struct language *language)
+{
+    return language ? language->digits : english.digits;
 }
 
 const char *tr(const struct call *call, const char *text)

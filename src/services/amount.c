@@ -1,10 +1,13 @@
 /* Amounts: exact integer arithmetic on decimal text, no floating point. Pure functions. */
 #include "bronx/amount.h"
 
+#include "bronx/command.h"
+#include "bronx/language.h"
 #include "bronx/ledger.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct unit {
     const char *word;
@@ -22,52 +25,128 @@ static bool is_digit(char character)
     return character >= '0' && character <= '9';
 }
 
-/* "1,000": a comma groups exactly three digits. "2,5" is a fraction to some and refused. */
-static bool is_group(struct str_view text, size_t comma)
+/* --- Points and groups --- */
+
+#define GROUP 3 /* digits */
+
+static size_t count_digits(struct str_view text)
 {
-    if (comma == 0 || text.length - comma < 4)
-        return false;
-    for (size_t i = 1; i <= 3; i++)
-        if (!is_digit(text.data[comma + i]))
-            return false;
-    return text.length - comma == 4 || !is_digit(text.data[comma + 4]);
+    size_t count = 0;
+    while (count < text.length && is_digit(text.data[count]))
+        count++;
+    return count;
 }
 
-/* "2.5" with `scale` 1000 is 2500. Digits beyond the scale must be zeros: half a coin is refused.
- */
-static enum amount_refusal parse_decimal(struct str_view text, int64_t scale, int64_t *value)
+/* The mark `text` begins with, which may separate groups of digits: a comma, a point, a space, or
+ * one of the spaces that don't break a line. STR_NONE when there is none. */
+static struct str_view mark_at(struct str_view text)
 {
-    int64_t whole = 0, fraction = 0, place = scale;
-    bool has_digit = false, is_fraction = false;
+    static const char *const marks[] = { ",", ".", " ", "\u00a0", "\u202f" };
+    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++)
+        if (str_starts_with(text, str_from(marks[i])))
+            return (struct str_view){ text.data, strlen(marks[i]) };
+    return STR_NONE;
+}
+
+static struct str_view after(struct str_view text, size_t length)
+{
+    return (struct str_view){ text.data + length, text.length - length };
+}
+
+struct decimal {
+    struct str_view whole, fraction;
+};
+
+/* Half of the world writes "1.000,5" for what the other half writes as "1,000.5". Which mark is the
+ * point follows from the number itself: the last one, if it is the only one of its kind. "1,000"
+ * and "1.000" are a thousand where only whole numbers count, for nobody writes thousandths of a
+ * coin; with a unit, "1.500k" has a point, and "1,500k" could mean both: false. */
+static bool split_at_point(struct str_view text, bool has_unit, struct decimal *decimal)
+{
+    size_t points = 0, commas = 0, marks = 0, last = text.length;
     for (size_t i = 0; i < text.length; i++) {
-        char character = text.data[i];
-        if (character == '.' && !is_fraction) {
-            is_fraction = true;
-            continue;
-        }
-        if (character == ',' && !is_fraction && is_group(text, i))
-            continue;
-        if (!is_digit(character))
-            return AMOUNT_NOT_UNDERSTOOD;
-        has_digit = true;
-        int64_t digit = character - '0';
-        if (is_fraction) {
-            if (place < 10 && digit != 0)
-                return AMOUNT_NOT_UNDERSTOOD;
-            place /= 10;
-            fraction += digit * place;
-        } else if (__builtin_mul_overflow(whole, (int64_t)10, &whole) ||
-                   __builtin_add_overflow(whole, digit, &whole)) {
-            return AMOUNT_TOO_LARGE;
-        }
+        if (text.data[i] == '.' || text.data[i] == ',')
+            last = i;
+        points += text.data[i] == '.';
+        commas += text.data[i] == ',';
+        marks += mark_at(after(text, i)).length > 0;
     }
-    if (!has_digit)
+    *decimal = (struct decimal){ text, STR_NONE };
+    if (last == text.length)
+        return true;
+    bool is_point = text.data[last] == '.';
+    if ((is_point ? points : commas) > 1)
+        return true;
+    bool could_group = marks == 1 && last > 0 && last <= GROUP && text.data[0] != '0' &&
+                       text.length - last - 1 == GROUP;
+    if (could_group && (!has_unit || !is_point))
+        return !has_unit;
+    *decimal = (struct decimal){ { text.data, last }, after(text, last + 1) };
+    return true;
+}
+
+/* Digits, in groups of three or not at all, and of one kind of mark. */
+static enum amount_refusal parse_whole(struct str_view text, int64_t *value)
+{
+    struct str_view kind = STR_NONE;
+    size_t digits = count_digits(text);
+    *value = 0;
+    for (;;) {
+        for (size_t i = 0; i < digits; i++)
+            if (__builtin_mul_overflow(*value, (int64_t)10, value) ||
+                __builtin_add_overflow(*value, text.data[i] - '0', value))
+                return AMOUNT_TOO_LARGE;
+        text = after(text, digits);
+        if (text.length == 0)
+            return AMOUNT_OK;
+        struct str_view mark = mark_at(text);
+        bool is_first = kind.length == 0;
+        if (mark.length == 0 || (is_first ? digits < 1 || digits > GROUP : !str_equal(mark, kind)))
+            return AMOUNT_NOT_UNDERSTOOD;
+        kind = mark;
+        text = after(text, mark.length);
+        digits = count_digits(text);
+        if (digits != GROUP)
+            return AMOUNT_NOT_UNDERSTOOD;
+    }
+}
+
+#define WHOLE_FRACTION_MAX 2 /* "5.00" is five; "1,0000" is somebody's slip */
+
+/* Digits beyond the scale must be zeros: half a coin is refused. */
+static enum amount_refusal parse_fraction(struct str_view digits, int64_t scale, int64_t *value)
+{
+    *value = 0;
+    if (count_digits(digits) != digits.length || (scale == 1 && digits.length > WHOLE_FRACTION_MAX))
         return AMOUNT_NOT_UNDERSTOOD;
-    if (__builtin_mul_overflow(whole, scale, &whole) ||
-        __builtin_add_overflow(whole, fraction, value))
-        return AMOUNT_TOO_LARGE;
+    for (size_t i = 0; i < digits.length; i++) {
+        if (scale < 10 && digits.data[i] != '0')
+            return AMOUNT_NOT_UNDERSTOOD;
+        scale /= 10;
+        *value += (digits.data[i] - '0') * scale;
+    }
     return AMOUNT_OK;
 }
+
+/* "2.5" with `scale` 1000 is 2500. */
+static enum amount_refusal parse_decimal(struct str_view text, int64_t scale, int64_t *value)
+{
+    struct decimal decimal;
+    int64_t whole, fraction;
+    if (!split_at_point(text, scale > 1, &decimal) ||
+        decimal.whole.length + decimal.fraction.length == 0)
+        return AMOUNT_NOT_UNDERSTOOD;
+    enum amount_refusal refusal = parse_whole(decimal.whole, &whole);
+    if (refusal == AMOUNT_OK)
+        refusal = parse_fraction(decimal.fraction, scale, &fraction);
+    if (refusal != AMOUNT_OK)
+        return refusal;
+    bool is_too_large = __builtin_mul_overflow(whole, scale, &whole) ||
+                        __builtin_add_overflow(whole, fraction, value);
+    return is_too_large ? AMOUNT_TOO_LARGE : AMOUNT_OK;
+}
+
+/* --- Shares, units and words --- */
 
 /* `part` of `of`, rounded down, without overflow for any `whole`. */
 static int64_t share(int64_t whole, int64_t part, int64_t of)
@@ -89,12 +168,6 @@ static enum amount_refusal parse_percent(struct str_view number, int64_t whole, 
     return AMOUNT_OK;
 }
 
-/* "1.000", which is a thousand to some and one to others: neither is guessed. */
-static bool is_point_ambiguous(struct str_view text)
-{
-    return text.length > 4 && text.data[text.length - 4] == '.';
-}
-
 static enum amount_refusal parse(struct str_view text, int64_t whole, int64_t *amount)
 {
     if (str_equal_ignoring_case(text, STR("all")) || str_equal_ignoring_case(text, STR("max"))) {
@@ -114,7 +187,7 @@ static enum amount_refusal parse(struct str_view text, int64_t whole, int64_t *a
     for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
         if (str_equal_ignoring_case(last, str_from(units[i].word)))
             return parse_decimal(str_trim(number), units[i].factor, amount);
-    return is_point_ambiguous(text) ? AMOUNT_NOT_UNDERSTOOD : parse_decimal(text, 1, amount);
+    return parse_decimal(text, 1, amount);
 }
 
 enum amount_refusal amount_parse(struct str_view text, int64_t whole, int64_t *amount)
@@ -134,16 +207,24 @@ enum amount_refusal amount_parse(struct str_view text, int64_t whole, int64_t *a
     return AMOUNT_OK;
 }
 
-struct str_view amount_format(struct arena *arena, int64_t amount)
+/* --- Showing --- */
+
+struct str_view amount_show(const struct call *call, int64_t amount)
 {
+    struct language_digits style = language_digits(call->language);
     char digits[24];
     int length = snprintf(digits, sizeof(digits), "%" PRId64, amount);
-    char grouped[40];
+    int first = amount < 0;
+    bool is_grouped = length - first >= style.grouped_from;
+    char shown[sizeof(digits) * 4];
+    struct str_view mark = str_from(style.mark);
     size_t at = 0;
     for (int i = 0; i < length; i++) {
-        if (i > 0 && digits[i - 1] != '-' && (length - i) % 3 == 0)
-            grouped[at++] = ',';
-        grouped[at++] = digits[i];
+        if (is_grouped && i > first && (length - i) % GROUP == 0) {
+            memcpy(shown + at, mark.data, mark.length);
+            at += mark.length;
+        }
+        shown[at++] = digits[i];
     }
-    return arena_copy(arena, (struct str_view){ grouped, at });
+    return arena_copy(call->arena, (struct str_view){ shown, at });
 }

@@ -19,7 +19,7 @@ static struct str_view name_of(const struct call *call, struct str_view number, 
 
 struct str_view currency_show(const struct call *call, int64_t amount)
 {
-    struct str_view number = amount_format(call->arena, amount);
+    struct str_view number = amount_show(call, amount);
     struct str_view named = name_of(call, number, amount);
     struct str_view symbol = call->server ? call->server->currency_symbol : STR_NONE;
     if (symbol.length == 0)

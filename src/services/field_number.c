@@ -40,7 +40,7 @@ bool field_number_is_zero(struct str_view typed)
 struct str_view field_number_show(const struct field *field, const struct call *call,
                                   int64_t number)
 {
-    struct str_view digits = amount_format(call->arena, number);
+    struct str_view digits = amount_show(call, number);
     switch (field->unit) {
     case UNIT_NONE:
         return digits;
@@ -110,7 +110,7 @@ static bool parse_with_unit(const struct field *field, const struct call *call,
     for (size_t i = 0; i < ARRAY_LENGTH(readers) && typed.data; i++)
         for (size_t k = 0; k < ARRAY_LENGTH(one_and_many); k++) {
             struct str_view shown = field_number_show(field, readers[i], one_and_many[k]);
-            struct str_view digit = amount_format(call->arena, one_and_many[k]);
+            struct str_view digit = amount_show(call, one_and_many[k]);
             if (parse_bare(without_words(typed, fold(call, shown), digit), number))
                 return true;
         }

@@ -66,8 +66,8 @@ static bool accept_number(const struct parse *parse, int64_t number)
 static bool refuse_number(const struct parse *parse)
 {
     const struct call *call = parse->call;
-    struct str_view min = amount_format(call->arena, parse->field->min);
-    struct str_view max = amount_format(call->arena, parse->field->max);
+    struct str_view min = amount_show(call, parse->field->min);
+    struct str_view max = amount_show(call, parse->field->max);
     struct str_view example = field_number_example(parse->field, call);
     if (parse->field->is_optional && parse->field->none)
         return refuse(

@@ -118,7 +118,7 @@ static struct str_view plain_number(const struct field *field, const struct call
                                     struct str_view value)
 {
     if (field->unit == UNIT_COINS)
-        return amount_format(call->arena, field_number_of(value));
+        return amount_show(call, field_number_of(value));
     return field_number_show(field, call, field_number_of(value));
 }
 

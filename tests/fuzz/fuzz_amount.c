@@ -2,6 +2,8 @@
 #include "fuzz.h"
 
 #include "bronx/amount.h"
+#include "bronx/command.h"
+#include "bronx/language.h"
 #include "bronx/ledger.h"
 
 #include <string.h>
@@ -25,8 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum amount_refusal refusal = amount_parse(text, whole, &amount);
     if (refusal == AMOUNT_OK) {
         FUZZ_CHECK(amount >= 1 && amount <= LEDGER_AMOUNT_MAX);
-        struct str_view shown = amount_format(&arena, amount);
-        FUZZ_CHECK(amount_parse(shown, whole, &again) == AMOUNT_OK && again == amount);
+        const struct language *const readers[] = { NULL, language_of(STR("es-ES")) };
+        for (size_t i = 0; i < ARRAY_LENGTH(readers); i++) {
+            const struct call call = { .arena = &arena, .language = readers[i] };
+            struct str_view shown = amount_show(&call, amount);
+            FUZZ_CHECK(amount_parse(shown, whole, &again) == AMOUNT_OK && again == amount);
+        }
     } else {
         FUZZ_CHECK(refusal >= AMOUNT_NOT_UNDERSTOOD && refusal <= AMOUNT_TOO_LARGE);
         FUZZ_CHECK(amount == -7);

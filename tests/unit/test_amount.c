@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include "bronx/amount.h"
+#include "bronx/arena.h"
+#include "bronx/command.h"
+#include "bronx/language.h"
 #include "bronx/ledger.h"
 
 #include <stdio.h>
@@ -29,18 +32,33 @@ static void amounts_are_understood_exactly_or_refused(void **state)
         { "1K", 0, AMOUNT_OK, 1000 },
         { "2.5m", 0, AMOUNT_OK, 2500000 },
         { "2.5 m", 0, AMOUNT_OK, 2500000 },
+        { "2,5m", 0, AMOUNT_OK, 2500000 },
+        { ".5k", 0, AMOUNT_OK, 500 },
         { "0.001k", 0, AMOUNT_OK, 1 },
         { "1.2340k", 0, AMOUNT_OK, 1234 },
         { "3b", 0, AMOUNT_OK, INT64_C(3000000000) },
         { "1,000", 0, AMOUNT_OK, 1000 },
         { "1,234,567", 0, AMOUNT_OK, 1234567 },
         { "1,234.5k", 0, AMOUNT_OK, 1234500 },
+        { "1.234,5k", 0, AMOUNT_OK, 1234500 },
+        { "1 234,5k", 0, AMOUNT_OK, 1234500 },
+        { "1,234,567.8k", 0, AMOUNT_OK, 1234567800 },
+        { "1.500k", 0, AMOUNT_OK, 1500 },
+        { "0,001k", 0, AMOUNT_OK, 1 },
+        { "1.000", 0, AMOUNT_OK, 1000 },
+        { "100.000", 0, AMOUNT_OK, 100000 },
+        { "1.234.567", 0, AMOUNT_OK, 1234567 },
+        { "1 000", 0, AMOUNT_OK, 1000 },
+        { "12\u202f345\u202f678", 0, AMOUNT_OK, 12345678 },
+        { "10\u00a0000", 0, AMOUNT_OK, 10000 },
         { "5.0", 0, AMOUNT_OK, 5 },
+        { "5,00", 0, AMOUNT_OK, 5 },
         { "all", 777, AMOUNT_OK, 777 },
         { "MAX", 777, AMOUNT_OK, 777 },
         { "half", 777, AMOUNT_OK, 388 },
         { "10%", 777, AMOUNT_OK, 77 },
         { "12.5 %", 800, AMOUNT_OK, 100 },
+        { "12,5 %", 800, AMOUNT_OK, 100 },
         { "100%", 777, AMOUNT_OK, 777 },
         { "33.33%", LEDGER_AMOUNT_MAX, AMOUNT_OK, INT64_C(3002099511605172) },
         { "9007199254740991", 0, AMOUNT_OK, LEDGER_AMOUNT_MAX },
@@ -63,18 +81,28 @@ static void amounts_are_understood_exactly_or_refused(void **state)
         { ".", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.05", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
-        { "1.000", 5, AMOUNT_NOT_UNDERSTOOD, 0 }, /* a thousand to some */
-        { "100.000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1,500k", 5, AMOUNT_NOT_UNDERSTOOD, 0 }, /* 1.5 million to some, 1,500 to others */
+        { "1,500%", 5000, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1,005.5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1.000,5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1,000.000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1,000 000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1.234,567,8k", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1234,567", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1234,567,890", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "0,500", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1,,000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1  000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "1\xe2\x80", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.0005k", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1.2.3k", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "2,5", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
-        { "2,5m", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1,0000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { ",100", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "1e3", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "0x10", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "101%", 500, AMOUNT_NOT_UNDERSTOOD, 0 },
-        { "1 000", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
+        { "10 00", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
         { "twelve", 5, AMOUNT_NOT_UNDERSTOOD, 0 },
     };
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
@@ -101,15 +129,32 @@ static void a_share_is_never_more_than_the_whole(void **state)
     }
 }
 
-static void amounts_are_shown_in_groups_of_three(void **state)
+static void assert_shown(const char *locale, int64_t amount, const char *shown)
+{
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    const struct call call = { .arena = &arena, .language = language_of(str_from(locale)) };
+    assert_string_equal(amount_show(&call, amount).data, shown);
+    int64_t again = 0;
+    if (amount > 0)
+        assert_int_equal(amount_parse(str_from(shown), 0, &again), AMOUNT_OK);
+    assert_int_equal(again, amount > 0 ? amount : 0);
+}
+
+static void amounts_are_shown_as_the_language_groups_them_and_can_be_typed_again(void **state)
 {
     (void)state;
-    CLEANUP(arena_free) struct arena arena = { 0 };
-    assert_string_equal(amount_format(&arena, 0).data, "0");
-    assert_string_equal(amount_format(&arena, 999).data, "999");
-    assert_string_equal(amount_format(&arena, 1000).data, "1,000");
-    assert_string_equal(amount_format(&arena, -123456).data, "-123,456");
-    assert_string_equal(amount_format(&arena, LEDGER_AMOUNT_MAX).data, "9,007,199,254,740,991");
+    assert_shown("en-US", 0, "0");
+    assert_shown("en-US", 999, "999");
+    assert_shown("en-US", 1000, "1,000");
+    assert_shown("en-US", -999, "-999");
+    assert_shown("en-US", -123456, "-123,456");
+    assert_shown("en-US", LEDGER_AMOUNT_MAX, "9,007,199,254,740,991");
+    assert_shown("es-ES", 0, "0");
+    assert_shown("es-ES", 9999, "9999");
+    assert_shown("es-419", 10000, "10\u202f000");
+    assert_shown("es-ES", -1234, "-1234");
+    assert_shown("es-ES", -12345678, "-12\u202f345\u202f678");
+    assert_shown("es-ES", LEDGER_AMOUNT_MAX, "9\u202f007\u202f199\u202f254\u202f740\u202f991");
 }
 
 int main(void)
@@ -117,7 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(amounts_are_understood_exactly_or_refused),
         cmocka_unit_test(a_share_is_never_more_than_the_whole),
-        cmocka_unit_test(amounts_are_shown_in_groups_of_three),
+        cmocka_unit_test(amounts_are_shown_as_the_language_groups_them_and_can_be_typed_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
