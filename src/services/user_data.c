@@ -252,7 +252,7 @@ const struct user_data_table user_data_tables[] = {
     { .name = "pay_day",
       .purpose =
           TR("What you paid to others on a day in a server: it keeps the server's daily limit."),
-      .retention = UNTIL_DELETED,
+      .retention = TR("until you next pay somebody on another day, or delete your data"),
       .owner = "user_id",
       .personal = "guild_id day sent",
       .export = &export_pay_day,
