@@ -37,6 +37,8 @@ struct outbox_target {
     int64_t message_id;    /* 0: the interaction's @original */
     int64_t message_key;   /* the same for all tokens that reach the message */
     bool is_reposted;      /* when somebody has deleted the message, send it anew */
+    bool names_author;     /* a message to a channel: its text says who caused it, and when they
+                            * delete their data it is withdrawn while it waits */
     struct str_view token; /* secret: never logged */
 };
 

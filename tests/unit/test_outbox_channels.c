@@ -9,7 +9,9 @@
 
 #include "sender_fixture.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHANNEL 40 /* tokens are below */
@@ -334,6 +336,45 @@ static void a_message_that_was_deleted_before_its_repeat_had_arrived(void **stat
     sender_end(&fixture);
 }
 
+/* --- What is withdrawn --- */
+
+/* While the first is under way, the second, which is in memory behind it, is withdrawn. */
+static void withdraw_the_second(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    struct sender_fixture *fixture =
+        CONTAINER_OF(token - token->number, struct sender_fixture, tokens);
+    char sql[256];
+    (void)answer, (void)has_effect;
+    if (token->tries > 1)
+        return;
+    while (metrics_read(fixture->base.metrics, METRIC_OUTBOX_WAITING, 0) < 3)
+        sched_yield();
+    snprintf(sql, sizeof(sql),
+             "UPDATE outbox SET state = 'dead', reason = 'withdrawn', owner = NULL, "
+             "content = NULL WHERE interaction_id = %lld",
+             (long long)id_of_token(fixture, 1));
+    if (db_fixture_run(fixture->base.db, sql) != 0)
+        abort();
+}
+
+static void what_is_withdrawn_before_its_turn_is_not_sent(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, withdraw_the_second);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "first"), 0);
+    AWAIT_ROWS(&fixture, "is_started = 1", 1);
+    assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
+    assert_int_equal(post(&fixture, 2, CHANNEL, "third"), 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 2);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "third");
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 2);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'withdrawn'"), 1);
+    sender_end(&fixture);
+}
+
 /* --- What is told of it --- */
 
 static void close_first(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -553,6 +594,7 @@ int main(void)
         cmocka_unit_test(the_window_counts_from_the_first_try_whatever_comes_between),
         cmocka_unit_test(a_wait_that_is_longer_than_the_window_ends_it),
         cmocka_unit_test(a_message_that_was_deleted_before_its_repeat_had_arrived),
+        cmocka_unit_test(what_is_withdrawn_before_its_turn_is_not_sent),
         cmocka_unit_test(without_the_bots_token_nothing_is_sent),
         cmocka_unit_test(the_newest_message_tells_whether_a_channel_is_open),
         cmocka_unit_test(what_may_have_arrived_tells_nothing_of_its_channel),
