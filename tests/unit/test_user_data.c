@@ -513,7 +513,8 @@ static void whoever_takes_the_application_away_is_forgotten_where_the_register_s
     live(test, BOB, ALICE);
     assert_int_equal(user_data_count(&test->fixture.services, ALICE, &before, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_before, NULL), 0);
-    assert_int_equal(installations_record(test->fixture.db, &gone, NULL), 0);
+    assert_int_equal(
+        installations_record(test->fixture.db, &test->fixture.erasure_key, &gone, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, ALICE, &after, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_after, NULL), 0);
     for (const struct user_data_table *table = user_data_tables; table->name; table++) {
