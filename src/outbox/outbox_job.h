@@ -78,8 +78,7 @@ struct job {
 
     bool is_stale;         /* the lease was lost since it was loaded */
     bool is_marked;        /* its row says that a POST was started */
-    bool may_have_arrived; /* ... and it was: a message with a nonce, to be repeated, keeps its mark
-                            */
+    bool may_have_arrived; /* ... and it is repeated, for it has a nonce: the mark stays */
     bool is_reposted;      /* when the message is gone, it is sent anew ... */
     bool is_reposting;     /* ... and it is gone */
     bool is_reported;      /* that it is lost */

@@ -151,9 +151,8 @@ struct db_statement outbox_store_edit(const struct outbox_record *record, struct
 static const char sql_post[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
-    "created_at, changed_at, channel_id, names_author) VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, "
-    "0, "
-    "$6, 'leased', 0, $7, $8, $9, $8, $8, $11, $12)";
+    "created_at, changed_at, channel_id, names_author) "
+    "VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, $7, $8, $9, $8, $8, $11, $12)";
 
 struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms)
@@ -434,9 +433,8 @@ struct db_statement outbox_store_list(struct str_view state, int limit, int64_t 
 
 static const char sql_retry[] =
     "UPDATE outbox SET state = 'queued', reason = NULL, is_started = 0, started_at = NULL, "
-    "tries = 0, available_at = $2, changed_at = $2 WHERE id = $1 AND state = 'dead' AND content IS "
-    "NOT NULL "
-    "AND expires_at > $2 RETURNING id";
+    "tries = 0, available_at = $2, changed_at = $2 "
+    "WHERE id = $1 AND state = 'dead' AND content IS NOT NULL AND expires_at > $2 RETURNING id";
 
 struct db_statement outbox_store_retry(int64_t id, int64_t now_ms)
 {
