@@ -60,6 +60,16 @@ static struct db_statement cap_statement(const struct call *call, int64_t amount
     };
 }
 
+/* Of other days nobody asks again. Only the payer's own: no payment waits for another's. */
+static struct db_statement forget_statement(const struct call *call)
+{
+    return (struct db_statement){
+        .sql = "DELETE FROM pay_day WHERE user_id = $1 AND day < $2",
+        .parameters = { DB_INT(call->interaction->user.id), DB_INT(call->now_ms / MS_PER_DAY) },
+        .parameter_count = 2,
+    };
+}
+
 static int refuse_cap(struct call *call)
 {
     return call_refuse(call,
@@ -70,14 +80,14 @@ static int refuse_cap(struct call *call)
 static int post(struct call *call, int64_t amount, struct ledger_receipt *receipt, struct err *err)
 {
     int64_t payee_id = call_user(call, "user")->user.id;
-    struct db_statement cap = cap_statement(call, amount);
+    const struct db_statement also[] = { cap_statement(call, amount), forget_statement(call) };
     const struct ledger_entry entry = {
         .operation = OPERATION,
         .transfers = { { WALLET_OF(call->interaction->user.id), WALLET_OF(payee_id), amount } },
         .transfer_count = 1,
         .detail = call_text(call, "note"),
-        .also = &cap,
-        .also_count = 1,
+        .also = also,
+        .also_count = ARRAY_LENGTH(also),
     };
     return ledger_post(call, &entry, receipt, err);
 }

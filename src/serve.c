@@ -488,7 +488,11 @@ static int start_webhook(struct bot *bot, struct err *err)
 {
     const struct config *config = bot->config;
     bot->events = (struct events){
-        .db = bot->db, .executor = bot->executor, .metrics = bot->metrics, .log = bot->sink
+        .db = bot->db,
+        .erasure_key = &bot->erasure_key,
+        .executor = bot->executor,
+        .metrics = bot->metrics,
+        .log = bot->sink,
     };
     bot->limiter = peer_limiter_new();
     if (!bot->limiter)

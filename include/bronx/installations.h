@@ -14,6 +14,7 @@
 
 #include "bronx/arena.h"
 #include "bronx/db.h"
+#include "bronx/erasure.h"
 
 struct installation_change {
     bool is_authorized; /* else deauthorized, and only the first two fields below count */
@@ -24,9 +25,10 @@ struct installation_change {
     struct str_view scopes; /* separated by spaces */
 };
 
-/* Durable on return. Errors as for db_atomic. */
-int installations_record(struct db *db, const struct installation_change *change,
-                         struct err *err) MUST_CHECK;
+/* Durable on return. Of somebody who has deleted their data since, nothing is recorded. Errors as
+ * for db_atomic. */
+int installations_record(struct db *db, const struct erasure_key *key,
+                         const struct installation_change *change, struct err *err) MUST_CHECK;
 
 struct known_user {
     int64_t authorized_at_ms, deauthorized_at_ms; /* the latest ones; 0: none */

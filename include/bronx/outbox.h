@@ -4,8 +4,9 @@
  * An edit says what a message shall look like from now on. It is one row for each message: a newer
  * edit replaces one that still waits, edits of one message are never closer than EDIT_FLOOR_MS, and
  * what was wanted last is what stays. A *final* edit ends the message's animation: frames that come
- * after it are dropped. A follow-up is a new message and is sent at most once. So is a message to a
- * channel, which the bot sends by its own token: it needs nobody's interaction to be young.
+ * after it are dropped. A follow-up is a new message and is sent at most once. A message to a
+ * channel, which the bot sends by its own token, needs nobody's interaction to be young; nobody
+ * sees it twice, but it may be sent again, for some minutes Discord knows it by its nonce.
  *
  * Every function stores before it returns, so nothing is lost by a crash; sending goes on in the
  * background. What a handler asks for during its call is sent after the call's answer was written
@@ -36,6 +37,8 @@ struct outbox_target {
     int64_t message_id;    /* 0: the interaction's @original */
     int64_t message_key;   /* the same for all tokens that reach the message */
     bool is_reposted;      /* when somebody has deleted the message, send it anew */
+    bool names_author;     /* a message to a channel: its text says who caused it, and when they
+                            * delete their data it is withdrawn while it waits */
     struct str_view token; /* secret: never logged */
 };
 

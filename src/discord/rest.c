@@ -158,11 +158,10 @@ static CURLcode add_parts(struct rest_transfer *transfer, const struct rest_requ
 }
 
 /* Of a handle that was set up for such a request before, only the body changes. */
-static CURLcode set_body(CURL *easy, struct str_view body)
+static CURLcode set_body(CURL *easy, CURLoption how, struct str_view body)
 {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.length);
-    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data ? body.data : "")
-                            : code;
+    return code == CURLE_OK ? curl_easy_setopt(easy, how, body.data ? body.data : "") : code;
 }
 
 static CURLcode set_content(struct rest_transfer *transfer, const struct rest_request *request)
@@ -170,7 +169,9 @@ static CURLcode set_content(struct rest_transfer *transfer, const struct rest_re
     if (request->file_count > 0)
         return add_parts(transfer, request);
     if (request->body.data || request->method == REST_POST)
-        return set_body(transfer->easy, request->body);
+        return set_body(transfer->easy,
+                        request->is_body_copied ? CURLOPT_COPYPOSTFIELDS : CURLOPT_POSTFIELDS,
+                        request->body);
     return CURLE_OK;
 }
 
@@ -230,7 +231,8 @@ static CURLcode set_texts(CURL *easy, const struct rest_settings *settings)
 /* What most requests are: an edit or a follow-up without files. */
 static bool is_common(const struct rest_settings *settings, const struct rest_request *request)
 {
-    return settings->idle && request->body.data && request->file_count == 0 && !request->is_as_bot;
+    return settings->idle && request->body.data && request->file_count == 0 &&
+           !request->is_as_bot && !request->is_body_copied;
 }
 
 /* Into `transfer`: one whose last request was of the same kind, if there is one on top. */
@@ -257,7 +259,7 @@ static void put_handle(struct rest_transfer *transfer)
         return;
     }
     bool is_kept = transfer->is_set_up && curl_easy_setopt(easy, CURLOPT_URL, NULL) == CURLE_OK &&
-                   set_body(easy, STR("")) == CURLE_OK &&
+                   set_body(easy, CURLOPT_POSTFIELDS, STR("")) == CURLE_OK &&
                    curl_easy_setopt(easy, CURLOPT_WRITEDATA, NULL) == CURLE_OK;
     if (!is_kept)
         curl_easy_reset(easy);

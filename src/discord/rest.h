@@ -81,7 +81,8 @@ struct rest_request {
     enum rest_method method;
     struct str_view path; /* below the API's URL, from its '/' on: see rest_append_segment */
     bool is_as_bot;       /* carries the bot's token */
-    struct str_view body; /* JSON; absent: none. Borrowed until the transfer has ended */
+    struct str_view body; /* JSON; absent: none. Borrowed until the transfer has ended ... */
+    bool is_body_copied;  /* ... or only until rest_transfer_init returns */
     const struct reply_attachment *files; /* with any, the body is their payload_json */
     int file_count;
 };

@@ -126,6 +126,7 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
         .application_id = target->application_id,
         .guild_id = target->guild_id,
         .channel_id = request->channel_id,
+        .names_author = !needs_token && target->names_author,
         .version = random_version(),
         .is_final = request->is_final,
         .is_reposted = target->is_reposted && request->method == OUTBOX_EDIT,

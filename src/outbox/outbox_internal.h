@@ -127,12 +127,14 @@ void jobs_count(struct outbox *outbox, const struct job *job);
 bool jobs_are_too_many(const struct outbox *outbox);
 /* Into the schedule as its record says; false when that is full. */
 bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us) MUST_CHECK;
-/* The same, unless its token is dead or there are too many. */
-void jobs_enqueue(struct outbox *outbox, struct job *job);
+/* The same, after a pause, unless its token is dead or there are too many. */
+void jobs_enqueue(struct outbox *outbox, struct job *job, int64_t pause_ms);
 /* When the message of the job may be edited; `now_us` or earlier for at once. */
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);
 /* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows. */
 void jobs_mark(struct outbox *outbox, struct job *job);
+/* Whether what may have arrived of it may be sent once more at that time: Discord will know it. */
+bool jobs_may_repeat(const struct outbox *outbox, const struct job *job, int64_t at_ms);
 /* A taken job goes back into the schedule; first the mark of a POST that had no effect is taken
  * back. */
 void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us);

@@ -214,6 +214,18 @@ static void append_path(struct buf *path, const struct job *job,
         buf_append(path, STR("/@original"));
 }
 
+/* The row's id is the nonce: the same in each try, whoever makes it, and at most 20 of the 25
+ * characters there may be. Rows that an older version stored get theirs here, too. */
+static void append_body(struct buf *body, const struct job *job,
+                        const struct outbox_content *content)
+{
+    struct str_view members = { content->json.data + 1, content->json.length - 1 };
+    assert(content->json.length > 2 && content->json.data[0] == '{');
+    buf_append_format(body, "{\"nonce\":\"%lld\",\"enforce_nonce\":true,",
+                      (long long)job->record->id);
+    buf_append(body, members);
+}
+
 int job_prepare(struct job *job, const struct rest_settings *settings, struct err *err)
 {
     static const enum rest_method methods[] = {
@@ -224,18 +236,26 @@ int job_prepare(struct job *job, const struct rest_settings *settings, struct er
     };
     const struct outbox_content content = job_content(job);
     bool has_body = content.method != OUTBOX_DELETE;
+    bool has_nonce = outbox_has_nonce(content.method);
+    CLEANUP(buf_free) struct buf body = { 0 };
     struct buf path = { 0 };
     append_path(&path, job, &content);
+    if (has_nonce)
+        append_body(&body, job, &content);
     const struct rest_request request = {
         .method = methods[content.method],
         .path = buf_view(&path),
         .is_as_bot = content.method == OUTBOX_CHANNEL_MESSAGE,
-        .body = has_body ? content.json : STR_NONE,
+        .body = has_nonce  ? buf_view(&body)
+                : has_body ? content.json
+                           : STR_NONE,
+        .is_body_copied = has_nonce,
         .files = content.files,
         .file_count = has_body ? content.file_count : 0,
     };
-    int result = path.has_failed ? err_set(err, ERR_MEMORY, "a path")
-                                 : rest_transfer_init(&job->transfer, settings, &request, err);
+    int result = path.has_failed || body.has_failed
+                     ? err_set(err, ERR_MEMORY, "a request")
+                     : rest_transfer_init(&job->transfer, settings, &request, err);
     if (path.data)
         sodium_memzero(path.data, path.capacity);
     buf_free(&path);

@@ -76,11 +76,12 @@ struct job {
     struct journal_entry change;
     struct job *next_by_id, *next_by_token; /* in the table */
 
-    bool is_stale;     /* the lease was lost since it was loaded */
-    bool is_marked;    /* its row says that a POST was started */
-    bool is_reposted;  /* when the message is gone, it is sent anew ... */
-    bool is_reposting; /* ... and it is gone */
-    bool is_reported;  /* that it is lost */
+    bool is_stale;         /* the lease was lost since it was loaded */
+    bool is_marked;        /* its row says that a POST was started */
+    bool may_have_arrived; /* ... and it is repeated, for it has a nonce: the mark stays */
+    bool is_reposted;      /* when the message is gone, it is sent anew ... */
+    bool is_reposting;     /* ... and it is gone */
+    bool is_reported;      /* that it is lost */
     enum job_step step;
     enum outbox_loss loss; /* APOLOGY: for what */
     int64_t known_us;      /* monotonic: when its interaction was answered, or when it was loaded */

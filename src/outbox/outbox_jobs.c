@@ -187,15 +187,16 @@ bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us)
     return schedule_add(outbox->schedule, &job->entry);
 }
 
-void jobs_enqueue(struct outbox *outbox, struct job *job)
+void jobs_enqueue(struct outbox *outbox, struct job *job, int64_t pause_ms)
 {
     int64_t now_us = jobs_now_us(outbox);
+    int64_t due_us = now_us + pause_ms * 1000;
     int64_t may_us = jobs_floor_us(outbox, job, now_us);
     job->ready_us = now_us;
     if (job_needs_token(job) && is_known_dead(outbox, job->record->interaction_id))
         jobs_lose(outbox, job, OUTBOX_LOSS_TOKEN_DEAD, NULL);
     else if (jobs_are_too_many(outbox) ||
-             !jobs_schedule(outbox, job, may_us > now_us ? may_us : now_us))
+             !jobs_schedule(outbox, job, may_us > due_us ? may_us : due_us))
         jobs_release(outbox, job, job->is_run ? RERUN_PAUSE_MS : 0);
     else
         job_transition(job, JOB_WAITING);
@@ -218,7 +219,7 @@ static void wait_again(struct outbox *outbox, struct job *job, int64_t due_us)
 
 void jobs_wait_until(struct outbox *outbox, struct job *job, int64_t due_us)
 {
-    if (job->is_marked)
+    if (job->is_marked && !job->may_have_arrived)
         jobs_note_wait(outbox, job, due_us);
     else
         wait_again(outbox, job, due_us);
@@ -235,13 +236,22 @@ void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us)
     job->change.available_ms =
         jobs_now_ms(outbox) + 1 + (due_us - jobs_now_us(outbox) + 999) / 1000;
     job_transition(job, JOB_NOTING);
-    outbox_submit(outbox, job, JOURNAL_NOT_STARTED);
+    outbox_submit(outbox, job, job->may_have_arrived ? JOURNAL_STARTED : JOURNAL_NOT_STARTED);
 }
 
 void jobs_mark(struct outbox *outbox, struct job *job)
 {
+    job->record->started_at_ms = job->change.available_ms = jobs_now_ms(outbox);
     job_transition(job, JOB_MARKING);
     outbox_submit(outbox, job, JOURNAL_STARTED);
+}
+
+/* By the wall clock, which is all that processes have in common. One that was set back says nothing
+ * of how long it was. */
+bool jobs_may_repeat(const struct outbox *outbox, const struct job *job, int64_t at_ms)
+{
+    int64_t since_ms = at_ms - job->record->started_at_ms;
+    return since_ms >= 0 && since_ms < outbox->rules.repeat_window_ms;
 }
 
 /* --- Time --- */
@@ -256,14 +266,15 @@ void jobs_end_expired(struct outbox *outbox)
 
 /* --- The end --- */
 
-/* What may be repeated is handed back with its row, and so is a POST with an apology: that is for
- * whoever takes the row over. */
+/* What may be repeated is handed back with its row, and so are a POST with an apology and one with
+ * a nonce: those are for whoever takes the row over. */
 void jobs_abandon(struct outbox *outbox, struct job *job)
 {
     bool is_sending = job->phase == JOB_SENDING;
     if (job->step == STEP_CLEAR)
         jobs_end(outbox, job, JOURNAL_DONE);
-    else if (is_sending && job->step == STEP_ONLY && outbox_is_post(job_method(job)))
+    else if (is_sending && job->step == STEP_ONLY && outbox_is_post(job_method(job)) &&
+             !outbox_has_nonce(job_method(job)))
         jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
     if (is_sending)
         rest_transfer_fini(&job->transfer);

@@ -79,9 +79,8 @@ static struct db_statement statement_of(const struct journal *journal,
         return outbox_store_end(entry->record, entry->reason, entry->tries, owner, time_ms);
     case JOURNAL_STARTED:
     case JOURNAL_NOT_STARTED:
-        return outbox_store_started(
-            entry->record, entry->change == JOURNAL_STARTED,
-            entry->change == JOURNAL_STARTED ? time_ms : entry->available_ms, owner, time_ms);
+        return outbox_store_started(entry->record, entry->change == JOURNAL_STARTED,
+                                    entry->available_ms, owner, time_ms);
     case JOURNAL_RELEASE:
         return outbox_store_release(entry->record, entry->available_ms, entry->tries, owner,
                                     time_ms);

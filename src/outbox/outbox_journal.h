@@ -29,7 +29,8 @@ enum journal_change {
     JOURNAL_EXPIRED,     /* outbox_store_end without a reason */
     JOURNAL_DEAD,        /* outbox_store_end */
     JOURNAL_STARTED,     /* outbox_store_started(true): before a POST */
-    JOURNAL_NOT_STARTED, /* ... it certainly had no effect, and is to wait until `available_ms` */
+    JOURNAL_NOT_STARTED, /* ... and that had certainly no effect. Both: to whoever takes it over,
+                          * not before `available_ms` */
     JOURNAL_RELEASE,     /* outbox_store_release */
     JOURNAL_LOAD,        /* outbox_store_load: no `record`, but `interaction_id` */
 };
@@ -48,7 +49,7 @@ struct journal_entry {
     struct buf sealed;                  /* STORE_RUN: taken */
     const char *reason;                 /* DEAD; static storage */
     int64_t tries;
-    int64_t available_ms;   /* RELEASE, NOT_STARTED */
+    int64_t available_ms;   /* RELEASE, STARTED, NOT_STARTED */
     int64_t interaction_id; /* LOAD */
     /* On the journal's thread; must not block. A DONE or end that was refused because the row has a
      * newer version is followed by `loaded` of that. */

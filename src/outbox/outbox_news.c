@@ -85,7 +85,7 @@ static void hear_noted(struct outbox *outbox, struct job *job, enum journal_resu
         jobs_forget(outbox, job);
         return;
     }
-    job->is_marked = false;
+    job->is_marked = job->may_have_arrived;
     jobs_wait_until(outbox, job, job->again_us);
 }
 
@@ -174,18 +174,28 @@ static struct job *make_job(struct outbox *outbox, struct outbox_record *record)
     return job;
 }
 
+/* A POST of it may have arrived. It may still be under way, too. */
+static void begin_started(struct outbox *outbox, struct job *job)
+{
+    job->is_marked = job->may_have_arrived = true;
+    if (outbox_has_nonce(job_method(job)) && jobs_may_repeat(outbox, job, jobs_now_ms(outbox)))
+        jobs_enqueue(outbox, job, outbox->rules.backoff_base_ms);
+    else
+        jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
+}
+
 static void begin_loaded(struct outbox *outbox, struct job *job)
 {
     struct outbox_deferred *deferred = job_deferred(job);
     if (job->record->is_started && !deferred) {
-        jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
+        begin_started(outbox, job);
     } else if (deferred) {
         if (job->record->is_started)
             jobs_apologise(job, OUTBOX_LOSS_UNCERTAIN);
         jobs_move_to(deferred, &outbox->running, JOB_RUNNING);
         jobs_advance(outbox, deferred);
     } else {
-        jobs_enqueue(outbox, job);
+        jobs_enqueue(outbox, job, 0);
     }
 }
 

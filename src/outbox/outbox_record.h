@@ -32,10 +32,12 @@ struct outbox_record {
     int64_t subject; /* 0 for new messages */
     int64_t interaction_id, application_id, guild_id;
     int64_t channel_id; /* CHANNEL_MESSAGE: where it goes; else 0 */
+    bool names_author;  /* CHANNEL_MESSAGE: see struct outbox_target; not read back from the row */
     char request_id[REQUEST_ID_SIZE];
     int64_t version;
     bool is_final, is_reposted;
-    bool is_started;       /* a POST may have reached Discord: it is not to be repeated */
+    bool is_started;       /* a POST may have reached Discord */
+    int64_t started_at_ms; /* is_started: when it began, UTC; 0: nobody knows */
     int64_t tries;         /* before this process had it */
     int64_t expires_at_ms; /* UTC */
     int64_t created_at_ms; /* UTC */

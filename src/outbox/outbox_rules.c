@@ -3,11 +3,17 @@
 
 #include "core/backoff.h"
 
+#include <assert.h>
+
+static_assert(OUTBOX_REPEAT_WINDOW_MS + REST_TOTAL_MS <= OUTBOX_NONCE_KNOWN_MS,
+              "Discord knows again what is repeated");
+
 const struct outbox_rules outbox_rules_default = {
     .not_yet_ms = { 250, 500, 1000, 2000, 4000 },
     .not_yet_window_ms = 10000,
     .backoff_base_ms = 1000,
     .backoff_cap_ms = 60000,
+    .repeat_window_ms = OUTBOX_REPEAT_WINDOW_MS,
     .ban_ms = 60000,
     .connect_ms = REST_CONNECT_MS,
     .total_ms = REST_TOTAL_MS,
@@ -44,6 +50,11 @@ const char *outbox_loss_word(enum outbox_loss loss)
 bool outbox_is_post(enum outbox_method method)
 {
     return method == OUTBOX_FOLLOW_UP || method == OUTBOX_CHANNEL_MESSAGE;
+}
+
+bool outbox_has_nonce(enum outbox_method method)
+{
+    return method == OUTBOX_CHANNEL_MESSAGE;
 }
 
 static struct outbox_verdict lost(enum outbox_loss loss)
@@ -92,6 +103,9 @@ static struct outbox_verdict judge_unknown_message(const struct outbox_try *atte
 {
     if (attempt->method == OUTBOX_DELETE)
         return (struct outbox_verdict){ .kind = OUTBOX_SENT };
+    /* Of a new message: Discord knew its nonce, somebody has deleted what had arrived. */
+    if (outbox_has_nonce(attempt->method) && attempt->may_have_arrived)
+        return (struct outbox_verdict){ .kind = OUTBOX_SENT };
     if (attempt->method == OUTBOX_EDIT && attempt->is_reposted)
         return (struct outbox_verdict){ .kind = OUTBOX_REPOST };
     return lost(OUTBOX_LOSS_MESSAGE_GONE);
@@ -101,9 +115,15 @@ static struct outbox_verdict judge_failure(const struct outbox_rules *rules,
                                            const struct outbox_try *attempt,
                                            enum outbox_retry retry, bool is_without_effect)
 {
-    if (outbox_is_post(attempt->method) && !is_without_effect)
+    struct outbox_verdict verdict = again(retry, backoff_ms(rules, attempt->failure_count));
+    verdict.may_have_arrived = outbox_is_post(attempt->method) && !is_without_effect;
+    if (!verdict.may_have_arrived)
+        return verdict;
+    if (!outbox_has_nonce(attempt->method))
         return lost(OUTBOX_LOSS_UNCERTAIN);
-    return again(retry, backoff_ms(rules, attempt->failure_count));
+    /* Nobody says what Discord does with two at once: the first shall have come to rest. */
+    verdict.delay_ms += rules->backoff_base_ms;
+    return verdict;
 }
 
 struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
@@ -117,14 +137,14 @@ struct outbox_verdict outbox_judge(const struct outbox_rules *rules,
                              rest_was_without_effect(response->result));
     if (status >= 200 && status < 300)
         return (struct outbox_verdict){ .kind = OUTBOX_SENT };
+    if (status == 404 && code == REST_UNKNOWN_MESSAGE)
+        return judge_unknown_message(attempt);
     if (attempt->method == OUTBOX_CHANNEL_MESSAGE && (status == 403 || status == 404))
         return lost(OUTBOX_LOSS_CHANNEL_CLOSED);
     if (status == 404 && code == REST_UNKNOWN_WEBHOOK)
         return judge_unknown_token(rules, attempt);
     if (status == 401 && code == REST_INVALID_WEBHOOK_TOKEN)
         return lost(OUTBOX_LOSS_TOKEN_DEAD);
-    if (status == 404 && code == REST_UNKNOWN_MESSAGE)
-        return judge_unknown_message(attempt);
     if (status == 429)
         return judge_429(rules, attempt);
     if (status >= 500)

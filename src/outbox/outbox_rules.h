@@ -7,7 +7,15 @@
 #include "discord/rest.h"
 #include "outbox/outbox.h"
 
-#define OUTBOX_NOT_YET_TRIES 5
+#define OUTBOX_NOT_YET_TRIES    5
+
+/* A message to a channel has a nonce, by which Discord knows it again: a repeat shows no second
+ * message, but only "in the past few minutes" after the first. Few are two at least.
+ * https://docs.discord.com/developers/resources/message#create-message */
+#define OUTBOX_NONCE_KNOWN_MS   120000
+/* So long after the first try the last may begin. It arrives later, but no later than its time-out;
+ * static_assert in outbox_rules.c. */
+#define OUTBOX_REPEAT_WINDOW_MS 90000
 
 /* Times and bounds. Tests bring shorter ones. */
 struct outbox_rules {
@@ -15,6 +23,7 @@ struct outbox_rules {
     int64_t not_yet_ms[OUTBOX_NOT_YET_TRIES]; /* pauses between tries */
     int64_t not_yet_window_ms;                /* from the answer on; later the token is dead */
     int64_t backoff_base_ms, backoff_cap_ms;  /* full jitter, doubled at each failure */
+    int64_t repeat_window_ms;                 /* OUTBOX_REPEAT_WINDOW_MS */
     int64_t ban_ms;                           /* when Cloudflare does not say how long */
     int64_t connect_ms, total_ms;             /* time-outs of one try */
     int count_max;                            /* jobs in memory, those under way included ... */
@@ -51,13 +60,16 @@ enum outbox_loss {
 const char *outbox_retry_word(enum outbox_retry retry);
 const char *outbox_loss_word(enum outbox_loss loss);
 
-/* A new message: not sent again unless the try certainly had no effect. */
+/* A new message: not sent again unless the try certainly had no effect ... */
 bool outbox_is_post(enum outbox_method method);
+/* ... or Discord knows it again, within OUTBOX_REPEAT_WINDOW_MS. Follow-ups have no nonce. */
+bool outbox_has_nonce(enum outbox_method method);
 
 /* What the rules look at. */
 struct outbox_try {
     enum outbox_method method;
     bool is_reposted;        /* an edit that is sent anew when its message is gone */
+    bool may_have_arrived;   /* by an earlier try */
     int64_t since_answer_ms; /* from the interaction's answer to now */
     int not_yet_count;       /* earlier tries that came too early */
     int failure_count;       /* earlier tries that failed */
@@ -69,6 +81,7 @@ struct outbox_verdict {
     enum { OUTBOX_SENT, OUTBOX_AGAIN, OUTBOX_REPOST, OUTBOX_LOST } kind;
     enum outbox_retry retry; /* AGAIN: why, and after how long */
     int64_t delay_ms;
+    bool may_have_arrived; /* AGAIN: by this try, so only within the window */
     enum outbox_loss loss;
 };
 

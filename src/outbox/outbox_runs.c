@@ -29,7 +29,7 @@ void jobs_advance(struct outbox *outbox, struct outbox_deferred *deferred)
         jobs_end(outbox, job, JOURNAL_DONE);
     } else if (deferred->has_finished && deferred->is_answered) {
         job_list_remove(&deferred->link);
-        jobs_enqueue(outbox, job);
+        jobs_enqueue(outbox, job, 0);
     } else if (deferred->mode == OUTBOX_RUN_LATER && deferred->is_answered &&
                !deferred->is_handed_on) {
         if (jobs_are_too_many(outbox))

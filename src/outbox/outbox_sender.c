@@ -86,6 +86,10 @@ static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
         jobs_lose(outbox, job, OUTBOX_LOSS_NO_BOT_TOKEN, NULL);
         return;
     }
+    if (job->may_have_arrived && !jobs_may_repeat(outbox, job, jobs_now_ms(outbox))) {
+        jobs_lose(outbox, job, OUTBOX_LOSS_UNCERTAIN, NULL);
+        return;
+    }
     if (floor_us > now_us) {
         put_off(outbox, job, WAIT_FLOOR, floor_us);
         return;

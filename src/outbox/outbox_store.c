@@ -16,7 +16,8 @@
 /* In the order in which outbox_store_read_row reads them. */
 #define ROW                                                                                        \
     "id, kind, subject, interaction_id, application_id, guild_id, request_id, version, is_final, " \
-    "is_reposted, is_started, tries, expires_at, created_at, sent_at, content, channel_id"
+    "is_reposted, is_started, tries, expires_at, created_at, sent_at, content, channel_id, "       \
+    "started_at"
 
 /* The same row once more, after a commit whose answer was lost, is no second one. */
 static const char sql_run[] =
@@ -26,8 +27,9 @@ static const char sql_run[] =
     "VALUES ($1, 'run', $2, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, $7, $8, $9, $8, $8) "
     "ON CONFLICT (kind, subject) DO UPDATE SET id = excluded.id, state = excluded.state, "
     "owner = excluded.owner, request_id = excluded.request_id, content = excluded.content, "
-    "reason = NULL, is_started = 0, tries = 0, available_at = excluded.available_at, "
-    "created_at = excluded.created_at, changed_at = excluded.changed_at "
+    "reason = NULL, is_started = 0, started_at = NULL, tries = 0, "
+    "available_at = excluded.available_at, created_at = excluded.created_at, "
+    "changed_at = excluded.changed_at "
     "WHERE outbox.state IN ('dead', 'expired') "
     "OR (outbox.id = excluded.id AND outbox.owner = excluded.owner)";
 
@@ -79,7 +81,7 @@ struct db_statement outbox_store_end(const struct outbox_record *record, const c
 }
 
 static const char sql_started[] =
-    "UPDATE outbox SET is_started = $1, available_at = $2, changed_at = $3 "
+    "UPDATE outbox SET is_started = $1, started_at = $6, available_at = $2, changed_at = $3 "
     "WHERE id = $4 AND state = 'leased' AND owner = $5";
 
 struct db_statement outbox_store_started(const struct outbox_record *record, bool is_started,
@@ -88,8 +90,9 @@ struct db_statement outbox_store_started(const struct outbox_record *record, boo
     return (struct db_statement){
         .sql = sql_started,
         .parameters = { DB_INT(is_started), DB_INT(available_ms), DB_INT(now_ms),
-                        DB_INT(record->id), DB_INT(owner) },
-        .parameter_count = 5,
+                        DB_INT(record->id), DB_INT(owner),
+                        is_started ? DB_INT(record->started_at_ms) : DB_NULL },
+        .parameter_count = 6,
     };
 }
 
@@ -120,8 +123,8 @@ static const char sql_edit[] =
     "$12) ON CONFLICT (kind, subject) DO UPDATE SET interaction_id = excluded.interaction_id, "
     "application_id = excluded.application_id, guild_id = excluded.guild_id, "
     "request_id = excluded.request_id, version = excluded.version, is_final = excluded.is_final, "
-    "is_reposted = excluded.is_reposted, is_started = 0, content = excluded.content, "
-    "state = 'leased', reason = NULL, "
+    "is_reposted = excluded.is_reposted, is_started = 0, started_at = NULL, "
+    "content = excluded.content, state = 'leased', reason = NULL, "
     "tries = CASE WHEN outbox.state = 'leased' THEN outbox.tries ELSE 0 END, "
     "owner = CASE WHEN outbox.owner IN" ALIVE "$12) THEN outbox.owner ELSE excluded.owner END, "
     "available_at = CASE WHEN outbox.state = 'leased' "
@@ -148,8 +151,8 @@ struct db_statement outbox_store_edit(const struct outbox_record *record, struct
 static const char sql_post[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
-    "created_at, changed_at, channel_id) VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, "
-    "'leased', 0, $7, $8, $9, $8, $8, $11)";
+    "created_at, changed_at, channel_id, names_author) "
+    "VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, $7, $8, $9, $8, $8, $11, $12)";
 
 struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms)
@@ -161,8 +164,9 @@ struct db_statement outbox_store_post(const struct outbox_record *record, struct
                         DB_TEXT(str_from(record->request_id)), DB_BLOB(sealed), DB_INT(owner),
                         DB_INT(now_ms), DB_INT(record->expires_at_ms),
                         DB_TEXT(str_from(outbox_kind_word(record->kind))),
-                        record->channel_id ? DB_INT(record->channel_id) : DB_NULL },
-        .parameter_count = 11,
+                        record->channel_id ? DB_INT(record->channel_id) : DB_NULL,
+                        DB_INT(record->names_author) },
+        .parameter_count = 12,
     };
 }
 
@@ -273,6 +277,7 @@ void outbox_store_read_row(const struct db_rows *rows, int row, struct outbox_re
         .created_at_ms = db_rows_int(rows, row, 13),
         .sent_at_ms = db_rows_int(rows, row, 14),
         .channel_id = db_rows_int(rows, row, 16),
+        .started_at_ms = db_rows_int(rows, row, 17),
     };
     if (request_id.length < REQUEST_ID_SIZE)
         memcpy(record->request_id, request_id.data, request_id.length);
@@ -427,9 +432,9 @@ struct db_statement outbox_store_list(struct str_view state, int limit, int64_t 
 }
 
 static const char sql_retry[] =
-    "UPDATE outbox SET state = 'queued', reason = NULL, is_started = 0, tries = 0, "
-    "available_at = $2, changed_at = $2 WHERE id = $1 AND state = 'dead' AND content IS NOT NULL "
-    "AND expires_at > $2 RETURNING id";
+    "UPDATE outbox SET state = 'queued', reason = NULL, is_started = 0, started_at = NULL, "
+    "tries = 0, available_at = $2, changed_at = $2 "
+    "WHERE id = $1 AND state = 'dead' AND content IS NOT NULL AND expires_at > $2 RETURNING id";
 
 struct db_statement outbox_store_retry(int64_t id, int64_t now_ms)
 {

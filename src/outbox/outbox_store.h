@@ -41,8 +41,8 @@ struct db_statement outbox_store_done(const struct outbox_record *record, int64_
  * when an edit has got a newer version. */
 struct db_statement outbox_store_end(const struct outbox_record *record, const char *reason,
                                      int64_t tries, int64_t owner, int64_t now_ms);
-/* leased, `is_started` set or taken back; nobody who takes the job over tries before
- * `available_ms`. */
+/* leased, `is_started` set, since the record's `started_at_ms`, or taken back; nobody who takes the
+ * job over tries before `available_ms`. */
 struct db_statement outbox_store_started(const struct outbox_record *record, bool is_started,
                                          int64_t available_ms, int64_t owner, int64_t now_ms);
 /* leased -> queued. */

@@ -63,7 +63,13 @@ static void try_again(struct outbox *outbox, struct job *job, const struct outbo
                       const struct rest_error *error)
 {
     struct log log = log_of_request(outbox->settings.log, job->record->request_id);
-    if (jobs_now_ms(outbox) + verdict->delay_ms >= job->record->expires_at_ms) {
+    int64_t due_ms = jobs_now_ms(outbox) + verdict->delay_ms;
+    job->may_have_arrived |= verdict->may_have_arrived;
+    if (job->may_have_arrived && !jobs_may_repeat(outbox, job, due_ms)) {
+        give_up(outbox, job, OUTBOX_LOSS_UNCERTAIN, error);
+        return;
+    }
+    if (due_ms >= job->record->expires_at_ms) {
         give_up(outbox, job, OUTBOX_LOSS_EXPIRED, error);
         return;
     }
@@ -153,6 +159,7 @@ void jobs_judge(struct outbox *outbox, struct job *job)
     const struct outbox_try attempt = {
         .method = job_method(job),
         .is_reposted = job->is_reposted && job->step == STEP_ONLY,
+        .may_have_arrived = job->may_have_arrived,
         .since_answer_ms = (now_us - job->known_us) / 1000,
         .not_yet_count = job->not_yet_count,
         .failure_count = job->failure_count,

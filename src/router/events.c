@@ -76,7 +76,8 @@ static void run_recording(struct task *task)
         .scopes = event->scopes,
     };
     struct err err = { 0 };
-    int code = installations_record(recording->events->db, &change, &err);
+    int code =
+        installations_record(recording->events->db, recording->events->erasure_key, &change, &err);
     finish(recording, code, &err);
 }
 

@@ -10,6 +10,7 @@
 
 struct events {
     struct db *db;
+    const struct erasure_key *erasure_key;
     struct executor *executor;
     struct metrics *metrics;
     struct log_sink *log;

@@ -9,23 +9,28 @@
 
 #include "bronx/user_data.h"
 
+/* Discord repeats events for minutes: what happened before somebody deleted their data does not
+ * bring their id back. */
+#define IS_ERASED(fingerprint)                                                                     \
+    "EXISTS (SELECT 1 FROM erasure WHERE fingerprint = " fingerprint " AND erased_at >= $2) "
+
 static const char sql_authorize_user[] =
     "INSERT INTO known_user (user_id, authorized_at, integration_type, scopes) "
-    "VALUES ($1, $2, $3, $4) "
-    "ON CONFLICT (user_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
-    "integration_type = excluded.integration_type, scopes = excluded.scopes "
-    "WHERE known_user.authorized_at IS NULL "
-    "OR excluded.authorized_at > known_user.authorized_at "
-    "OR (excluded.authorized_at = known_user.authorized_at "
-    "AND (excluded.integration_type > known_user.integration_type "
-    "OR (excluded.integration_type = known_user.integration_type "
-    "AND excluded.scopes > known_user.scopes)))";
+    "SELECT $1, $2, $3, $4 WHERE NOT " IS_ERASED(
+        "$5") "ON CONFLICT (user_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+              "integration_type = excluded.integration_type, scopes = excluded.scopes "
+              "WHERE known_user.authorized_at IS NULL "
+              "OR excluded.authorized_at > known_user.authorized_at "
+              "OR (excluded.authorized_at = known_user.authorized_at "
+              "AND (excluded.integration_type > known_user.integration_type "
+              "OR (excluded.integration_type = known_user.integration_type "
+              "AND excluded.scopes > known_user.scopes)))";
 
 static const char sql_deauthorize_user[] =
-    "INSERT INTO known_user (user_id, deauthorized_at) VALUES ($1, $2) "
-    "ON CONFLICT (user_id) DO UPDATE SET deauthorized_at = excluded.deauthorized_at "
-    "WHERE known_user.deauthorized_at IS NULL "
-    "OR excluded.deauthorized_at > known_user.deauthorized_at";
+    "INSERT INTO known_user (user_id, deauthorized_at) SELECT $1, $2 WHERE NOT " IS_ERASED(
+        "$3") "ON CONFLICT (user_id) DO UPDATE SET deauthorized_at = excluded.deauthorized_at "
+              "WHERE known_user.deauthorized_at IS NULL "
+              "OR excluded.deauthorized_at > known_user.deauthorized_at";
 
 /* Behind either of the two above. */
 static const char sql_forget_authorization[] =
@@ -35,14 +40,15 @@ static const char sql_forget_authorization[] =
 
 static const char sql_authorize_guild[] =
     "INSERT INTO known_guild (guild_id, authorized_at, authorized_by, scopes) "
-    "VALUES ($1, $2, $3, $4) "
-    "ON CONFLICT (guild_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
-    "authorized_by = excluded.authorized_by, scopes = excluded.scopes "
-    "WHERE excluded.authorized_at > known_guild.authorized_at "
-    "OR (excluded.authorized_at = known_guild.authorized_at "
-    "AND (excluded.authorized_by > known_guild.authorized_by "
-    "OR (excluded.authorized_by = known_guild.authorized_by "
-    "AND excluded.scopes > known_guild.scopes)))";
+    "SELECT $1, $2, CASE WHEN " IS_ERASED(
+        "$5") "THEN 0 ELSE $3 END, $4 WHERE TRUE "
+              "ON CONFLICT (guild_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+              "authorized_by = excluded.authorized_by, scopes = excluded.scopes "
+              "WHERE excluded.authorized_at > known_guild.authorized_at "
+              "OR (excluded.authorized_at = known_guild.authorized_at "
+              "AND (excluded.authorized_by > known_guild.authorized_by "
+              "OR (excluded.authorized_by = known_guild.authorized_by "
+              "AND excluded.scopes > known_guild.scopes)))";
 
 static struct db_statement forget_authorization(const struct installation_change *change)
 {
@@ -52,20 +58,20 @@ static struct db_statement forget_authorization(const struct installation_change
 }
 
 static int record_authorization(struct db *db, const struct installation_change *change,
-                                struct err *err)
+                                struct db_value fingerprint, struct err *err)
 {
     /* An absent text would be NULL. */
     struct db_value scopes = DB_TEXT(change->scopes.data ? change->scopes : STR(""));
     const struct db_statement statements[] = {
         { .sql = sql_authorize_user,
           .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms),
-                          DB_INT(change->integration_type), scopes },
-          .parameter_count = 4 },
+                          DB_INT(change->integration_type), scopes, fingerprint },
+          .parameter_count = 5 },
         forget_authorization(change),
         { .sql = sql_authorize_guild,
           .parameters = { DB_INT(change->guild_id), DB_INT(change->occurred_at_ms),
-                          DB_INT(change->user_id), scopes },
-          .parameter_count = 4 },
+                          DB_INT(change->user_id), scopes, fingerprint },
+          .parameter_count = 5 },
     };
     return db_settle(db, statements, change->guild_id != 0 ? 3 : 2, NULL, err);
 }
@@ -73,12 +79,12 @@ static int record_authorization(struct db *db, const struct installation_change 
 #define OWN_STATEMENTS 2
 
 static int record_deauthorization(struct db *db, const struct installation_change *change,
-                                  struct err *err)
+                                  struct db_value fingerprint, struct err *err)
 {
     struct db_statement statements[OWN_STATEMENTS + USER_DATA_TABLES_MAX] = {
         { .sql = sql_deauthorize_user,
-          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms) },
-          .parameter_count = 2 },
+          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms), fingerprint },
+          .parameter_count = 3 },
         forget_authorization(change),
     };
     int count =
@@ -86,10 +92,14 @@ static int record_deauthorization(struct db *db, const struct installation_chang
     return db_settle(db, statements, OWN_STATEMENTS + count, NULL, err);
 }
 
-int installations_record(struct db *db, const struct installation_change *change, struct err *err)
+int installations_record(struct db *db, const struct erasure_key *key,
+                         const struct installation_change *change, struct err *err)
 {
-    int result = change->is_authorized ? record_authorization(db, change, err)
-                                       : record_deauthorization(db, change, err);
+    struct erasure_fingerprint fingerprint;
+    erasure_fingerprint(key, change->user_id, &fingerprint);
+    struct db_value erased = erasure_value(&fingerprint);
+    int result = change->is_authorized ? record_authorization(db, change, erased, err)
+                                       : record_deauthorization(db, change, erased, err);
     return result == 0 ? 0 : err_wrap(err, "recording an installation");
 }
 

@@ -23,6 +23,7 @@ struct notice {
     struct call reader; /* the call, as somebody in that channel would read it */
     const struct field_values *before, *after;
     struct reply *reply;
+    bool names_author;
     int change_count; /* that `reply` shows */
 };
 
@@ -60,6 +61,7 @@ static int write_notice(struct call *call, bool is_for_all, struct notice *notic
     if (!notice->reply)
         return err_set(err, ERR_MEMORY, "a notice about settings");
     reply_container_begin(notice->reply, SERVER_COLOUR);
+    notice->names_author = !is_for_all;
     if (is_for_all)
         reply_text_view(notice->reply, tr_view(reader, "### Something has changed in this server"));
     else
@@ -82,7 +84,8 @@ static int64_t channel_of(const struct field_values *values, const char *key)
 static int stage(struct call *call, int64_t channel_id, const struct notice *notice,
                  struct db_statement *statements, int *count, struct err *err)
 {
-    const struct outbox_target cause = outbox_target_of(call);
+    struct outbox_target cause = outbox_target_of(call);
+    cause.names_author = notice->names_author;
     if (channel_id == 0 || notice->change_count == 0)
         return 0;
     int result = outbox_stage_channel_message(call->services->outbox, &cause, channel_id,

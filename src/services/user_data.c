@@ -208,6 +208,14 @@ static const char sql_erase_entries[] =
     "JOIN ledger_transfer t ON t.to_account = a.id "
     "WHERE a.owner_id = $1 AND a.kind <> 'house')";
 
+/* Notices that say whose doing it was, and that no channel has yet: whoever holds one in memory
+ * marks its row before it sends it, and finds it over. Goes by the changes they tell of, so it runs
+ * before those lose their author. */
+static const char sql_withdraw_notices[] =
+    "UPDATE outbox SET state = 'dead', reason = COALESCE(reason, 'withdrawn'), owner = NULL, "
+    "content = NULL WHERE names_author = 1 AND content IS NOT NULL AND interaction_id IN ("
+    "SELECT interaction_id FROM server_settings_change WHERE changed_by = $1)";
+
 /* Rows whose key is the interaction that made them, if it was before the person took the
  * application away, and they have not given it back since. What they began afterwards stays,
  * however late the event comes and however often. */
@@ -252,7 +260,7 @@ const struct user_data_table user_data_tables[] = {
     { .name = "pay_day",
       .purpose =
           TR("What you paid to others on a day in a server: it keeps the server's daily limit."),
-      .retention = UNTIL_DELETED,
+      .retention = TR("until you next pay somebody on another day, or delete your data"),
       .owner = "user_id",
       .personal = "guild_id day sent",
       .export = &export_pay_day,
@@ -292,6 +300,15 @@ const struct user_data_table user_data_tables[] = {
       .personal = "revision key old_value new_value changed_at interaction_id",
       .export = &export_user_settings_change,
       .erase = "DELETE FROM user_settings_change WHERE user_id = $1" },
+    { .name = "outbox",
+      .purpose = TR("Answers and notices that are still to be sent to Discord."),
+      .retention = TR("15 minutes, notices for channels a day, and then until the next clean-up"),
+      .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
+                    "is_final is_reposted is_started state reason tries owner available_at "
+                    "expires_at created_at changed_at sent_at channel_id started_at "
+                    "names_author",
+      .sealed = "content",
+      .erase = sql_withdraw_notices },
     { .name = "server_settings_change",
       .purpose = TR("What you changed in a server's settings: its admins see who changed what."),
       .retention =
@@ -341,13 +358,6 @@ const struct user_data_table user_data_tables[] = {
       .owner = "from_account to_account",
       .personal = "interaction_id operation position amount from_balance to_balance",
       .export = &export_ledger },
-    { .name = "outbox",
-      .purpose = TR("Answers and notices that are still to be sent to Discord."),
-      .retention = TR("15 minutes, notices for channels a day, and then until the next clean-up"),
-      .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
-                    "is_final is_reposted is_started state reason tries owner available_at "
-                    "expires_at created_at changed_at sent_at channel_id",
-      .sealed = "content" },
     { .name = "instance", .impersonal = "id role host process_id version started_at lease_until" },
     { .name = "duty", .impersonal = "name instance_id number held_until" },
     { .name = "bot_state", .impersonal = "key value" },

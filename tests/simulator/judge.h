@@ -53,10 +53,10 @@ struct judge_answer {
 json_object *judge(const struct judge_question *question, const struct judge_answer *answer,
                    struct violations *violations);
 
-/* A body sent to a webhook: a follow-up (POST) or an edit (PATCH).
+/* A body sent to a webhook, a follow-up (POST) or an edit (PATCH), or to a channel.
  * https://docs.discord.com/developers/resources/webhook#edit-webhook-message */
 struct judge_webhook {
-    bool is_edit;
+    bool is_edit, is_channel;
     bool message_is_v2;      /* an edit can't take IS_COMPONENTS_V2 away again */
     const int *file_numbers; /* the n of files[n] that came along */
     size_t file_count;

@@ -8,14 +8,26 @@
 
 #define EMBED_TEXT_MAX 6000 /* of all embeds of a message together */
 
-static const struct field_rule message_rules[] = {
-    { "tts", FIELD_BOOLEAN },
-    { "content", FIELD_TEXT, NULLABLE, 0, 2000 },
-    { "embeds", FIELD_LIST, NULLABLE, 0, 10 },
-    { "allowed_mentions", FIELD_OBJECT, REQUIRED },
-    { "flags", FIELD_INTEGER, 0, 0, INT32_MAX },
-    { "components", FIELD_LIST, NULLABLE, 0, JUDGE_COMPONENTS_MAX },
-    { "attachments", FIELD_LIST, NULLABLE, 0, 10 },
+#define NONCE_MAX      25
+
+/* clang-format off */
+#define MESSAGE_RULES                                                                              \
+    { "tts", FIELD_BOOLEAN },                                                                      \
+    { "content", FIELD_TEXT, NULLABLE, 0, 2000 },                                                  \
+    { "embeds", FIELD_LIST, NULLABLE, 0, 10 },                                                     \
+    { "allowed_mentions", FIELD_OBJECT, REQUIRED },                                                \
+    { "flags", FIELD_INTEGER, 0, 0, INT32_MAX },                                                   \
+    { "components", FIELD_LIST, NULLABLE, 0, JUDGE_COMPONENTS_MAX },                               \
+    { "attachments", FIELD_LIST, NULLABLE, 0, 10 }
+/* clang-format on */
+
+static const struct field_rule message_rules[] = { MESSAGE_RULES, { NULL } };
+
+/* https://docs.discord.com/developers/resources/message#create-message */
+static const struct field_rule channel_message_rules[] = {
+    MESSAGE_RULES,
+    { "nonce", FIELD_ANY },
+    { "enforce_nonce", FIELD_BOOLEAN },
     { NULL },
 };
 
@@ -205,10 +217,29 @@ static bool is_components_v2(const struct judgement *judgement, json_object *dat
     return get_integer(data, "flags", 0) & FLAG_COMPONENTS_V2;
 }
 
+/* An integer or a text. */
+static void judge_nonce(struct judgement *judgement, json_object *data)
+{
+    json_object *nonce = get(data, "nonce");
+    size_t mark = judge_enter(judgement, "nonce");
+    bool is_one =
+        json_object_is_type(nonce, json_type_int) || json_object_is_type(nonce, json_type_string);
+    if (nonce && !is_one)
+        judge_complain(judgement, "is neither an integer nor a text");
+    else if (nonce && utf8_units(str_from(json_object_get_string(nonce))) > NONCE_MAX)
+        judge_complain(judgement, "is longer than %d characters", NONCE_MAX);
+    else if (!nonce && json_object_get_boolean(get(data, "enforce_nonce")))
+        judge_complain(judgement, "is missing, and to be enforced");
+    judge_leave(judgement, mark);
+}
+
 void judge_message(struct judgement *judgement, json_object *data)
 {
-    if (!judge_object(judgement, data, message_rules))
+    bool is_in_channel = judgement->webhook && judgement->webhook->is_channel;
+    if (!judge_object(judgement, data, is_in_channel ? channel_message_rules : message_rules))
         return;
+    if (is_in_channel)
+        judge_nonce(judgement, data);
     judge_flags(judgement, data, flags_allowed(judgement));
     bool is_v2 = is_components_v2(judgement, data);
     if (is_v2)

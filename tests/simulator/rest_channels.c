@@ -8,6 +8,8 @@
 #include "simulator/json_read.h"
 #include "simulator/judge.h"
 
+#include <string.h>
+
 static bool is_there(const struct rest_server *server, int64_t channel_id)
 {
     for (size_t i = 0; i < server->channel_count; i++)
@@ -37,9 +39,25 @@ size_t rest_server_channel_messages(struct rest_server *server, int64_t channel_
     return count;
 }
 
+/* Of the bot's messages of the last minutes, whatever their channel, the one with this nonce. */
+static const struct stored_message *known_by_nonce(struct rest_server *server, json_object *data)
+{
+    json_object *nonce = get(data, "nonce");
+    int64_t since_ms = rest_wall_ms(server) - REST_SERVER_NONCE_MS;
+    for (size_t i = server->store.count; nonce && i-- > 0;) {
+        const struct stored_message *message = server->store.messages[i];
+        json_object *known = get(message->data, "nonce");
+        if (known && message->created_ms > since_ms &&
+            strcmp(json_object_get_string(known), json_object_get_string(nonce)) == 0)
+            return message;
+    }
+    return NULL;
+}
+
 static void add_message(struct rest_call *call, json_object *data)
 {
     struct rest_server *server = call->server;
+    json_object_object_del(data, "enforce_nonce");
     rest_keep_attachments(call, data);
     const struct stored_message message = {
         .id = rest_new_id(server),
@@ -70,5 +88,11 @@ void rest_serve_channel_message(struct rest_call *call)
         rest_answer_error(call, 400, 50035);
         return;
     }
-    add_message(call, data);
+    const struct stored_message *known = NULL;
+    if (json_object_get_boolean(get(data, "enforce_nonce")))
+        known = known_by_nonce(call->server, data);
+    if (known)
+        rest_answer_message(call, known);
+    else
+        add_message(call, data);
 }

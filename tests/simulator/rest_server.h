@@ -35,8 +35,10 @@
 
 #define REST_SERVER_BOT_TOKEN  "MTAwMDAwMDAwMDAwMDAwMDAwMQ.simulated.bot-token"
 #define REST_SERVER_TOKEN_MS   (15 * 60 * 1000) /* a token's life, from the interaction's id on */
-#define REST_SERVER_BURST      5                /* requests of one token ... */
-#define REST_SERVER_BURST_MS   2000             /* ... in this time */
+/* For how long a message is known again by its nonce: Discord says "the past few minutes". */
+#define REST_SERVER_NONCE_MS   (2 * 60 * 1000)
+#define REST_SERVER_BURST      5    /* requests of one token ... */
+#define REST_SERVER_BURST_MS   2000 /* ... in this time */
 /* https://docs.discord.com/developers/topics/rate-limits#global-rate-limit */
 #define REST_SERVER_GLOBAL     50 /* requests as the bot ... */
 #define REST_SERVER_GLOBAL_MS  1000

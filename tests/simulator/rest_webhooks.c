@@ -24,6 +24,8 @@ void rest_answer_message(struct rest_call *call, const struct stored_message *me
         must_put(json, "attachments", rest_copy_json(attachments));
     if (embeds)
         must_put(json, "embeds", rest_copy_json(embeds));
+    if (get(message->data, "nonce"))
+        must_put(json, "nonce", rest_copy_json(get(message->data, "nonce")));
     rest_answer_json(call, 200, json);
 }
 
@@ -72,6 +74,7 @@ json_object *rest_read_message(struct rest_call *call, const struct stored_messa
         numbers[i] = call->files[i].number;
     const struct judge_webhook webhook = {
         .is_edit = edited != NULL,
+        .is_channel = call->route == ROUTE_CHANNEL_MESSAGE,
         .message_is_v2 = edited && get_integer(edited->data, "flags", 0) & FLAG_COMPONENTS_V2,
         .file_numbers = numbers,
         .file_count = call->file_count,

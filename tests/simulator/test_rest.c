@@ -19,7 +19,7 @@
 
 static const char *const form[] = { REST_AGENT, BOUNDARY, NULL };
 
-/* One request to a fresh server whose interaction was deferred. */
+/* One request to a fresh server whose interaction was deferred, and that has channel 7. */
 struct request_case {
     const char *method, *path;
     const char *const *headers;
@@ -35,6 +35,7 @@ static void check_request(const struct request_case *wanted)
     CLEANUP(buf_free) struct buf body = { 0 };
     CLEANUP(buf_free) struct buf violation = { 0 };
     rest_fixture_start(&fixture, NULL, "{\"type\":5}");
+    rest_server_add_channel(fixture.server, 7);
     int status = rest_fixture_request(&fixture, wanted->method, wanted->path, wanted->headers,
                                       wanted->body, &body);
     rest_server_first_violation(fixture.server, &violation);
@@ -161,6 +162,65 @@ static void channels_are_written_to_as_the_bot(void **state)
         assert_int_equal(rest_server_channel_messages(fixture.server, 7), cases[i].status == 200);
         rest_fixture_finish(&fixture);
     }
+}
+
+#define NONCE(text)    MESSAGE(",\"nonce\":" text)
+#define ENFORCED(text) MESSAGE(",\"nonce\":" text ",\"enforce_nonce\":true")
+
+static void a_nonce_that_is_enforced_makes_one_message(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        int64_t apart_ms;
+        size_t messages;
+    } cases[] = {
+        { ENFORCED("\"a\""), ENFORCED("\"a\""), 0, 1 },
+        { ENFORCED("12"), ENFORCED("12"), 0, 1 },
+        { NONCE("\"a\""), ENFORCED("\"a\""), 0, 1 },
+        { ENFORCED("\"a\""), ENFORCED("\"a\""), REST_SERVER_NONCE_MS - 60000, 1 },
+        { ENFORCED("\"a\""), ENFORCED("\"a\""), REST_SERVER_NONCE_MS, 2 },
+        { ENFORCED("\"a\""), ENFORCED("\"b\""), 0, 2 },
+        { ENFORCED("\"a\""), NONCE("\"a\""), 0, 2 },
+        { NONCE("\"a\""), NONCE("\"a\""), 0, 2 },
+        { REST_GOOD, REST_GOOD, 0, 2 },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct rest_fixture fixture;
+        CLEANUP(buf_free) struct buf first = { 0 };
+        CLEANUP(buf_free) struct buf second = { 0 };
+        rest_fixture_start(&fixture, NULL, NULL);
+        rest_server_add_channel(fixture.server, 7);
+        assert_int_equal(rest_fixture_request(&fixture, "POST", CHANNEL("7"), rest_as_bot,
+                                              cases[i].first, &first),
+                         200);
+        __atomic_store_n(&fixture.shift_ms, cases[i].apart_ms, __ATOMIC_RELAXED);
+        assert_int_equal(rest_fixture_request(&fixture, "POST", CHANNEL("7"), rest_as_bot,
+                                              cases[i].second, &second),
+                         200);
+        assert_int_equal(rest_server_channel_messages(fixture.server, 7), cases[i].messages);
+        assert_int_equal(strcmp(first.data, second.data) == 0, cases[i].messages == 1);
+        rest_assert_no_violation(&fixture);
+        rest_fixture_finish(&fixture);
+    }
+}
+
+static void a_nonce_is_short_and_only_for_channels(void **state)
+{
+    (void)state;
+    static const struct request_case cases[] = {
+        { "POST", CHANNEL("7"), rest_as_bot, ENFORCED("\"1234567890123456789012345\""), 200,
+          "\"nonce\":\"1234567890123456789012345\"", NULL },
+        { "POST", CHANNEL("7"), rest_as_bot, ENFORCED("\"12345678901234567890123456\""), 400,
+          "50035", "nonce: is longer than 25 characters" },
+        { "POST", CHANNEL("7"), rest_as_bot, ENFORCED("true"), 400, "50035",
+          "nonce: is neither an integer nor a text" },
+        { "POST", CHANNEL("7"), rest_as_bot, MESSAGE(",\"enforce_nonce\":true"), 400, "50035",
+          "nonce: is missing" },
+        { "PATCH", REST_ORIGINAL, rest_plain, NONCE("\"a\""), 400, "50035",
+          "nonce: is not a field" },
+    };
+    check_requests(cases, ARRAY_LENGTH(cases));
 }
 
 #define PART(head, data)                                                                           \
@@ -550,6 +610,8 @@ int main(void)
         cmocka_unit_test(messages_are_taken_or_refused_as_discord_does),
         cmocka_unit_test(headers_are_demanded),
         cmocka_unit_test(channels_are_written_to_as_the_bot),
+        cmocka_unit_test(a_nonce_that_is_enforced_makes_one_message),
+        cmocka_unit_test(a_nonce_is_short_and_only_for_channels),
         cmocka_unit_test(files_must_match_their_attachments),
         cmocka_unit_test(command_sets_are_judged),
         cmocka_unit_test(more_than_a_hundred_commands_are_refused),

@@ -163,6 +163,7 @@ int outbox_stage_channel_message(struct outbox *outbox, const struct outbox_targ
     struct fake_channel_message *message =
         &outbox->channel_messages[outbox->channel_message_count++];
     message->channel_id = channel_id;
+    message->names_author = target->names_author;
     int result = reply_serialize_edit(reply, &message->body, err);
     pthread_mutex_unlock(&outbox->lock);
     target->call->has_messages = true;

@@ -27,6 +27,7 @@ struct outbox_deferred {
 /* A message to a channel that a call has staged. */
 struct fake_channel_message {
     int64_t channel_id;
+    bool names_author;
     struct buf body;
 };
 

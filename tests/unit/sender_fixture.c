@@ -79,9 +79,33 @@ static void remember_text(struct token *token, struct str_view body)
     memcpy(token->last, text, sizeof(text));
 }
 
+/* Whether a channel has a message with this one's nonce, in which case there is no second. */
+static bool is_known_again(struct token *token, struct str_view body)
+{
+    static const char key[] = "\"nonce\":\"";
+    struct str_view nonce, rest;
+    const char *start = memmem(body.data, body.length, key, sizeof(key) - 1);
+    if (!start || !memmem(body.data, body.length, "\"enforce_nonce\":true", 20))
+        return false;
+    rest.data = start + sizeof(key) - 1;
+    rest.length = body.length - (size_t)(rest.data - body.data);
+    must(str_split(&rest, '"', &nonce) && nonce.length > 0 && nonce.length <= 25, "a good nonce");
+    for (int i = 0; i < token->nonce_count; i++)
+        if (str_equal(nonce, str_from(token->nonces[i])))
+            return true;
+    must(token->nonce_count < NONCES_MAX, "room for a nonce");
+    snprintf(token->nonces[token->nonce_count++], sizeof(token->nonces[0]), "%.*s",
+             STR_ARGS(nonce));
+    return false;
+}
+
 static void take_effect(struct sender_fixture *fixture, struct token *token,
                         const struct script_request *request)
 {
+    if (is_known_again(token, request->body)) {
+        token->repeats++;
+        return;
+    }
     token->effects++;
     token->posts += str_equal(request->method, STR("POST"));
     if (str_equal(request->method, STR("DELETE"))) {

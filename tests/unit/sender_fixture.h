@@ -13,6 +13,7 @@
 #define SENDER_LEASE_MS FREE_MS
 #define NOT_YET         "{\"message\":\"Unknown Webhook\",\"code\":10015}"
 #define DEAD            "{\"message\":\"Invalid Webhook Token\",\"code\":50027}"
+#define NONCES_MAX      16 /* of one channel's messages */
 #define GONE            "{\"message\":\"Unknown Message\",\"code\":10008}"
 
 /* What the fake Discord knows about one token. */
@@ -27,6 +28,8 @@ struct token {
     int64_t closest_us; /* ... and the smallest distance between two */
     bool is_disordered; /* a message said less than the one before */
     bool has_overlap;   /* two requests at the same time */
+    char nonces[NONCES_MAX][26]; /* of a channel's messages that Discord knows again ... */
+    int nonce_count, repeats;    /* ... and of how many requests it did */
 };
 
 typedef void fault(struct token *token, struct script_answer *answer, bool *has_effect);

@@ -135,6 +135,36 @@ static void pay_keeps_the_cap_of_a_day(void **state)
     assert_int_equal(ledger_verify(fixture->base.db, NULL), 0);
 }
 
+static int64_t days_of(struct router_fixture *fixture, int64_t user_id)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    const struct db_statement statement = {
+        .sql = "SELECT COUNT(*) FROM pay_day WHERE user_id = $1",
+        .parameters = { DB_INT(user_id) },
+        .parameter_count = 1,
+    };
+    assert_int_equal(db_query(fixture->base.db, &statement, &rows, NULL), 0);
+    return db_rows_int(rows, 0, 0);
+}
+
+static void pay_forgets_earlier_days_of_who_pays(void **state)
+{
+    struct router_fixture *fixture = *state;
+    const struct db_statement others = {
+        .sql = "INSERT INTO pay_day (user_id, guild_id, day, sent) VALUES ($1, $2, 1, 1)",
+        .parameters = { DB_INT(PAYEE), DB_INT(FIXTURE_GUILD) },
+        .parameter_count = 2,
+    };
+    assert_int_equal(db_query(fixture->base.db, &others, NULL, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_pay(fixture, PAYEE, "10", "paid");
+        assert_pay(fixture, PAYEE, "10", "paid");
+        assert_int_equal(days_of(fixture, PAYER), 1);
+        fixture->base.now_ms += MS_PER_DAY;
+    }
+    assert_int_equal(days_of(fixture, PAYEE), 1);
+}
+
 static void bots_have_no_balance(void **state)
 {
     assert_answer(*state,
@@ -337,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pay_refuses_what_is_no_payment),
         cmocka_unit_test(pay_keeps_the_cap_of_a_day),
+        cmocka_unit_test(pay_forgets_earlier_days_of_who_pays),
         cmocka_unit_test(bots_have_no_balance),
         cmocka_unit_test(help_refuses_what_it_does_not_know),
         cmocka_unit_test(terms_are_accepted_by_the_box_and_stay_accepted),

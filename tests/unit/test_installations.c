@@ -93,7 +93,9 @@ static void any_order_and_any_repetition_stores_the_same(void **state)
         for (int again = 0; again < 2; again++) {
             shuffle(order, &random);
             for (size_t j = 0; j < LIFE_LENGTH; j++)
-                assert_int_equal(installations_record(fixture->db, &life[order[j]], NULL), 0);
+                assert_int_equal(
+                    installations_record(fixture->db, &fixture->erasure_key, &life[order[j]], NULL),
+                    0);
         }
         assert_life_is_stored(fixture->db);
     }
@@ -101,6 +103,7 @@ static void any_order_and_any_repetition_stores_the_same(void **state)
 
 struct teller {
     struct db *db;
+    const struct erasure_key *key;
     uint64_t random;
     int failures;
 };
@@ -111,7 +114,8 @@ static void *tell_in_some_order(void *argument)
     size_t order[LIFE_LENGTH];
     shuffle(order, &teller->random);
     for (size_t i = 0; i < LIFE_LENGTH; i++)
-        teller->failures += installations_record(teller->db, &life[order[i]], NULL) != 0;
+        teller->failures +=
+            installations_record(teller->db, teller->key, &life[order[i]], NULL) != 0;
     return NULL;
 }
 
@@ -123,7 +127,8 @@ static void threads_that_tell_at_once_store_the_same(void **state)
         pthread_t threads[THREADS];
         forget_all(fixture->db);
         for (size_t j = 0; j < THREADS; j++) {
-            tellers[j] = (struct teller){ fixture->db, 100 * (uint64_t)i + j, 0 };
+            tellers[j] =
+                (struct teller){ fixture->db, &fixture->erasure_key, 100 * (uint64_t)i + j, 0 };
             assert_int_equal(pthread_create(&threads[j], NULL, tell_in_some_order, &tellers[j]), 0);
         }
         for (size_t j = 0; j < THREADS; j++) {
@@ -158,14 +163,14 @@ static void block_command(struct db *db, int64_t user_id, int64_t ms)
     assert_int_equal(db_query(db, &statement, NULL, NULL), 0);
 }
 
-static void record(struct db *db, bool is_authorized, int64_t user_id, int64_t ms)
+static void record(struct service_fixture *fixture, bool is_authorized, int64_t user_id, int64_t ms)
 {
     const struct installation_change change = { .is_authorized = is_authorized,
                                                 .user_id = user_id,
                                                 .occurred_at_ms = ms,
                                                 .integration_type = 1,
                                                 .scopes = STR("applications.commands") };
-    assert_int_equal(installations_record(db, &change, NULL), 0);
+    assert_int_equal(installations_record(fixture->db, &fixture->erasure_key, &change, NULL), 0);
 }
 
 static void assert_waiting(struct service_fixture *fixture, int64_t commands)
@@ -178,9 +183,9 @@ static void what_waits_for_somebody_goes_with_the_authorization(void **state)
     struct service_fixture *fixture = *state;
     block_command(fixture->db, ALICE, T + 1);
     block_command(fixture->db, BOB, T + 1);
-    record(fixture->db, true, ALICE, T);
+    record(fixture, true, ALICE, T);
     assert_waiting(fixture, 2);
-    record(fixture->db, false, ALICE, T + 2);
+    record(fixture, false, ALICE, T + 2);
     assert_waiting(fixture, 1);
     assert_int_equal(service_fixture_count(fixture, "SELECT user_id FROM tos_blocked"), BOB);
 }
@@ -189,18 +194,18 @@ static void somebody_whose_authorization_was_never_told_is_forgotten_too(void **
 {
     struct service_fixture *fixture = *state;
     block_command(fixture->db, ALICE, T + 1);
-    record(fixture->db, false, ALICE, T + 2);
+    record(fixture, false, ALICE, T + 2);
     assert_waiting(fixture, 0);
 }
 
 static void a_repeated_event_leaves_alone_what_was_begun_since(void **state)
 {
     struct service_fixture *fixture = *state;
-    record(fixture->db, true, ALICE, T);
-    record(fixture->db, false, ALICE, T + 2);
+    record(fixture, true, ALICE, T);
+    record(fixture, false, ALICE, T + 2);
     block_command(fixture->db, ALICE, T + 3);
-    record(fixture->db, false, ALICE, T + 2);
-    record(fixture->db, true, ALICE, T);
+    record(fixture, false, ALICE, T + 2);
+    record(fixture, true, ALICE, T);
     assert_waiting(fixture, 1);
 }
 
@@ -210,8 +215,8 @@ static void an_event_older_than_the_newest_authorization_forgets_nothing(void **
     CLEANUP(arena_free) struct arena arena = { 0 };
     struct known_user user;
     block_command(fixture->db, ALICE, T + 1);
-    record(fixture->db, true, ALICE, T + 3);
-    record(fixture->db, false, ALICE, T + 2);
+    record(fixture, true, ALICE, T + 3);
+    record(fixture, false, ALICE, T + 2);
     assert_waiting(fixture, 1);
     assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 1);
     assert_true(user.is_authorized && user.integration_type == 1);
@@ -223,12 +228,47 @@ static void an_authorization_told_too_late_is_not_kept(void **state)
     struct service_fixture *fixture = *state;
     CLEANUP(arena_free) struct arena arena = { 0 };
     struct known_user user;
-    record(fixture->db, false, ALICE, T + 2);
-    record(fixture->db, true, ALICE, T + 1);
+    record(fixture, false, ALICE, T + 2);
+    record(fixture, true, ALICE, T + 1);
     assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 1);
     assert_true(user.authorized_at_ms == T + 1 && !user.is_authorized);
     assert_int_equal(user.integration_type, -1);
     assert_int_equal(user.scopes.length, 0);
+}
+
+/* --- who has deleted their data --- */
+
+static void erase(struct service_fixture *fixture, int64_t user_id, int64_t ms)
+{
+    struct db_statement statements[ERASURE_STATEMENTS];
+    struct erasure erasure = { .user_id = user_id, .erased_at_ms = ms, .closed_until_ms = ms };
+    erasure_fingerprint(&fixture->erasure_key, user_id, &erasure.fingerprint);
+    erasure_record(&erasure, statements);
+    assert_int_equal(db_atomic(fixture->db, statements, ERASURE_STATEMENTS, NULL, NULL), 0);
+}
+
+static void a_repeated_event_does_not_bring_back_who_was_erased(void **state)
+{
+    struct service_fixture *fixture = *state;
+    CLEANUP(arena_free) struct arena arena = { 0 };
+    struct known_guild guild;
+    struct known_user user;
+    const struct installation_change added = { .is_authorized = true,
+                                               .user_id = ALICE,
+                                               .occurred_at_ms = T,
+                                               .guild_id = HARLEM,
+                                               .scopes = STR("bot") };
+    erase(fixture, ALICE, T + 2);
+    assert_int_equal(installations_record(fixture->db, &fixture->erasure_key, &added, NULL), 0);
+    record(fixture, true, ALICE, T);
+    record(fixture, false, ALICE, T + 1);
+    assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 0);
+    assert_int_equal(installations_find_guild(fixture->db, HARLEM, &arena, &guild, NULL), 1);
+    assert_true(guild.authorized_at_ms == T && guild.authorized_by == 0);
+    record(fixture, true, BOB, T);
+    record(fixture, true, ALICE, T + 3);
+    assert_int_equal(installations_find_user(fixture->db, BOB, &arena, &user, NULL), 1);
+    assert_int_equal(installations_find_user(fixture->db, ALICE, &arena, &user, NULL), 1);
 }
 
 /* --- dispatch --- */
@@ -255,7 +295,9 @@ static void on_done(void *context, enum event_outcome outcome)
 static void desk_open(struct desk *desk, struct service_fixture *fixture)
 {
     struct err err = { 0 };
-    *desk = (struct desk){ .events = { .db = fixture->db, .metrics = metrics_new() } };
+    *desk = (struct desk){ .events = { .db = fixture->db,
+                                       .erasure_key = &fixture->erasure_key,
+                                       .metrics = metrics_new() } };
     pthread_mutex_init(&desk->lock, NULL);
     pthread_cond_init(&desk->has_changed, NULL);
     const struct executor_settings settings = {
@@ -376,6 +418,7 @@ int main(void)
         DATABASE_TEST(a_repeated_event_leaves_alone_what_was_begun_since),
         DATABASE_TEST(an_event_older_than_the_newest_authorization_forgets_nothing),
         DATABASE_TEST(an_authorization_told_too_late_is_not_kept),
+        DATABASE_TEST(a_repeated_event_does_not_bring_back_who_was_erased),
         DATABASE_TEST(events_are_recorded_before_they_are_acknowledged),
         DATABASE_TEST(unknown_events_are_acknowledged_without_a_database),
         DATABASE_TEST(discord_is_asked_to_repeat_what_the_database_could_not_take),

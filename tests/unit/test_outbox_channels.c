@@ -1,5 +1,5 @@
-/* Messages to channels, sent as the bot: no interaction's token, one channel's order, at most once.
- * On both engines. */
+/* Messages to channels, sent as the bot: no interaction's token, one channel's order, each shown
+ * once: Discord knows a repeat by its nonce. On both engines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,9 @@
 
 #include "sender_fixture.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHANNEL 40 /* tokens are below */
@@ -28,6 +30,7 @@ static void a_message_to_a_channel_goes_as_the_bot(void **state)
     assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
     sender_close(&fixture);
     assert_int_equal(fixture.tokens[CHANNEL].posts, 1);
+    assert_int_equal(fixture.tokens[CHANNEL].nonce_count, 1);
     assert_string_equal(fixture.tokens[CHANNEL].last, "hello");
     assert_int_equal(metrics_read(fixture.base.metrics, METRIC_OUTBOX_SENT, OUTBOX_CHANNEL_MESSAGE),
                      1);
@@ -147,31 +150,6 @@ static void a_closed_channel_is_not_tried_again(void **state)
     sender_end(&fixture);
 }
 
-static void break_after_the_effect(struct token *token, struct script_answer *answer,
-                                   bool *has_effect)
-{
-    (void)has_effect;
-    if (token->number == CHANNEL)
-        answer->fate = SCRIPT_RESET;
-    else
-        answer->status = 502;
-}
-
-static void what_may_have_arrived_is_not_repeated(void **state)
-{
-    (void)state;
-    struct sender_fixture fixture;
-    sender_begin(&fixture, break_after_the_effect);
-    sender_open(&fixture);
-    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
-    assert_int_equal(post(&fixture, 0, CHANNEL + 1, "hello"), 0);
-    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 2);
-    sender_close(&fixture);
-    assert_int_equal(fixture.tokens[CHANNEL].effects, 1);
-    assert_int_equal(fixture.tokens[CHANNEL + 1].effects, 1);
-    sender_end(&fixture);
-}
-
 static void without_the_bots_token_nothing_is_sent(void **state)
 {
     (void)state;
@@ -210,6 +188,190 @@ static void a_dead_token_takes_no_message_to_a_channel_along(void **state)
     sender_close(&fixture);
     assert_string_equal(fixture.tokens[CHANNEL].last, "before");
     assert_string_equal(fixture.tokens[CHANNEL + 1].last, "after");
+    sender_end(&fixture);
+}
+
+/* --- What may have arrived --- */
+
+enum { CUT_OFF = CHANNEL, FAILED, FAILED_BEFORE };
+
+/* As the channel's number says, with or without an effect. */
+static void break_always(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (token->number == CUT_OFF)
+        answer->fate = SCRIPT_RESET;
+    else
+        answer->status = 502;
+    *has_effect = token->number != FAILED_BEFORE;
+}
+
+static void break_first(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (token->tries == 1)
+        break_always(token, answer, has_effect);
+}
+
+static void what_may_have_arrived_is_repeated_and_shown_once(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_first);
+    sender_open(&fixture);
+    for (int channel = CUT_OFF; channel <= FAILED_BEFORE; channel++)
+        assert_int_equal(post(&fixture, 0, channel, "hello"), 0);
+    sender_close(&fixture);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 3);
+    for (int channel = CUT_OFF; channel <= FAILED_BEFORE; channel++) {
+        assert_int_equal(fixture.tokens[channel].tries, 2);
+        assert_int_equal(fixture.tokens[channel].effects, 1);
+        assert_int_equal(fixture.tokens[channel].repeats, channel != FAILED_BEFORE);
+    }
+    assert_int_equal(retried(&fixture, OUTBOX_RETRY_NETWORK), 1);
+    assert_int_equal(retried(&fixture, OUTBOX_RETRY_SERVER_ERROR), 2);
+    sender_end(&fixture);
+}
+
+static void what_follows_in_the_channel_waits_for_the_repeat(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_first);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, FAILED_BEFORE, "first"), 0);
+    assert_int_equal(post(&fixture, 1, FAILED_BEFORE, "second"), 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[FAILED_BEFORE].effects, 2);
+    assert_string_equal(fixture.tokens[FAILED_BEFORE].last, "second");
+    assert_false(fixture.tokens[FAILED_BEFORE].is_disordered);
+    sender_end(&fixture);
+}
+
+static void after_the_window_it_is_not_repeated(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_always);
+    fixture.rules.repeat_window_ms = 1; /* less than any pause before a repeat */
+    sender_open(&fixture);
+    for (int channel = CUT_OFF; channel <= FAILED_BEFORE; channel++)
+        assert_int_equal(post(&fixture, 0, channel, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 3);
+    sender_close(&fixture);
+    for (int channel = CUT_OFF; channel <= FAILED_BEFORE; channel++)
+        assert_int_equal(fixture.tokens[channel].tries, 1);
+    assert_int_equal(given_up(&fixture, OUTBOX_LOSS_UNCERTAIN), 3);
+    sender_end(&fixture);
+}
+
+/* A 429 had no effect, but what came before it may have. */
+static void break_then_limit(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    if (token->tries == 1)
+        break_always(token, answer, has_effect);
+    else if (token->tries == 2)
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":0.05,\"global\":false}");
+    else if (token->tries == 3)
+        answer->status = 502;
+}
+
+static void the_window_counts_from_the_first_try_whatever_comes_between(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_then_limit);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CUT_OFF, "hello"), 0);
+    AWAIT_ROWS(&fixture, "is_started = 1 AND available_at > started_at", 1);
+    int64_t started_ms = db_fixture_number(fixture.base.db, "SELECT started_at FROM outbox");
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CUT_OFF].tries, 4);
+    assert_int_equal(fixture.tokens[CUT_OFF].effects, 1);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done' AND is_started = 1"), 1);
+    assert_int_equal(db_fixture_number(fixture.base.db, "SELECT started_at FROM outbox"),
+                     started_ms);
+    sender_end(&fixture);
+}
+
+static void break_then_limit_for_long(struct token *token, struct script_answer *answer,
+                                      bool *has_effect)
+{
+    if (token->tries == 1)
+        break_always(token, answer, has_effect);
+    else
+        refuse_with(answer, has_effect, 429, "{\"retry_after\":3600,\"global\":false}");
+}
+
+static void a_wait_that_is_longer_than_the_window_ends_it(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_then_limit_for_long);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CUT_OFF, "hello"), 0);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CUT_OFF].tries, 2);
+    sender_end(&fixture);
+}
+
+static void break_then_tell_of_a_deletion(struct token *token, struct script_answer *answer,
+                                          bool *has_effect)
+{
+    if (token->tries == 1)
+        break_always(token, answer, has_effect);
+    else
+        refuse_with(answer, has_effect, 404, GONE);
+}
+
+static void a_message_that_was_deleted_before_its_repeat_had_arrived(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, break_then_tell_of_a_deletion);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CUT_OFF, "hello"), 0);
+    sender_close(&fixture);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 1);
+    assert_int_equal(asked_about(&fixture, CUT_OFF, INT64_MAX).obstacle, OUTBOX_NO_OBSTACLE);
+    sender_end(&fixture);
+}
+
+/* --- What is withdrawn --- */
+
+/* While the first is under way, the second, which is in memory behind it, is withdrawn. */
+static void withdraw_the_second(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    struct sender_fixture *fixture =
+        CONTAINER_OF(token - token->number, struct sender_fixture, tokens);
+    char sql[256];
+    (void)answer, (void)has_effect;
+    if (token->tries > 1)
+        return;
+    while (metrics_read(fixture->base.metrics, METRIC_OUTBOX_WAITING, 0) < 3)
+        sched_yield();
+    snprintf(sql, sizeof(sql),
+             "UPDATE outbox SET state = 'dead', reason = 'withdrawn', owner = NULL, "
+             "content = NULL WHERE interaction_id = %lld",
+             (long long)id_of_token(fixture, 1));
+    if (db_fixture_run(fixture->base.db, sql) != 0)
+        abort();
+}
+
+static void what_is_withdrawn_before_its_turn_is_not_sent(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, withdraw_the_second);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "first"), 0);
+    AWAIT_ROWS(&fixture, "is_started = 1", 1);
+    assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
+    assert_int_equal(post(&fixture, 2, CHANNEL, "third"), 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 2);
+    assert_string_equal(fixture.tokens[CHANNEL].last, "third");
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 2);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'withdrawn'"), 1);
     sender_end(&fixture);
 }
 
@@ -258,7 +420,10 @@ static void what_may_have_arrived_tells_nothing_of_its_channel(void **state)
     AWAIT_ROWS(&fixture, "state = 'dead'", 1);
     assert_int_equal(
         db_fixture_run(fixture.base.db, "UPDATE outbox SET changed_at = changed_at - 1000"), 0);
-    fixture.fault = break_after_the_effect;
+    sender_close(&fixture);
+    fixture.fault = break_always;
+    fixture.rules.repeat_window_ms = 1;
+    sender_open(&fixture);
     assert_int_equal(post(&fixture, 1, CHANNEL, "hello"), 0);
     AWAIT_ROWS(&fixture, "reason = 'uncertain'", 1);
     assert_int_equal(asked_about(&fixture, CHANNEL, INT64_MAX).obstacle, OUTBOX_CHANNEL_CLOSED);
@@ -268,27 +433,97 @@ static void what_may_have_arrived_tells_nothing_of_its_channel(void **state)
 
 /* --- The next process --- */
 
-static void what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent(void **state)
+static void stall_after_the_effect(struct token *token, struct script_answer *answer,
+                                   bool *has_effect)
+{
+    (void)token, (void)has_effect;
+    answer->fate = SCRIPT_STALL;
+}
+
+/* Killed with a message under way and two that wait; the next process has them when the first was
+ * begun `ago_ms` earlier than it was. */
+static void pass_on_at_a_kill(struct sender_fixture *fixture, fault *stall, int64_t ago_ms)
+{
+    char shift[80];
+    sender_begin(fixture, stall);
+    struct outbox *killed = sender_open_mortal(fixture);
+    assert_int_equal(post(fixture, 0, CHANNEL, "first"), 0);
+    script_server_wait(fixture->server, channel_was_tried);
+    assert_int_equal(post(fixture, 1, CHANNEL, "second"), 0);
+    assert_int_equal(post(fixture, 2, CHANNEL, "third"), 0);
+    assert_int_equal(ROWS_WHERE(fixture, "state = 'leased' AND is_started = 1"), 1);
+    sender_kill(fixture, killed);
+    snprintf(shift, sizeof(shift), "UPDATE outbox SET started_at = started_at - %lld",
+             (long long)ago_ms);
+    assert_int_equal(db_fixture_run(fixture->base.db, shift), 0);
+    fixture->fault = no_fault;
+    sender_open(fixture);
+    AWAIT_ROWS(fixture, "state IN ('done', 'dead')", 3);
+    outbox_free(killed, 0);
+    sender_close(fixture);
+    assert_string_equal(fixture->tokens[CHANNEL].last, "third");
+    assert_false(fixture->tokens[CHANNEL].is_disordered);
+}
+
+static void what_was_under_way_at_a_kill_is_repeated_by_the_next_process(void **state)
+{
+    (void)state;
+    static fault *const stalls[] = { stall_channels, stall_after_the_effect };
+    for (size_t i = 0; i < ARRAY_LENGTH(stalls); i++) {
+        struct sender_fixture fixture;
+        pass_on_at_a_kill(&fixture, stalls[i], 0);
+        assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 3);
+        assert_int_equal(fixture.tokens[CHANNEL].tries, 4);
+        assert_int_equal(fixture.tokens[CHANNEL].effects, 3);
+        sender_end(&fixture);
+    }
+}
+
+static void after_the_window_the_next_process_does_not_repeat_it(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    pass_on_at_a_kill(&fixture, stall_after_the_effect, OUTBOX_REPEAT_WINDOW_MS);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'done'"), 2);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
+    assert_int_equal(fixture.tokens[CHANNEL].tries, 3);
+    sender_end(&fixture);
+}
+
+static void what_an_older_version_left_under_way_is_not_repeated(void **state)
 {
     (void)state;
     struct sender_fixture fixture;
     sender_begin(&fixture, stall_channels);
     struct outbox *killed = sender_open_mortal(&fixture);
-    assert_int_equal(post(&fixture, 0, CHANNEL, "first"), 0);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
     script_server_wait(fixture.server, channel_was_tried);
-    assert_int_equal(post(&fixture, 1, CHANNEL, "second"), 0);
-    assert_int_equal(post(&fixture, 2, CHANNEL, "third"), 0);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'leased' AND is_started = 1"), 1);
     sender_kill(&fixture, killed);
-    fixture.fault = no_fault;
+    assert_int_equal(db_fixture_run(fixture.base.db, "UPDATE outbox SET started_at = NULL"), 0);
     sender_open(&fixture);
-    AWAIT_ROWS(&fixture, "state = 'done'", 2);
-    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'uncertain'"), 1);
+    AWAIT_ROWS(&fixture, "state = 'dead' AND reason = 'uncertain'", 1);
     outbox_free(killed, 0);
     sender_close(&fixture);
-    assert_int_equal(fixture.tokens[CHANNEL].effects, 2);
-    assert_string_equal(fixture.tokens[CHANNEL].last, "third");
-    assert_false(fixture.tokens[CHANNEL].is_disordered);
+    assert_int_equal(fixture.tokens[CHANNEL].tries, 1);
+    sender_end(&fixture);
+}
+
+static void what_is_under_way_at_a_stop_is_handed_on(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, stall_after_the_effect);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, CHANNEL, "hello"), 0);
+    script_server_wait(fixture.server, channel_was_tried);
+    outbox_free(STEAL(fixture.outbox), 0);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'queued' AND is_started = 1"), 1);
+    fixture.fault = no_fault;
+    sender_open(&fixture);
+    AWAIT_ROWS(&fixture, "state = 'done'", 1);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[CHANNEL].tries, 2);
+    assert_int_equal(fixture.tokens[CHANNEL].effects, 1);
     sender_end(&fixture);
 }
 
@@ -353,12 +588,21 @@ int main(void)
         cmocka_unit_test(messages_of_a_channel_arrive_in_their_order_whoever_caused_them),
         cmocka_unit_test(an_answer_does_not_wait_for_the_channel_its_interaction_wrote_to),
         cmocka_unit_test(a_closed_channel_is_not_tried_again),
-        cmocka_unit_test(what_may_have_arrived_is_not_repeated),
+        cmocka_unit_test(what_may_have_arrived_is_repeated_and_shown_once),
+        cmocka_unit_test(what_follows_in_the_channel_waits_for_the_repeat),
+        cmocka_unit_test(after_the_window_it_is_not_repeated),
+        cmocka_unit_test(the_window_counts_from_the_first_try_whatever_comes_between),
+        cmocka_unit_test(a_wait_that_is_longer_than_the_window_ends_it),
+        cmocka_unit_test(a_message_that_was_deleted_before_its_repeat_had_arrived),
+        cmocka_unit_test(what_is_withdrawn_before_its_turn_is_not_sent),
         cmocka_unit_test(without_the_bots_token_nothing_is_sent),
         cmocka_unit_test(the_newest_message_tells_whether_a_channel_is_open),
         cmocka_unit_test(what_may_have_arrived_tells_nothing_of_its_channel),
         cmocka_unit_test(a_dead_token_takes_no_message_to_a_channel_along),
-        cmocka_unit_test(what_was_under_way_at_a_kill_is_not_repeated_what_waited_is_sent),
+        cmocka_unit_test(what_was_under_way_at_a_kill_is_repeated_by_the_next_process),
+        cmocka_unit_test(after_the_window_the_next_process_does_not_repeat_it),
+        cmocka_unit_test(what_an_older_version_left_under_way_is_not_repeated),
+        cmocka_unit_test(what_is_under_way_at_a_stop_is_handed_on),
         cmocka_unit_test(a_channels_wait_outlives_the_process_and_holds_what_is_behind),
         cmocka_unit_test(a_global_429_holds_all_channels_and_no_answer),
     };

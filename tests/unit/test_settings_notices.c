@@ -79,12 +79,14 @@ static void save_server(struct fixture *fixture)
     save(fixture, (struct settings_owner){ SETTINGS_OF_SERVER, HARLEM });
 }
 
-/* The one that was told since the last save; `count` of them since the test began. */
+/* The one that was told since the last save; `count` of them since the test began. Who is named can
+ * have it withdrawn. */
 static const char *told(const struct fixture *fixture, int count, int64_t channel_id)
 {
     assert_int_equal(fixture->outbox.channel_message_count, count);
     const struct fake_channel_message *last = &fixture->outbox.channel_messages[count - 1];
     assert_int_equal(last->channel_id, channel_id);
+    assert_int_equal(last->names_author, strstr(last->body.data, "412345678901234567") != NULL);
     return last->body.data;
 }
 

@@ -302,13 +302,13 @@ static int record(struct call *call, struct err *err)
     const struct installation_change change = {
         .is_authorized = true, .user_id = 5, .occurred_at_ms = 7, .guild_id = 9
     };
-    return installations_record(call->services->db, &change, err);
+    return installations_record(call->services->db, call->services->erasure_key, &change, err);
 }
 
 static int leave(struct call *call, struct err *err)
 {
     const struct installation_change change = { .user_id = 5, .occurred_at_ms = 8 };
-    return installations_record(call->services->db, &change, err);
+    return installations_record(call->services->db, call->services->erasure_key, &change, err);
 }
 
 static int erase(struct call *call, struct err *err)

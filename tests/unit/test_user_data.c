@@ -462,6 +462,46 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
 
+/* A change by `user_id` and a row of the outbox that tells of it. */
+static void change_settings(struct test *test, int64_t user_id, const char *row)
+{
+    char sql[512];
+    int64_t id = fresh_id();
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO server_settings_change VALUES "
+             "(%" PRId64 ", 1, 'games', NULL, 'off', 1790000000000, $2, %" PRId64 " + 0 * $1)",
+             id, id);
+    run_sql(test, sql, user_id);
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO outbox (state, reason, owner, names_author, id, kind, interaction_id, "
+             "application_id, guild_id, request_id, version, is_final, is_reposted, is_started, "
+             "content, tries, available_at, expires_at, created_at, changed_at, channel_id) VALUES "
+             "(%s, $1, 'channel_message', %" PRId64
+             ", 1, 2, 'r', 0, 1, 0, 0, 'sealed', 0, 3, 4, 5, 6, 7 + 0 * $2)",
+             row, id);
+    run_sql(test, sql, user_id);
+}
+
+static void notices_that_name_the_erased_are_withdrawn(void **state)
+{
+    struct test *test = *state;
+    change_settings(test, ALICE, "'queued', NULL, NULL, 1");
+    change_settings(test, ALICE, "'leased', NULL, 5, 1");
+    change_settings(test, ALICE, "'dead', 'channel_closed', NULL, 1");
+    change_settings(test, ALICE, "'leased', NULL, 5, 0"); /* for all: it names nobody */
+    change_settings(test, BOB, "'leased', NULL, 5, 1");
+    erase(test, ALICE);
+    assert_int_equal(number_of(test, "SELECT COUNT(*) FROM outbox WHERE state = 'dead' AND "
+                                     "content IS NULL AND reason = 'withdrawn'"),
+                     2);
+    assert_int_equal(number_of(test, "SELECT COUNT(*) FROM outbox WHERE state = 'dead' AND "
+                                     "content IS NULL AND reason = 'channel_closed'"),
+                     1);
+    assert_int_equal(number_of(test, "SELECT COUNT(*) FROM outbox WHERE state = 'leased' AND "
+                                     "content IS NOT NULL AND owner = 5"),
+                     2);
+}
+
 /* What serves the person in servers, too, stays; what only waits for them goes. */
 static void whoever_takes_the_application_away_is_forgotten_where_the_register_says_so(void **state)
 {
@@ -473,7 +513,8 @@ static void whoever_takes_the_application_away_is_forgotten_where_the_register_s
     live(test, BOB, ALICE);
     assert_int_equal(user_data_count(&test->fixture.services, ALICE, &before, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_before, NULL), 0);
-    assert_int_equal(installations_record(test->fixture.db, &gone, NULL), 0);
+    assert_int_equal(
+        installations_record(test->fixture.db, &test->fixture.erasure_key, &gone, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, ALICE, &after, NULL), 0);
     assert_int_equal(user_data_count(&test->fixture.services, BOB, &of_bob_after, NULL), 0);
     for (const struct user_data_table *table = user_data_tables; table->name; table++) {
@@ -518,9 +559,10 @@ static void the_page_for_operators_says_what_the_register_says(void **state)
                               table->purpose, table->retention, table->owner ? table->owner : "",
                               table->owner ? " " : "",
                               table->sealed ? table->sealed : table->personal,
-                              table->is_aliased ? "aliased"
-                              : table->erase    ? "erased"
-                                                : "stays");
+                              table->is_aliased               ? "aliased"
+                              : table->erase && table->sealed ? "withdrawn"
+                              : table->erase                  ? "erased"
+                                                              : "stays");
     if (!strstr(page.data, wanted.data)) {
         fprintf(stderr, "docs/privacy.md needs these lines:\n%s", wanted.data); /* of any length */
         fail();
@@ -542,6 +584,7 @@ int main(void)
         TEST(what_does_not_fit_one_file_is_in_the_next),
         TEST(a_file_that_lacks_more_than_ledger_names_no_next),
         TEST(erasing_leaves_no_trace_and_the_books_balance),
+        TEST(notices_that_name_the_erased_are_withdrawn),
         TEST(a_blocked_command_of_others_that_names_the_erased_is_erased),
         TEST(whoever_takes_the_application_away_is_forgotten_where_the_register_says_so),
         TEST(accounts_of_two_erased_people_stay_apart),
