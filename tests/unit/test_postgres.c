@@ -11,6 +11,7 @@
 #include "db_fixture.h"
 
 #include <libpq-fe.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,8 +239,18 @@ struct sleeper {
 static void *sleep_in_database(void *argument)
 {
     struct sleeper *self = argument;
-    self->result = db_fixture_run(self->db, self->sql);
+    __atomic_store_n(&self->result, db_fixture_run(self->db, self->sql), __ATOMIC_RELEASE);
     return NULL;
+}
+
+#define ASLEEP INT_MIN /* its result, until it returns */
+
+static int count_returned(const struct sleeper *sleepers, int count)
+{
+    int returned = 0;
+    for (int i = 0; i < count; i++)
+        returned += __atomic_load_n(&sleepers[i].result, __ATOMIC_ACQUIRE) != ASLEEP;
+    return returned;
 }
 
 /* A table that somebody has locked: whoever reads it waits until that ends. */
@@ -262,27 +273,27 @@ static void the_pool_grows_no_further_than_its_limit(void **state)
     PGconn *holder = lock_table(fixture);
     pthread_t threads[CALLERS];
     struct sleeper callers[CALLERS];
+    for (int i = 0; i < CALLERS; i++)
+        callers[i] = (struct sleeper){ fixture->db, "SELECT count(*) FROM t", ASLEEP };
     for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (struct sleeper){ fixture->db, "SELECT count(*) FROM t", -1 };
         start(&threads[i], sleep_in_database, &callers[i]);
     }
-    while (metrics_read(fixture->metrics, METRIC_DB_POOL_IN_USE, 0) < LIMIT ||
-           metrics_read(fixture->metrics, METRIC_DB_POOL_WAITING, 0) == 0)
+    /* Nobody else can be served meanwhile; on a slow machine some give up before it has grown. */
+    int64_t held = 0;
+    while (held < LIMIT && held + count_returned(callers, CALLERS) < CALLERS) {
         usleep(1000);
+        held = metrics_read(fixture->metrics, METRIC_DB_POOL_IN_USE, 0);
+    }
     stranger_runs(holder, "ROLLBACK");
     PQfinish(holder);
-    int served = 0;
     for (int i = 0; i < CALLERS; i++) {
         pthread_join(threads[i], NULL);
-        served += callers[i].result == 0;
-        /* On a machine that stood still somebody may have waited for too long. */
         assert_true(callers[i].result == 0 || callers[i].result == ERR_BUSY);
     }
-    assert_true(served >= LIMIT);
-    assert_int_equal(number(fixture, "SELECT count(*) FROM pg_stat_activity "
-                                     "WHERE application_name = 'grows'"),
-                     LIMIT);
-    assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_OPEN, 0), LIMIT);
+    assert_in_range(number(fixture, "SELECT count(*) FROM pg_stat_activity "
+                                    "WHERE application_name = 'grows'"),
+                    held, LIMIT);
+    assert_in_range(metrics_read(fixture->metrics, METRIC_DB_POOL_OPEN, 0), held, LIMIT);
     assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_IN_USE, 0), 0);
     assert_int_equal(metrics_read(fixture->metrics, METRIC_DB_POOL_WAITING, 0), 0);
 }
@@ -302,7 +313,7 @@ static void a_caller_waits_for_a_connection_only_so_long(void **state)
     reopen_with(fixture, PATIENT, 1, 1);
     PGconn *holder = lock_table(fixture);
     pthread_t thread;
-    struct sleeper sleeper = { fixture->db, "SELECT count(*) FROM t", -1 };
+    struct sleeper sleeper = { fixture->db, "SELECT count(*) FROM t", ASLEEP };
     start(&thread, sleep_in_database, &sleeper);
     while (metrics_read(fixture->metrics, METRIC_DB_POOL_IN_USE, 0) == 0)
         usleep(1000);
