@@ -56,11 +56,11 @@ static void begin(struct place *place)
     place->server = script_server_start(0, answer_with_path, place);
 }
 
-/* The loop goes first, with the connections that it keeps. */
+/* The server first: its threads wake the loop. */
 static void end(struct place *place)
 {
-    rest_loop_free(place->loop);
     script_server_stop(place->server);
+    rest_loop_free(place->loop);
 }
 
 static void start(struct place *place, int number, const char *path)
