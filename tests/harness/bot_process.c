@@ -3,6 +3,7 @@
 #include "harness/bot_process.h"
 
 #include "harness/child.h"
+#include "harness/folder.h"
 #include "harness/http_client.h"
 #include "harness/memory.h"
 
@@ -112,11 +113,8 @@ int harness_bot_init(struct harness_bot *bot, const struct harness_bot_options *
                      struct err *err)
 {
     *bot = (struct harness_bot){ .options = *options, .listen_fd = -1 };
-    snprintf(bot->folder, sizeof(bot->folder), "/tmp/bronxbot-harness.XXXXXX");
-    if (!mkdtemp(bot->folder)) {
-        bot->folder[0] = '\0';
+    if (!harness_folder_make(bot->folder, sizeof(bot->folder), "bronxbot-harness"))
         return err_set_errno(err, ERR_IO, errno, "a temporary folder");
-    }
     snprintf(bot->log_path, sizeof(bot->log_path), "%s/bot.log", bot->folder);
     harness_keys_make(&bot->keys, options->key_seed);
     choose_address(bot, "http.sock", &bot->listen);

@@ -4,6 +4,7 @@
 
 #include "harness/bot_process.h"
 #include "harness/child.h"
+#include "harness/folder.h"
 #include "harness/memory.h"
 
 #include <errno.h>
@@ -231,11 +232,8 @@ static int make_folder(struct harness_front *front, const char *host, const char
 {
     *front = (struct harness_front){ .address = { .text = "127.0.0.1" },
                                      .http_address = { .text = "127.0.0.1" } };
-    snprintf(front->folder, sizeof(front->folder), "/tmp/bronxbot-front.XXXXXX");
-    if (!mkdtemp(front->folder)) {
-        front->folder[0] = '\0';
+    if (!harness_folder_make(front->folder, sizeof(front->folder), "bronxbot-front"))
         return err_set_errno(err, ERR_IO, errno, "a temporary folder");
-    }
     name_files(front);
     front->address.port = harness_free_port();
     front->http_address.port = harness_free_port();

@@ -4,6 +4,7 @@
 #include "harness/postgres.h"
 
 #include "harness/child.h"
+#include "harness/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,18 +81,18 @@ static int run_as_user(const char *line)
     return geteuid() == 0 ? run_program(arguments) : run(line);
 }
 
-/* A folder in /tmp that belongs to the server's user. */
+/* A temporary folder that belongs to the server's user. */
 static bool make_folder(char folder[HARNESS_POSTGRES_PATH])
 {
     char line[SHELL_LINE_MAX];
-    snprintf(folder, HARNESS_POSTGRES_PATH, "/tmp/bronxbot-pg-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!harness_folder_make(folder, HARNESS_POSTGRES_PATH, "bronxbot-pg"))
         return complain("mkdtemp");
     snprintf(line, sizeof(line), "chown postgres:postgres %s", folder);
     return geteuid() != 0 || run(line) == 0 || complain("there is no user postgres");
 }
 
-/* Made in /tmp, for the server's user may not write (or even look) into the build folder. */
+/* Made in a temporary folder, for the server's user may not write (or even look) into the build
+ * folder. */
 static bool make_template(const char *programs)
 {
     char folder[HARNESS_POSTGRES_PATH], line[2 * PATH_MAX];

@@ -2,6 +2,7 @@
 
 #include "harness/bot_process.h"
 #include "harness/child.h"
+#include "harness/folder.h"
 #include "harness/http_client.h"
 
 #include <errno.h>
@@ -24,11 +25,8 @@ int harness_redis_init(struct harness_redis *redis, const struct harness_redis_o
                        struct err *err)
 {
     *redis = (struct harness_redis){ .options = *options };
-    snprintf(redis->folder, sizeof(redis->folder), "/tmp/bronxbot-redis.XXXXXX");
-    if (!mkdtemp(redis->folder)) {
-        redis->folder[0] = '\0';
+    if (!harness_folder_make(redis->folder, sizeof(redis->folder), "bronxbot-redis"))
         return err_set_errno(err, ERR_IO, errno, "a temporary folder");
-    }
     snprintf(redis->socket, sizeof(redis->socket), "%s/redis.sock", redis->folder);
     snprintf(redis->log_path, sizeof(redis->log_path), "%s/redis.log", redis->folder);
     if (options->uses_tcp)

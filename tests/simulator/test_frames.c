@@ -14,6 +14,7 @@
 #include "db/engine.h"
 #include "db/migrate.h"
 #include "harness/bot_process.h"
+#include "harness/folder.h"
 #include "harness/lookup.h"
 #include "harness/memory.h"
 #include "outbox/outbox.h"
@@ -64,8 +65,7 @@ static void open_all(struct frames *frames)
     char url[96];
     struct err err = { 0 };
     struct migration_result migrated;
-    snprintf(frames->folder, sizeof(frames->folder), "/tmp/bronxbot-frames.XXXXXX");
-    assert_non_null(mkdtemp(frames->folder));
+    assert_true(harness_folder_make(frames->folder, sizeof(frames->folder), "bronxbot-frames"));
     snprintf(url, sizeof(url), "sqlite:%s/bronxbot.db", frames->folder);
     assert_int_equal(system_clock_init(&frames->clock, NULL, &err), 0);
     assert_int_equal(rest_server_start(&frames->server, &(struct rest_server_settings){ 0 }, &err),

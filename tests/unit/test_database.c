@@ -1,6 +1,8 @@
 /* One server for a program, one schema for a test: a database would take a tenth of a second. */
 #include "test_database.h"
 
+#include "harness/folder.h"
+
 #include <dirent.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -74,15 +76,12 @@ void test_database_new(struct test_database *database)
 
 void test_database_new_on(struct test_database *database, bool is_postgres)
 {
-    const char *parent = getenv("TMPDIR");
     *database = (struct test_database){ 0 };
     if (is_postgres) {
         make_postgres(database);
         return;
     }
-    snprintf(database->folder, sizeof(database->folder), "%s/bronx-db-XXXXXX",
-             parent ? parent : "/tmp");
-    if (!mkdtemp(database->folder))
+    if (!harness_folder_make(database->folder, sizeof(database->folder), "bronxbot-db"))
         abort();
     snprintf(database->path, sizeof(database->path), "%s/test.db", database->folder);
     snprintf(database->url, sizeof(database->url), "sqlite:%s", database->path);

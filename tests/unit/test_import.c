@@ -20,20 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_SANITIZED true
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED false
-#endif
-
 /* Entries of 2 KB, each with a transfer; IMPORT_ENTRIES in the environment: other so many.
  * Sanitizers keep what was freed, so that memory says nothing about the program there. */
-#define MANY_ENTRIES  (IS_SANITIZED ? 2000 : 20000)
+#define MANY_ENTRIES  (TEST_IS_SANITIZED ? 2000 : 20000)
 #define MEMORY_MAX_KB (16 * 1024) /* of a source that has more than 40 MB */
 #define NOW_MS        INT64_C(1790000000000)
 #define LARGEST       "9007199254740991"
@@ -543,7 +532,7 @@ static void memory_does_not_grow_with_the_rows(void **state)
     must_run(&move);
     long used_kb = peak_kb() - before_kb;
     print_message("%ld entries in %ld KB\n", entries, used_kb);
-    if (!IS_SANITIZED)
+    if (!TEST_IS_SANITIZED)
         assert_true(used_kb < MEMORY_MAX_KB);
     expect(&move, "SELECT COUNT(*) FROM ledger_transfer", entries);
     end(&move);
