@@ -8,12 +8,12 @@
 #include <cmocka.h>
 
 #include "payments.h"
-#include "yardstick.h"
 
 #include "harness/interaction_json.h"
 #include "harness/lookup.h"
 #include "harness/memory.h"
 #include "harness/metric.h"
+#include "harness/yardstick.h"
 
 #include "core/thread.h"
 

@@ -17,11 +17,11 @@
 #include "fleet.h"
 #include "newcomers.h"
 #include "payments.h"
-#include "yardstick.h"
 
 #include "harness/front.h"
 #include "harness/lookup.h"
 #include "harness/memory.h"
+#include "harness/yardstick.h"
 
 #include <sodium.h>
 #include <stdio.h>

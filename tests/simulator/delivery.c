@@ -5,16 +5,22 @@
 #include "simulator/session.h"
 
 #include "harness/memory.h"
+#include "harness/yardstick.h"
 #include "simulator/json_read.h"
+
+#include "core/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the answer took, as far as anybody minds. */
-static int64_t judged_ms(const struct session *session, const struct delivery *delivery)
+static int64_t judge_time(const struct session *session, const struct http_answer *answer)
 {
-    return session->is_patient ? 0 : delivery->answer.elapsed_us / 1000;
+    int64_t took_ms = answer->elapsed_us / 1000;
+    int64_t ended_ms = thread_now_us() / 1000;
+    bool is_excused = took_ms >= JUDGE_DEADLINE_MS && session->yardstick &&
+                      yardstick_was_busy(session->yardstick, ended_ms - took_ms, ended_ms);
+    return is_excused ? 0 : took_ms;
 }
 
 /* The REST API learns of the answer at once: the bot's edit may be on its way. */
@@ -23,7 +29,8 @@ static void send_one(struct session *session, struct http_client *client, struct
     if (http_client_post_signed(client, &delivery->signature, buf_view(&delivery->body),
                                 &delivery->answer, NULL) != 0)
         delivery->answer.status = 0;
-    if (delivery->answer.status == 200 && judged_ms(session, delivery) < JUDGE_DEADLINE_MS)
+    delivery->took_ms = judge_time(session, &delivery->answer);
+    if (delivery->answer.status == 200 && delivery->took_ms < JUDGE_DEADLINE_MS)
         delivery->original_id = rest_server_answered(session->rest, delivery->interaction_id,
                                                      buf_view(&delivery->answer.body));
     else
@@ -220,7 +227,7 @@ void delivery_absorb(struct session *session, struct delivery *delivery)
         .status = delivery->answer.status,
         .content_type = delivery->answer.content_type,
         .body = body_to_judge(session, delivery, &unwrapped),
-        .elapsed_ms = judged_ms(session, delivery),
+        .elapsed_ms = delivery->took_ms,
     };
     if (answer.status == 0) {
         violations_add(&session->violations, "no answer at all");

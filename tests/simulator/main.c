@@ -12,6 +12,7 @@
 #include "simulator/session.h"
 
 #include "harness/memory.h"
+#include "harness/yardstick.h"
 
 #include <libgen.h>
 #include <signal.h>
@@ -28,15 +29,14 @@ struct arguments {
     const char *bot;
     const char *verbatim; /* a file; NULL: no pseudo-language */
     bool is_verbose;
-    bool is_patient;
     const char *command;
     char **files;
     int file_count;
 };
 
 static const char usage[] =
-    "usage: bronxbot-simulator [--bot PATH] [--verbose] [--patient] [--pseudo FILE] scene FILE...\n"
-    "       bronxbot-simulator [--bot PATH] [--patient] prompt\n";
+    "usage: bronxbot-simulator [--bot PATH] [--verbose] [--pseudo FILE] scene FILE...\n"
+    "       bronxbot-simulator [--bot PATH] prompt\n";
 
 static bool read_arguments(int count, char **words, struct arguments *arguments)
 {
@@ -44,8 +44,6 @@ static bool read_arguments(int count, char **words, struct arguments *arguments)
     for (; i < count; i++) {
         if (strcmp(words[i], "--verbose") == 0)
             arguments->is_verbose = true;
-        else if (strcmp(words[i], "--patient") == 0)
-            arguments->is_patient = true;
         else if (strcmp(words[i], "--bot") == 0 && i + 1 < count)
             arguments->bot = words[++i];
         else if (strcmp(words[i], "--pseudo") == 0 && i + 1 < count)
@@ -122,7 +120,7 @@ static bool run_scene(const struct arguments *arguments, const struct catalogue 
     int result = script_load(&script, file, &err);
     if (result == 0) {
         result = session_start(&session, arguments->bot, catalogue, &err);
-        session.is_patient = arguments->is_patient;
+        session.yardstick = yardstick_start(NULL);
         if (result == 0 && arguments->verbatim)
             result = expect_pseudo(&session, arguments->verbatim, &err);
         if (result == 0)
@@ -163,7 +161,7 @@ static int run_prompt(const struct arguments *arguments, const struct catalogue 
     if (session_start(&session, arguments->bot, catalogue, &err) != 0) {
         fprintf(stderr, "%s\n", err.message);
     } else {
-        session.is_patient = arguments->is_patient;
+        session.yardstick = yardstick_start(NULL);
         session.has_colour = isatty(STDOUT_FILENO);
         code = prompt_run(&session, &err) == 0 ? 0 : 1;
     }

@@ -2,6 +2,7 @@
 #include "simulator/session.h"
 
 #include "harness/memory.h"
+#include "harness/yardstick.h"
 #include "simulator/pseudo.h"
 
 #include <inttypes.h>
@@ -92,6 +93,7 @@ int session_end(struct session *session, struct err *err)
     if (result == 0 && exit_code != 0)
         result = err_set(err, ERR_INTERNAL, "the bot's exit code was %d, not 0", exit_code);
     rest_server_stop(session->rest);
+    yardstick_free(session->yardstick);
     harness_bot_fini(&session->bot);
     free_state(session);
     *session = (struct session){ 0 };

@@ -41,6 +41,7 @@ struct delivery {
     struct harness_signature signature;
     struct http_answer answer; /* status 0: there was none */
     json_object *json;         /* the judged answer; NULL when Discord would show nothing */
+    int64_t took_ms;           /* as far as the bot is to blame */
     int64_t original_id;       /* the message an answer made, by the REST API's number; 0: none */
     int64_t shown_message_id;  /* what it created or changed; 0: none */
     bool has_opened_form;
@@ -77,7 +78,7 @@ struct session {
     size_t form_count, variable_count;
     struct actor actor;          /* who acts unless a step says otherwise */
     struct deliveries newest;    /* the newest answers: one, or those of a `together` */
-    bool is_patient;             /* no answer is too late: the machine may be slow */
+    struct yardstick *yardstick; /* a bot is excused while the machine stands still; NULL: never */
     bool is_pseudo;              /* the bot speaks the pseudo-language: see pseudo.h */
     struct buf spoken, verbatim; /* what may stand in its texts all the same */
     unsigned sequence;           /* tells snowflakes of one millisecond apart */

@@ -9,7 +9,7 @@ scene=$folder/recorded.scene
 fail() { echo "$1" >&2; cat "$folder/out" "$scene" >&2; exit 1; }
 
 # What was typed before `record` must not matter.
-"$simulator" --patient --bot "$bot" prompt >"$folder/out" <<PROMPT || fail "the session failed"
+"$simulator" --bot "$bot" prompt >"$folder/out" <<PROMPT || fail "the session failed"
 /count
 record $scene
 /count
@@ -39,7 +39,7 @@ for line in 'expect public "request 1"' 'expect button "Again"' 'expect ephemera
 done
 # It was different when played again.
 ! grep -q 'Rolled' "$scene" || fail "chance was taken for a rule"
-"$simulator" --patient --bot "$bot" scene "$scene" >"$folder/out" || fail "the scene fails"
+"$simulator" --bot "$bot" scene "$scene" >"$folder/out" || fail "the scene fails"
 # A scene is never overwritten.
-if echo "record $scene" | "$simulator" --patient --bot "$bot" prompt >"$folder/out"; then fail "overwritten"; fi
+if echo "record $scene" | "$simulator" --bot "$bot" prompt >"$folder/out"; then fail "overwritten"; fi
 grep -q 'exists already' "$folder/out" || fail "no reason is given"

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "harness/memory.h"
+#include "harness/yardstick.h"
 #include "simulator/prompt.h"
 #include "simulator/session.h"
 
@@ -30,7 +31,8 @@ static void run_scene(const struct catalogue *catalogue, const struct scene_case
     int result = script_parse(&script, "test", str_from(scene->text), &err);
     if (result == 0)
         result = session_start(&session, getenv("FAKE_BOT"), catalogue, &err);
-    session.is_patient = !strstr(scene->text, "/slow"); /* which is late on every machine */
+    if (!strstr(scene->text, "/slow")) /* which is late on every machine */
+        session.yardstick = yardstick_start(NULL);
     if (result == 0)
         result = session_run(&session, &script, false, &out, NULL, &err);
     if (session.bot.folder[0])
@@ -258,7 +260,7 @@ static void registered_commands_are_known_to_the_client(void **state)
     CLEANUP(script_free) struct script script = { 0 };
     CLEANUP(buf_free) struct buf out = { 0 };
     assert_int_equal(session_start(&session, getenv("FAKE_BOT"), *state, &err), 0);
-    session.is_patient = true;
+    session.yardstick = yardstick_start(NULL);
     assert_int_equal(script_parse(&script, "test", STR("/register"), &err), 0);
     assert_int_equal(session_run(&session, &script, false, &out, NULL, &err), 0);
     assert_true(rest_server_wait_arrivals(session.rest, 1, 5000));
@@ -366,7 +368,7 @@ static void the_prompt_knows_what_could_come_next(void **state)
     struct session session = { 0 };
     struct err err = { 0 };
     assert_int_equal(session_start(&session, getenv("FAKE_BOT"), *state, &err), 0);
-    session.is_patient = true;
+    session.yardstick = yardstick_start(NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
         check_completion(&session, cases[i].before, cases[i].line, cases[i].expected,
                          cases[i].hint);

@@ -1,4 +1,4 @@
-#include "yardstick.h"
+#include "harness/yardstick.h"
 
 #include "harness/memory.h"
 
@@ -94,6 +94,8 @@ void yardstick_free(struct yardstick *yardstick)
 {
     if (!yardstick)
         return;
+    if (!is_over(yardstick))
+        yardstick_stop(yardstick);
     pthread_mutex_destroy(&yardstick->lock);
     free(yardstick->busy);
     free(yardstick);

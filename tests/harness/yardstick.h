@@ -1,8 +1,8 @@
 /* How well the machine keeps up: a short sleep and, where there is an nginx, a request that it
  * answers by itself, over TLS, again and again. When even that takes a hundred times as long as it
  * should, the time others take says nothing about them. One thread of its own. */
-#ifndef TESTS_YARDSTICK_H
-#define TESTS_YARDSTICK_H
+#ifndef TESTS_HARNESS_YARDSTICK_H
+#define TESTS_HARNESS_YARDSTICK_H
 
 #include "harness/front.h"
 
@@ -14,6 +14,6 @@ struct yardstick *yardstick_start(const struct harness_front *front); /* NULL: n
 bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms);
 
 void yardstick_stop(struct yardstick *yardstick); /* ends its thread; it may still be asked */
-void yardstick_free(struct yardstick *yardstick); /* NULL is fine */
+void yardstick_free(struct yardstick *yardstick); /* the same first; NULL is fine */
 
 #endif
