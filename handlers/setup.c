@@ -147,11 +147,6 @@ static int complete_user(struct call *call, struct err *err)
     return 0;
 }
 
-static int click(struct call *call, struct err *err)
-{
-    return wizard_click(call, wizards, err);
-}
-
 static const struct option user_options[] = {
     { .name = "time_zone",
       .description = TR("Where you live: a city, or a name like Europe/Madrid"),
@@ -192,7 +187,8 @@ const struct command setup_command = {
     .category = CATEGORY_SETTINGS,
     .options = setup_options,
     .is_ephemeral = true,
-    .component = click,
-    .modal = click,
+    .wizards = wizards,
+    .component = wizard_click,
+    .modal = wizard_click,
     .component_version = 1,
 };

@@ -19,6 +19,7 @@ struct router;
 struct server_settings;
 struct services;
 struct user_settings;
+struct wizard;
 
 /* What came of a call; counted per command. */
 enum outcome {
@@ -135,8 +136,9 @@ struct command {
     /* Components and modals whose custom_id begins with `name`: */
     handler *component;
     handler *modal;
-    int component_version;    /* clicks on other versions are refused politely */
-    bool is_open_to_everyone; /* others than the invoker may click (games, polls) */
+    const struct wizard *const *wizards; /* ended by NULL; both handlers are wizard_click then */
+    int component_version;               /* clicks on other versions are refused politely */
+    bool is_open_to_everyone;            /* others than the invoker may click (games, polls) */
 };
 
 /* Tells the person why not, in one sentence, ephemerally; the call counts as a user error and its

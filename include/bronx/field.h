@@ -92,13 +92,16 @@ bool field_applies(const struct field *field, const struct call *call,
 struct str_view field_value_of(const struct field *fields, const struct field_values *values,
                                int place);
 
+/* Finds what Discord, or a form, would refuse in a table, in any language: the first fault as
+ * ERR_INVALID ("max_bet: its label has 50 characters in es-ES, 45 fit"). */
+int field_list_check(const struct field *fields, struct err *err) MUST_CHECK;
+
 /* What a person typed, or picked in a form, as a canonical value. True, or false and a sentence
- * that says what is allowed. Numbers may be written "1,000", "1k", "2.5m"; toggles in words;
- * with or without their unit;
- * choices by label or value; channels, roles and users as mentions or ids; "none" where it is
- * optional. Channels and roles must come with the interaction (picked in a form, or where it
- * happened): an id that was merely typed may be of another server. False, and no sentence, without
- * memory. */
+ * that says what is allowed. Numbers may be written "1,000", "1k", "2.5m",
+ * with or without their unit; toggles in words; choices by label or value; channels, roles and
+ * users as mentions or ids; "none" where it is optional. Channels and roles must come with the
+ * interaction (picked in a form, or where it happened): an id that was merely typed may be of
+ * another server. False, and no sentence, without memory. */
 bool field_parse(const struct field *field, const struct call *call, struct str_view typed,
                  struct str_view *value, struct str_view *problem);
 

@@ -58,9 +58,12 @@ struct wizard {
 int wizard_start(struct call *call, const struct wizard *wizard, const struct field_values *answers,
                  struct err *err) MUST_CHECK;
 
-/* A click on, or a submitted form of, any wizard of the list (ended by NULL): the command's
- * `component` and its `modal`. The command's component_version is its wizards'. */
-int wizard_click(struct call *call, const struct wizard *const *wizards,
-                 struct err *err) MUST_CHECK;
+/* A click on, or a submitted form of, any of the command's `wizards`: its `component` and its
+ * `modal`. Its component_version is theirs. */
+handler wizard_click;
+
+/* Finds what Discord or the engine would refuse in the wizards of the list's commands: the first
+ * fault as ERR_INVALID with the path in words ("setup.server: ..."). Asked at the start. */
+int wizard_list_check(const struct command *const *commands, struct err *err) MUST_CHECK;
 
 #endif

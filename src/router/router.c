@@ -14,6 +14,8 @@
  * the budget's, that of router_dispatch, and the HTTP answer's while that is being written. */
 #include "router/router.h"
 
+#include "bronx/wizard.h"
+
 #include "discord/interaction_parse.h"
 #include "router/dispatch.h"
 #include "router/options.h"
@@ -27,6 +29,8 @@
 int router_new(struct router **out, const struct router_settings *settings, struct err *err)
 {
     int result = command_list_check(settings->commands, err);
+    if (result == 0)
+        result = wizard_list_check(settings->commands, err);
     if (result != 0)
         return err_wrap(err, "command tables");
     struct router *router = calloc(1, sizeof(*router));

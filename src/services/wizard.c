@@ -163,8 +163,7 @@ static bool read_number(struct str_view *rest, int64_t *number)
 }
 
 /* False for anything that this engine does not write. */
-static bool read_click(const struct call *call, const struct wizard *const *wizards,
-                       struct click *click)
+static bool read_click(const struct call *call, struct click *click)
 {
     struct str_view rest = call->custom_id.argument, name, word;
     int64_t page = 0;
@@ -173,9 +172,9 @@ static bool read_click(const struct call *call, const struct wizard *const *wiza
     if (!str_split(&rest, ':', &name) || !read_number(&rest, &click->version) ||
         !str_split(&rest, ':', &word))
         return false;
-    for (; *wizards; wizards++)
-        if (str_equal(name, str_from((*wizards)->name)))
-            click->wizard = *wizards;
+    for (const struct wizard *const *wizard = call->command->wizards; *wizard; wizard++)
+        if (str_equal(name, str_from((*wizard)->name)))
+            click->wizard = *wizard;
     for (size_t i = 0; i < ARRAY_LENGTH(actions); i++)
         if (str_equal(word, str_from(actions[i].word)))
             click->action = &actions[i];
@@ -316,11 +315,11 @@ int wizard_start(struct call *call, const struct wizard *wizard, const struct fi
     return wizard_show(call, &draft, NULL, err);
 }
 
-int wizard_click(struct call *call, const struct wizard *const *wizards, struct err *err)
+int wizard_click(struct call *call, struct err *err)
 {
     struct click click;
     int result = ERR_EXPECTATION;
-    if (!read_click(call, wizards, &click))
+    if (!read_click(call, &click))
         return call_refuse(call,
                            tr(call, "This button belongs to something I no longer offer. Run the "
                                     "command again to get a fresh message."));

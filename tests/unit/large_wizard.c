@@ -152,11 +152,6 @@ static int run_large(struct call *call, struct err *err)
     return wizard_start(call, &large_wizard, NULL, err);
 }
 
-static int click_large(struct call *call, struct err *err)
-{
-    return wizard_click(call, wizards, err);
-}
-
 static const struct option large_options[] = {
     { .name = "wizard", .description = "Opens it", .type = OPTION_SUB_COMMAND, .run = run_large },
     { .name = NULL },
@@ -167,7 +162,8 @@ const struct command large_command = {
     .category = CATEGORY_SETTINGS,
     .options = large_options,
     .is_ephemeral = true,
-    .component = click_large,
-    .modal = click_large,
+    .wizards = wizards,
+    .component = wizard_click,
+    .modal = wizard_click,
     .component_version = 1,
 };
