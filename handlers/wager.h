@@ -12,13 +12,15 @@ struct wager {
 };
 
 /* The bet that was typed, of `wallet` coins: 1 when it may be placed, 0 when it was refused, and
- * answered. */
-int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct wager *wager);
+ * answered; or negative. */
+int wager_read(struct call *call, struct str_view typed, int64_t wallet, struct wager *wager,
+               struct err *err);
 
 /* Counts the stake as lost today. Expects one row: of several bets at once none passes the player's
- * limit of losses. When the posting is refused for it: wager_refuse_losses. */
+ * limit of losses, which for a day that has begun can be made lower only. When the posting is
+ * refused for it: wager_refuse_losses. */
 struct db_statement wager_stake(const struct call *call, const struct wager *wager);
-int wager_refuse_losses(struct call *call);
+int wager_refuse_losses(struct call *call, struct err *err);
 
 /* Takes what a game paid out off the losses of the day the stake was placed, unless another one has
  * begun. */

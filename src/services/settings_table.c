@@ -319,7 +319,8 @@ const struct field user_fields[] = {
       PERSON(max_bet) },
     { .key = "loss_limit",
       .label = TR("Your daily loss limit"),
-      .help = TR("After losing so many coins in games, no more bets that day. Empty: no limit."),
+      .help = TR("No more bets on a day when so much is lost. A higher limit counts a day later. "
+                 "Empty: no limit."),
       .kind = FIELD_NUMBER,
       .initial = "0",
       .min = 1,

@@ -71,11 +71,13 @@ static const struct user_data_export export_pay_day = {
 };
 
 static const struct user_data_export export_game_losses = {
-    .sql = "SELECT began_at, ends_at, lost FROM game_losses WHERE user_id = $1 LIMIT $2",
+    .sql =
+        "SELECT began_at, ends_at, lost, loss_limit FROM game_losses WHERE user_id = $1 LIMIT $2",
     .page_rows = 1,
     .fields = { { "began_at", USER_DATA_TIME },
                 { "ends_at", USER_DATA_TIME },
-                { "lost", USER_DATA_INTEGER } },
+                { "lost", USER_DATA_INTEGER },
+                { "loss_limit", USER_DATA_INTEGER } },
 };
 
 static const struct user_data_export export_known_user = {
@@ -269,7 +271,7 @@ const struct user_data_table user_data_tables[] = {
       .purpose = TR("What you lost in games today: it keeps your own daily limit."),
       .retention = TR("until you next play on another day, or delete your data"),
       .owner = "user_id",
-      .personal = "began_at ends_at lost",
+      .personal = "began_at ends_at lost loss_limit",
       .export = &export_game_losses,
       .erase = "DELETE FROM game_losses WHERE user_id = $1" },
     { .name = "known_user",

@@ -23,6 +23,7 @@
 #define NOW_MS   INT64_C(1790000000000) /* 2026-09-21, 13:33 in UTC, the day after in Kiritimati */
 #define PERSON   INT64_C(21)
 #define OTHER    INT64_C(22)
+#define RAISER   INT64_C(28)
 /* A Discord account of a day. */
 #define NEWCOMER ((NOW_MS - MS_PER_DAY - DISCORD_EPOCH_MS) << 22)
 #define RICH     INT64_C(1000000000)
@@ -59,12 +60,13 @@ static int show_end_of_day(struct call *call, struct err *err)
 static int run_bet(struct call *call, struct err *err)
 {
     struct wager wager;
-    if (wager_read(call, call_text(call, "bet"), RICH, &wager) == 0)
-        return 0;
+    int may = wager_read(call, call_text(call, "bet"), RICH, &wager, err);
+    if (may != 1)
+        return may;
     struct db_statement statement = wager_stake(call, &wager);
     int result = db_query(call->services->db, &statement, NULL, err);
     if (result == ERR_EXPECTATION)
-        return wager_refuse_losses(call);
+        return wager_refuse_losses(call, err);
     if (result == 0)
         reply_text(call->reply, "lost %" PRId64, wager.stake);
     return result == 0 ? show_end_of_day(call, err) : result;
@@ -338,6 +340,29 @@ static void what_a_game_pays_out_is_not_lost(void **state)
     assert_true(answer_holds(fixture, &limit, "lost 60"));
 }
 
+static void a_loss_limit_that_is_raised_counts_from_the_next_day_on(void **state)
+{
+    struct router_fixture *fixture = *state;
+    const struct consumer limit = { SETTINGS_OF_USER, "loss_limit", .data = BET("60"),
+                                    .asker = RAISER, .set_by = RAISER };
+    set(fixture, &limit, STR("100"));
+    assert_true(answer_holds(fixture, &limit, "lost 60"));
+    set(fixture, &limit, STR("1000"));
+    assert_true(
+        answer_holds(fixture, &limit, "more today than the 100 coins you allowed yourself"));
+    set(fixture, &limit, STR("0"));
+    assert_true(answer_holds(fixture, &limit, "Your higher limit counts from midnight in UTC on."));
+    set(fixture, &limit, STR("119"));
+    assert_true(answer_holds(fixture, &limit, "you allowed yourself"));
+    set(fixture, &limit, STR("90"));
+    assert_true(answer_holds(fixture, &limit, "more today than the 90 coins you allow yourself"));
+    set(fixture, &limit, STR("130"));
+    fixture->base.now_ms += MS_PER_DAY;
+    assert_true(answer_holds(fixture, &limit, "lost 60"));
+    assert_true(answer_holds(fixture, &limit, "lost 60"));
+    assert_true(answer_holds(fixture, &limit, "more today than the 130 coins you allow yourself"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_thread_belongs_to_its_channel),
         cmocka_unit_test(any_account_is_old_enough_where_no_age_is_asked_for),
         cmocka_unit_test(what_a_game_pays_out_is_not_lost),
+        cmocka_unit_test(a_loss_limit_that_is_raised_counts_from_the_next_day_on),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

@@ -220,7 +220,7 @@ static void live(struct test *test, int64_t user_id, int64_t friend_id)
             user_id);
     run_sql(test, "INSERT INTO daily_streak VALUES ($2, $1, 1790000000000)", user_id);
     run_sql(test, "INSERT INTO pay_day VALUES ($2, $1, 20000, 100)", user_id);
-    run_sql(test, "INSERT INTO game_losses VALUES ($2, 1, $1, 100)", user_id);
+    run_sql(test, "INSERT INTO game_losses VALUES ($2, 1, $1, 100, 500)", user_id);
     run_sql(test, "INSERT INTO known_user VALUES ($2, 1790000000000, 1, 'email', $1)", user_id);
     run_sql(test, "INSERT INTO known_guild VALUES ($1, 1790000000000, $2, 'bot')", user_id);
     run_sql(test, "INSERT INTO user_settings VALUES ($2, $1, 'privacy=private')", user_id);
