@@ -55,6 +55,7 @@ static int start_levels(struct cache *cache, const struct cache_settings *settin
         .clock = settings->clock,
         .metrics = cache->metrics,
         .log = settings->log,
+        .timeout_ms = settings->redis_timeout_ms,
         .changed = changed_elsewhere,
         .context = cache,
     };

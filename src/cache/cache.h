@@ -11,6 +11,7 @@
 
 struct cache_settings {
     const char *redis_url;  /* "": memory alone */
+    int redis_timeout_ms;   /* 0: as long as a reply can wait for it */
     const char *name_space; /* what tells one bot from another on the same Redis; short */
     size_t memory_bytes;
     bool is_only_process; /* no other process writes to the database: memory may serve all alone */

@@ -43,6 +43,7 @@ static int set_up(struct redis *redis, const struct redis_settings *settings, st
     int result = redis_address_parse(str_from(settings->url), &redis->address, err);
     if (result != 0)
         return err_wrap(err, "REDIS_URL");
+    redis->address.timeout_ms = settings->timeout_ms;
     randombytes_buf(random, sizeof(random));
     sodium_bin2hex(redis->instance, sizeof(redis->instance), random, sizeof(random));
     snprintf(redis->name_space, sizeof(redis->name_space), "%s", settings->name_space);

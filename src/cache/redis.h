@@ -35,6 +35,7 @@ struct redis_settings {
     const struct clock *clock;
     struct metrics *metrics;
     struct log_sink *log;
+    int timeout_ms; /* 0: REDIS_TIMEOUT_MS */
     /* Called by the keeper and by threads that ask: something has changed elsewhere. `name` NULL:
      * everything that matches `pattern`. */
     void (*changed)(void *context, const struct cache_name *name, struct str_view pattern);

@@ -86,15 +86,15 @@ void redis_lose(struct redis *redis, const struct err *why)
         tell_away(redis, why);
 }
 
-static struct timespec wait_until(void)
+static struct timespec wait_until(const struct redis *redis)
 {
-    return thread_time_at(thread_now_us() + REDIS_TIMEOUT_MS * INT64_C(1000));
+    return thread_time_at(thread_now_us() + redis_timeout_ms(&redis->address) * INT64_C(1000));
 }
 
 void redis_await_healing(struct redis *redis)
 {
     int waited = 0;
-    struct timespec until = wait_until();
+    struct timespec until = wait_until(redis);
     pthread_mutex_lock(&redis->lock);
     while (redis->is_healing && waited == 0)
         waited = pthread_cond_timedwait(&redis->available, &redis->lock, &until);
@@ -109,7 +109,7 @@ static int reserve(struct redis *redis, struct redis_connection **connection, in
                    struct err *err)
 {
     int result = 0, waited = 0;
-    struct timespec until = wait_until();
+    struct timespec until = wait_until(redis);
     pthread_mutex_lock(&redis->lock);
     while (redis->breaker.state == BREAKER_CLOSED && !redis->idle &&
            redis->connection_count >= REDIS_CONNECTIONS && waited == 0)

@@ -17,6 +17,7 @@ struct redis_address {
     int database;
     char user[REDIS_CREDENTIAL_SIZE];     /* "": Redis's default user */
     char password[REDIS_CREDENTIAL_SIZE]; /* "": no AUTH */
+    int timeout_ms; /* no part of the URL: how long an answer may take; 0: REDIS_TIMEOUT_MS */
 };
 
 /* `redis://[[user]:password@]host[:port][/database]` or

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct timeval timeout = { .tv_usec = REDIS_TIMEOUT_MS * 1000L };
+int redis_timeout_ms(const struct redis_address *address)
+{
+    return address->timeout_ms ? address->timeout_ms : REDIS_TIMEOUT_MS;
+}
 
 static int set_trouble(const redisContext *context, struct err *err)
 {
@@ -117,6 +120,8 @@ static int introduce(redisContext *context, const struct redis_address *address,
 int redis_connect(const struct redis_address *address, redisContext **context,
                   char run_id[REDIS_RUN_ID_SIZE], struct err *err)
 {
+    int timeout_ms = redis_timeout_ms(address);
+    const struct timeval timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000L };
     errno = 0;
     *context = address->is_unix ? redisConnectUnixWithTimeout(address->host, timeout)
                                 : redisConnectWithTimeout(address->host, address->port, timeout);

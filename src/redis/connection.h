@@ -17,6 +17,9 @@ struct redis_command {
     const size_t *lengths;
 };
 
+/* What is waited for an answer. */
+int redis_timeout_ms(const struct redis_address *address);
+
 /* Connects, authenticates, selects the database, and reads the server's run id. */
 int redis_connect(const struct redis_address *address, redisContext **context,
                   char run_id[REDIS_RUN_ID_SIZE], struct err *err) MUST_CHECK;

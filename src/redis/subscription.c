@@ -15,7 +15,9 @@ int redis_subscription_open(struct redis_subscription *subscription,
                             char run_id[REDIS_RUN_ID_SIZE], struct err *err)
 {
     char subscribed_to[REDIS_RUN_ID_SIZE];
+    int64_t timeout_us = redis_timeout_ms(address) * INT64_C(1000);
     subscription->awaits_pong = false;
+    subscription->pong_within_us = timeout_us > PONG_WITHIN_US ? timeout_us : PONG_WITHIN_US;
     int result = redis_connect(address, &subscription->context, subscribed_to, err);
     if (result == 0)
         result = redis_subscribe(subscription->context, channel, err);
@@ -45,7 +47,7 @@ static int ask_for_sign_of_life(struct redis_subscription *subscription, int64_t
     if (subscription->awaits_pong)
         return err_set(err, ERR_BUSY, "the subscription is silent");
     subscription->awaits_pong = true;
-    subscription->ping_at_us = now_us + PONG_WITHIN_US;
+    subscription->ping_at_us = now_us + subscription->pong_within_us;
     return redis_send_ping(subscription->context, err);
 }
 

@@ -11,6 +11,7 @@
 struct redis_subscription {
     redisContext *context;
     int64_t ping_at_us; /* monotonic: when it is asked, or, while a pong is due, given up */
+    int64_t pong_within_us;
     bool awaits_pong;
 };
 

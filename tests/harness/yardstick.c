@@ -18,8 +18,9 @@ struct yardstick {
     const struct harness_front *front;
     pthread_t thread;
     pthread_mutex_t lock;
-    struct moment *busy; /* with the lock held */
+    struct moment *busy; /* with the lock held, as all below */
     size_t busy_count;
+    int64_t since_ms; /* when what is being measured began */
     bool is_over;
 };
 
@@ -28,11 +29,16 @@ static int64_t now_ms(void)
     return thread_now_us() / 1000;
 }
 
-static void note_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms)
+/* What was measured ends, and what is measured next begins. */
+static void note(struct yardstick *yardstick, bool is_answered)
 {
     pthread_mutex_lock(&yardstick->lock);
-    must_grow(&yardstick->busy, yardstick->busy_count, sizeof(struct moment));
-    yardstick->busy[yardstick->busy_count++] = (struct moment){ from_ms, to_ms };
+    int64_t from_ms = yardstick->since_ms;
+    yardstick->since_ms = now_ms();
+    if (!is_answered || yardstick->since_ms - from_ms > EVERY_MS + BUSY_MS) {
+        must_grow(&yardstick->busy, yardstick->busy_count, sizeof(struct moment));
+        yardstick->busy[yardstick->busy_count++] = (struct moment){ from_ms, yardstick->since_ms };
+    }
     pthread_mutex_unlock(&yardstick->lock);
 }
 
@@ -53,11 +59,9 @@ static void *measure(void *context)
     struct http_client *client = yardstick->front ? harness_front_client(yardstick->front) : NULL;
     while (!is_over(yardstick)) {
         CLEANUP(http_answer_free) struct http_answer answer = { 0 };
-        int64_t from_ms = now_ms(); /* so that waking up late counts, too */
         nanosleep(&pause, NULL);
         bool is_answered = !client || http_client_send(client, &request, &answer, NULL) == 0;
-        if (!is_answered || now_ms() - from_ms > EVERY_MS + BUSY_MS)
-            note_busy(yardstick, from_ms, now_ms());
+        note(yardstick, is_answered);
     }
     return NULL;
 }
@@ -66,6 +70,7 @@ struct yardstick *yardstick_start(const struct harness_front *front)
 {
     struct yardstick *yardstick = must_allocate(1, sizeof(*yardstick));
     yardstick->front = front;
+    yardstick->since_ms = now_ms();
     pthread_mutex_init(&yardstick->lock, NULL);
     if (pthread_create(&yardstick->thread, NULL, measure, yardstick) != 0)
         abort();
@@ -74,12 +79,22 @@ struct yardstick *yardstick_start(const struct harness_front *front)
 
 bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms)
 {
-    bool was_busy = false;
     pthread_mutex_lock(&yardstick->lock);
+    /* Whoever asks may be awake again before our thread is. */
+    bool was_busy = !yardstick->is_over && yardstick->since_ms <= to_ms &&
+                    now_ms() - yardstick->since_ms > EVERY_MS + BUSY_MS;
     for (size_t i = 0; i < yardstick->busy_count && !was_busy; i++)
         was_busy = yardstick->busy[i].from_ms <= to_ms && yardstick->busy[i].to_ms >= from_ms;
     pthread_mutex_unlock(&yardstick->lock);
     return was_busy;
+}
+
+size_t yardstick_busy_moments(struct yardstick *yardstick)
+{
+    pthread_mutex_lock(&yardstick->lock);
+    size_t count = yardstick->busy_count;
+    pthread_mutex_unlock(&yardstick->lock);
+    return count;
 }
 
 void yardstick_stop(struct yardstick *yardstick)

@@ -13,6 +13,9 @@ struct yardstick *yardstick_start(const struct harness_front *front); /* NULL: n
 /* Whether there was such a moment between these two (monotonic milliseconds). */
 bool yardstick_was_busy(struct yardstick *yardstick, int64_t from_ms, int64_t to_ms);
 
+/* How many such moments there were. */
+size_t yardstick_busy_moments(struct yardstick *yardstick);
+
 void yardstick_stop(struct yardstick *yardstick); /* ends its thread; it may still be asked */
 void yardstick_free(struct yardstick *yardstick); /* the same first; NULL is fine */
 

@@ -37,6 +37,8 @@
 /* In each phase each asks so often before it may end. */
 #define ASKED_IN_PHASE  3
 #define LOOK_MS         20
+/* What broke while the machine stood still, such as a time that was over, is whole again. */
+#define AFTERMATH_MS    5000
 /* "Memory < 512 MB": the target for a bot of 100 servers. */
 #define MEMORY_MAX      INT64_C(512000000)
 /* Lines of the log that belong to no request: start, stop, the trouble, and a few that come of it.
@@ -186,6 +188,25 @@ static void ask(struct stage *stage, struct http_client *client, int number)
     question->answer = kind;
 }
 
+/* Whether people who ask this may be asked to try again. */
+static bool may_apologise(const struct trouble *trouble, int phase, int kind)
+{
+    if (phase != PHASE_TROUBLE || !(trouble->flags & APOLOGIES))
+        return false;
+    return kind == ASK_PAY || kind == ASK_EXPORT ||
+           (kind == ASK_BALANCE && !(trouble->flags & READS_GO_ON));
+}
+
+/* What its answer counts as. An apology that only the machine owes counts as none. */
+static enum answer_kind judge_apology(struct stage *stage, const struct question *question,
+                                      int phase, int64_t began_ms)
+{
+    bool is_excused = question->answer == ANSWER_POLITE &&
+                      !may_apologise(stage->trouble, phase, question->kind) &&
+                      yardstick_was_busy(stage->yardstick, began_ms - AFTERMATH_MS, now_ms());
+    return is_excused ? ANSWER_NONE : question->answer;
+}
+
 static void *ask_in_turn(void *argument)
 {
     struct stage *stage = argument;
@@ -194,12 +215,14 @@ static void *ask_in_turn(void *argument)
     while (!atomic_load(&stage->is_over) &&
            (number = atomic_fetch_add(&stage->next, 1)) < DEGRADATION_QUESTIONS) {
         int phase = atomic_load(&stage->phase);
+        int64_t began_ms = now_ms();
         ask(stage, client, number);
-        /* What was under way when the trouble began has met it. */
-        if (atomic_load(&stage->phase) == PHASE_TROUBLE)
+        /* What was under way when the trouble began or ended has met it. */
+        if (atomic_load(&stage->phase) != phase)
             phase = PHASE_TROUBLE;
         const struct question *question = &stage->questions[number];
-        atomic_fetch_add(&stage->answers[phase][question->kind][question->answer], 1);
+        enum answer_kind answer = judge_apology(stage, question, phase, began_ms);
+        atomic_fetch_add(&stage->answers[phase][question->kind][answer], 1);
         stage_pause(ASK_PAUSE_MS);
     }
     http_client_free(client);
@@ -458,15 +481,6 @@ static int sum_answers(struct stage *stage, enum answer_kind answer)
     return count;
 }
 
-/* Whether people who ask this may be asked to try again. */
-static bool may_apologise(const struct trouble *trouble, int phase, int kind)
-{
-    if (phase != PHASE_TROUBLE || !(trouble->flags & APOLOGIES))
-        return false;
-    return kind == ASK_PAY || kind == ASK_EXPORT ||
-           (kind == ASK_BALANCE && !(trouble->flags & READS_GO_ON));
-}
-
 static void assert_everybody_was_answered(struct stage *stage)
 {
     const struct trouble *trouble = stage->trouble;
@@ -590,6 +604,8 @@ static void assert_log_is_calm(struct stage *stage)
         general++;
     }
     bool must_say = trouble->says && !(trouble->flags & FLEETING);
+    /* The machine may have made more of the same. */
+    says_max += (int)yardstick_busy_moments(stage->yardstick);
     if ((must_say && says == 0) || says > says_max)
         fail_msg("%s: \"%s\" is in the log %d times", trouble->row, trouble->says, says);
     if (general > GENERAL_LINES)

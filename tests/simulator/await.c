@@ -233,6 +233,41 @@ int session_await(struct session *session, const struct actor *actor, const stru
     return 0;
 }
 
+/* --- What is late --- */
+
+/* What the bot had to say takes the place of its answer: the message that it changed, or the one
+ * beside it. */
+static void take_late(struct session *session, struct delivery *delivery)
+{
+    size_t follow_ups = rest_server_follow_ups(session->rest, delivery->interaction_id);
+    session_take_changes(session, 0);
+    for (size_t i = session->store.count; i-- > 0 && follow_ups > 0;) {
+        const struct stored_message *message = session->store.messages[i];
+        if (message->interaction_id != delivery->interaction_id || message->is_deleted)
+            continue;
+        delivery->shown_message_id = message->id;
+        return;
+    }
+}
+
+bool session_await_late(struct session *session)
+{
+    bool is_any = false;
+    int64_t until_ms = now_ms() + AWAIT_STANDARD_MS;
+    for (size_t i = 0; i < session->newest.count; i++) {
+        struct delivery *delivery = &session->newest.items[i];
+        int64_t id = delivery->interaction_id;
+        if (delivery->is_late_taken || !answer_is_late_deferral(&delivery->answer))
+            continue;
+        while (rest_server_follow_ups(session->rest, id) == 0 && now_ms() < until_ms &&
+               !rest_server_wait_edits(session->rest, id, 1, AWAIT_STEP_MS)) {
+        }
+        take_late(session, delivery);
+        delivery->is_late_taken = is_any = true;
+    }
+    return is_any;
+}
+
 /* --- Watching --- */
 
 static bool is_any_thinking(const struct session *session)

@@ -17,10 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Longer than DEFER_AFTER_MS in scenes, less than Discord waits. */
+#define TARDY_MS 2600
+
 static const char *const plain_commands[] = {
     "secret",   "form",  "slow",   "count",  "fault",  "later", "think",
     "whisper",  "chain", "early",  "vanish", "clumsy", "hasty", "greedy",
-    "register", "offer", "chance", "bad",    "silent",
+    "register", "offer", "chance", "bad",    "silent", "tardy",
 };
 
 /* Those with options; ' stands for ". */
@@ -60,6 +63,7 @@ static const struct {
     { "pick", 200, MESSAGE("32832", TEXT("You picked ~")) },
     { "secret", 200, MESSAGE("32832", TEXT("for your eyes")) },
     { "later", 200, "{'type':5}" },
+    { "tardy", 200, "{'type':5}" },
     { "think", 200, "{'type':5}" },
     { "whisper", 200, "{'type':5,'data':{'flags':64}}" },
     { "chain", 200, "{'type':5}" },
@@ -203,6 +207,8 @@ static enum MHD_Result answer_interaction(struct MHD_Connection *connection,
         request->later = must_copy(str_from(name));
         request->token = must_copy(str_from(token));
     }
+    if (strcmp(name, "tardy") == 0)
+        usleep(TARDY_MS * 1000);
     if (strcmp(name, "slow") == 0) {
         usleep(3100 * 1000);
         return reply(connection, 200, STR("{\"type\":5}"));

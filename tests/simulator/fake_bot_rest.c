@@ -35,6 +35,7 @@ static const struct later {
     } requests[REQUESTS_MAX]; /* ended by one without a method */
 } laters[] = {
     { "think", GOOD, { { "PATCH", ORIGINAL, SAY("32768", "Thought it over") } } },
+    { "tardy", GOOD, { { "PATCH", ORIGINAL, SAY("32768", "Awake at last") } } },
     { "whisper", GOOD, { { "PATCH", ORIGINAL, SAY("32768", "Between us") } } },
     { "chain",
       GOOD,

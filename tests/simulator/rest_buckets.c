@@ -3,7 +3,8 @@
  * again some time after its first request.
  *
  * What the bot can't know is no violation: what was told to a bot that was killed since, and what
- * was still on its way to it when the next request was sent.
+ * was still on its way to it when the next request was sent, by the clock that stands still while
+ * the machine does.
  * https://docs.discord.com/developers/topics/rate-limits */
 #include "simulator/rest_internal.h"
 
@@ -58,7 +59,7 @@ bool rest_bot_listens(const struct rest_call *call)
 /* When the bot was told: now, or 0 where nobody listens. */
 static int64_t told_now(const struct rest_call *call)
 {
-    return rest_bot_listens(call) ? rest_now_us() : 0;
+    return rest_bot_listens(call) ? rest_awake_us(call->server) : 0;
 }
 
 bool rest_bot_knows(const struct rest_server *server, int64_t told_us)
@@ -80,7 +81,8 @@ bool rest_bucket_is_open_for_all(struct rest_call *call)
     int64_t now_us = rest_now_us();
     if (server->all_closed_us <= now_us)
         return true;
-    if (rest_bot_knows(server, server->all_told_us) && now_us > server->all_told_us + ALL_NOTICE_US)
+    if (rest_bot_knows(server, server->all_told_us) &&
+        rest_awake_us(server) > server->all_told_us + ALL_NOTICE_US)
         rest_complain(call, server->is_banned
                                 ? "sent while Discord's front bans the address"
                                 : "sent before the Retry-After of a 429 for everything was over");
@@ -154,7 +156,7 @@ static bool take_own(struct rest_call *call)
     if (take_one(bucket, limits->burst, limits->burst_ms))
         return true;
     if (bucket->told_us > 0 && rest_bot_knows(call->server, bucket->told_us) &&
-        call->arrival.began_us > bucket->told_us + NOTICE_US)
+        rest_awake_us(call->server) > bucket->told_us + NOTICE_US)
         rest_complain(call, "sent although X-RateLimit-Remaining was 0");
     close_bucket(call, bucket->reset_us);
     refuse(call, bucket->reset_us, "user");

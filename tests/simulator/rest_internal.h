@@ -7,6 +7,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum token_state {
     TOKEN_ASKED,    /* the bot has not answered yet */
@@ -18,8 +19,8 @@ enum token_state {
 struct rest_bucket {
     int limit, remaining;
     int64_t reset_us;  /* when it is full again */
-    int64_t told_us;   /* since when the bot knows that nothing remains; 0: it does not */
-    int64_t closed_us; /* a 429 was sent, at `closed_told_us`: closed until then */
+    int64_t told_us;   /* awake: since when the bot knows that nothing remains; 0: it does not */
+    int64_t closed_us; /* a 429 was sent, at `closed_told_us` (awake): closed until then */
     int64_t closed_told_us;
     bool is_closed_shared; /* by others */
 };
@@ -40,8 +41,8 @@ struct rest_token {
     size_t follow_up_count, edits;
     size_t under_way; /* requests */
     struct rest_bucket bucket;
-    int64_t counted_us; /* when one was last added to `under_way` */
-    int64_t refused_us; /* the bot was told that it is dead; 0: it was not */
+    int64_t counted_us; /* awake: when one was last added to `under_way` */
+    int64_t refused_us; /* awake: the bot was told that it is dead; 0: it was not */
     bool is_in_doubt;   /* the bot may believe that it has answered */
 };
 
@@ -74,8 +75,14 @@ struct rest_server {
     bool counts_only;
     struct rest_limits limits, first_limits; /* now, at the start; no zeros in them */
 
+    pthread_t pulse;
+    bool has_pulse;
+    atomic_bool is_pulse_over;
+
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* anything: an answer, an arrival, the end */
+    pthread_cond_t changed;         /* anything: an answer, an arrival, the end */
+    int64_t beat_us, beat_awake_us; /* the pulse's last beat, by both clocks */
+    int64_t awake_us;               /* what was last read */
     bool is_stopping;
     struct rest_token **tokens;
     struct message_store store;
@@ -92,15 +99,15 @@ struct rest_server {
     struct rest_invalid invalid;
     struct rest_statistics statistics;
     int64_t clock_error_ms;
-    int64_t forgotten_us; /* what the bot was told until then it does not know */
+    int64_t forgotten_us; /* awake: what the bot was told until then it does not know */
     size_t token_count, bucket_count, scope_count, fault_count, arrival_count, ended_count;
     size_t change_count, change_next, channel_count;
     struct violations violations;
     int intake_ms;
     unsigned sequence, registrations;
     int64_t all_closed_us; /* a 429 for everything was sent, at `all_told_us`: closed until then */
-    int64_t all_told_us;
-    bool is_banned; /* ... by Cloudflare */
+    int64_t all_told_us;   /* awake */
+    bool is_banned;        /* ... by Cloudflare */
 };
 
 /* A file of a multipart body. */
@@ -138,7 +145,8 @@ struct rest_call {
     bool is_as_bot; /* its route needs the bot's token */
     struct rest_arrival arrival;
     size_t arrival_number;     /* its index among those that are kept */
-    bool is_counted_for_token; /* in its `under_way` */
+    bool is_counted_for_token; /* in its `under_way`, since ... */
+    int64_t counted_us;        /* ... then, awake */
 
     /* The answer. */
     int status, code;
@@ -149,7 +157,10 @@ struct rest_call {
 };
 
 /* rest_server.c; `lock` is held in all of these. */
-int64_t rest_now_us(void);                              /* monotonic; needs no lock */
+int64_t rest_now_us(void); /* monotonic; needs no lock */
+/* What the bot had time for: monotonic, too, but it stands still while the machine does. Each read
+ * is later than the last. */
+int64_t rest_awake_us(struct rest_server *server);
 int64_t rest_wall_ms(const struct rest_server *server); /* the bot's clock; needs no lock */
 int64_t rest_new_id(struct rest_server *server);
 struct rest_token *rest_find_token(struct rest_server *server, struct str_view text);
@@ -158,6 +169,8 @@ struct rest_token *rest_find_interaction(struct rest_server *server, int64_t id)
 json_object *rest_copy_json(json_object *json);
 /* Waits at most until `until_us`; false when it is over or the server stops. */
 bool rest_wait(struct rest_server *server, int64_t until_us);
+/* The same by the clock that stands still with the machine. */
+bool rest_wait_awake(struct rest_server *server, int64_t until_us);
 /* Waits, without leaving early for a change. */
 void rest_pause(struct rest_server *server, int64_t until_us);
 /* `data` (may be NULL) is copied, for another thread. */

@@ -194,7 +194,7 @@ static bool refuse_token(struct rest_call *call, int status, int code)
     if (token && rest_bot_knows(call->server, token->refused_us))
         rest_complain(call, "a dead token was used again");
     if (token && status == 401)
-        token->refused_us = rest_now_us();
+        token->refused_us = rest_awake_us(call->server);
     rest_answer_error(call, status, code);
     return false;
 }
@@ -210,13 +210,12 @@ static bool is_token_good(struct rest_call *call)
 {
     struct rest_server *server = call->server;
     struct rest_token *token = call->token;
-    int64_t now_us = rest_now_us();
+    int64_t until_us = rest_awake_us(server) + (int64_t)server->close_ms * 1000;
     if (!token) {
         rest_complain(call, "a token that was never given");
         return refuse_token(call, 404, 10015);
     }
-    while (token->state == TOKEN_ASKED &&
-           rest_wait(server, now_us + (int64_t)server->close_ms * 1000)) {
+    while (token->state == TOKEN_ASKED && rest_wait_awake(server, until_us)) {
     }
     if (token->state == TOKEN_ASKED) {
         if (!token->is_in_doubt)
@@ -257,7 +256,7 @@ static void enter_token(struct rest_call *call)
         token->under_way = 0; /* those of a bot that was killed */
     if (!rest_bot_listens(call))
         return;
-    token->counted_us = rest_now_us();
+    token->counted_us = call->counted_us = rest_awake_us(server);
     token->under_way++;
     call->is_counted_for_token = true;
     if (token->under_way > server->statistics.most_at_once)
@@ -266,7 +265,7 @@ static void enter_token(struct rest_call *call)
 
 void rest_leave_token(struct rest_call *call)
 {
-    if (call->is_counted_for_token && call->arrival.began_us > call->server->forgotten_us &&
+    if (call->is_counted_for_token && call->counted_us > call->server->forgotten_us &&
         call->token->under_way > 0)
         call->token->under_way--;
     call->is_counted_for_token = false;

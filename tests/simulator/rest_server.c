@@ -1,4 +1,8 @@
-/* Life of the REST server: its connections, its clock, its lock. */
+/* Life of the REST server: its connections, its clocks, its lock.
+ *
+ * How long a bot has known something is told by a clock that a thread of its own, the pulse, keeps
+ * going: what passes between two beats counts, but no more than a beat on a machine that keeps up.
+ * So whoever stood still together with the machine is not blamed for it. */
 #include "simulator/rest_internal.h"
 
 #include "harness/bot_process.h"
@@ -13,6 +17,9 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#define BEAT_MS     20
+#define BEAT_MAX_US INT64_C(30000)
 
 /* --- Time and waiting --- */
 
@@ -40,6 +47,33 @@ int64_t rest_new_id(struct rest_server *server)
     return snowflake_at(rest_wall_ms(server), 0x200000 + ++server->sequence % 0x200000);
 }
 
+static int64_t awake_now_us(const struct rest_server *server)
+{
+    int64_t since_us = rest_now_us() - server->beat_us;
+    return server->beat_awake_us + (since_us < BEAT_MAX_US ? since_us : BEAT_MAX_US);
+}
+
+int64_t rest_awake_us(struct rest_server *server)
+{
+    int64_t now_us = awake_now_us(server);
+    server->awake_us = now_us > server->awake_us ? now_us : server->awake_us + 1;
+    return server->awake_us;
+}
+
+static void *beat(void *context)
+{
+    static const struct timespec pause = { .tv_nsec = BEAT_MS * 1000000L };
+    struct rest_server *server = context;
+    while (!server->is_pulse_over) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&server->lock);
+        server->beat_awake_us = awake_now_us(server);
+        server->beat_us = rest_now_us();
+        pthread_mutex_unlock(&server->lock);
+    }
+    return NULL;
+}
+
 bool rest_wait(struct rest_server *server, int64_t until_us)
 {
     const struct timespec until = { until_us / 1000000, until_us % 1000000 * 1000 };
@@ -47,6 +81,12 @@ bool rest_wait(struct rest_server *server, int64_t until_us)
         return false;
     pthread_cond_timedwait(&server->changed, &server->lock, &until);
     return true;
+}
+
+bool rest_wait_awake(struct rest_server *server, int64_t until_us)
+{
+    int64_t left_us = until_us - rest_awake_us(server);
+    return left_us > 0 && rest_wait(server, rest_now_us() + left_us);
 }
 
 void rest_pause(struct rest_server *server, int64_t until_us)
@@ -149,8 +189,10 @@ int rest_server_start(struct rest_server **server_out, const struct rest_server_
     server->statistics.shortest_gap_us = INT64_MAX;
     pthread_mutex_init(&server->lock, NULL);
     thread_cond_init(&server->changed);
+    server->beat_us = rest_now_us();
+    server->has_pulse = pthread_create(&server->pulse, NULL, beat, server) == 0;
     server->port_fd = harness_hold_port(&server->port);
-    if (server->port_fd < 0 || !start_daemon(server)) {
+    if (!server->has_pulse || server->port_fd < 0 || !start_daemon(server)) {
         rest_server_stop(server);
         return err_set(err, ERR_IO, "the simulated REST API can't listen");
     }
@@ -177,6 +219,9 @@ void rest_server_stop(struct rest_server *server)
     if (!server)
         return;
     stop_daemon(server);
+    server->is_pulse_over = true;
+    if (server->has_pulse)
+        pthread_join(server->pulse, NULL);
     if (server->port_fd >= 0)
         close(server->port_fd);
     for (size_t i = server->change_next; i < server->change_count; i++)

@@ -142,7 +142,7 @@ void rest_server_unanswered(struct rest_server *server, int64_t interaction_id)
 void rest_server_bot_was_killed(struct rest_server *server)
 {
     pthread_mutex_lock(&server->lock);
-    server->forgotten_us = rest_now_us();
+    server->forgotten_us = rest_awake_us(server);
     for (size_t i = 0; i < server->token_count; i++)
         server->tokens[i]->is_in_doubt |= server->tokens[i]->state == TOKEN_ASKED;
     pthread_mutex_unlock(&server->lock);

@@ -141,6 +141,7 @@ static int run_step(struct session *session, const struct step *step, struct buf
     struct stage stage = { session, session->actor, out };
     session_take_violations(session, out);
     if (!word_is(&step->words[0], "expect")) {
+        session_await_late(session);
         session_take_changes(session, 0);
         int result = check_violations(session, err);
         if (result != 0)

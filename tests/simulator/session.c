@@ -42,9 +42,9 @@ int session_start(struct session *session, const char *bot_binary,
     session->environment[2] = "LOG_LEVEL=debug";
     session->environment[3] = "DISCORD_BOT_TOKEN=" REST_SERVER_BOT_TOKEN;
     session->environment[4] = session->api_line;
-    /* A scene is not about how fast this machine is: as long as may be, so that its answers come at
-     * once. */
-    session->environment[5] = "DEFER_AFTER_MS=2500";
+    snprintf(session->defer_line, sizeof(session->defer_line), "DEFER_AFTER_MS=%d",
+             SESSION_DEFER_MS);
+    session->environment[5] = session->defer_line;
     session->actor = (struct actor){
         .person = world_person(&session->world, STR("alice")),
         .place = *world_channel(&session->world, guild->id, STR(DEFAULT_CHANNEL)),

@@ -21,6 +21,10 @@ struct actor {
     uint64_t permissions;
 };
 
+/* The bot's DEFER_AFTER_MS. A scene is not about how fast this machine is: as long as may be, so
+ * that its answers come at once; when one does not, see session_await_late. */
+#define SESSION_DEFER_MS 2500
+
 enum {
     INTERACTION_PING = 1,
     INTERACTION_COMMAND = 2,
@@ -45,6 +49,7 @@ struct delivery {
     int64_t original_id;       /* the message an answer made, by the REST API's number; 0: none */
     int64_t shown_message_id;  /* what it created or changed; 0: none */
     bool has_opened_form;
+    bool is_late_taken; /* see session_await_late */
 };
 
 struct deliveries {
@@ -84,6 +89,7 @@ struct session {
     unsigned sequence;           /* tells snowflakes of one millisecond apart */
     char owner_line[64];         /* OWNER_IDS=... */
     char api_line[96];           /* DISCORD_API_URL=... */
+    char defer_line[32];         /* DEFER_AFTER_MS=... */
     const char *environment[7];
     bool has_colour;
 };
@@ -136,6 +142,10 @@ int delivery_prepare(struct session *session, const struct actor *actor, const s
 /* Breaks the signature. */
 void delivery_forge(struct delivery *delivery);
 
+/* Whether only this machine made a deferred answer of it: its handler had more time than any needs.
+ */
+bool answer_is_late_deferral(const struct http_answer *answer);
+
 /* Sends all at the same instant, each on a connection of its own (one: on the session's). */
 void deliveries_send(struct session *session, struct delivery *deliveries, size_t count);
 
@@ -163,6 +173,10 @@ bool session_take_changes(struct session *session, int timeout_ms);
 
 /* Moves the REST API's violations to the session's and notes them in `out`. */
 void session_take_violations(struct session *session, struct buf *out);
+
+/* Waits for what a bot still owes that had no time for it in time (answer_is_late_deferral), as if
+ * it were the answer. False when it owes nothing. */
+bool session_await_late(struct session *session);
 
 /* `await [ephemeral | public | violation | in #channel] "text" [within TIME]`; shows what came. */
 int session_await(struct session *session, const struct actor *actor, const struct word *words,

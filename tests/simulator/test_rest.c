@@ -559,7 +559,7 @@ static void a_stalled_request_ends_with_the_server(void **state)
     assert_int_equal(rest_fixture_fault(&fixture, "1 edit stall", &err), 0);
     assert_int_equal(pthread_create(&thread, NULL, stalled_edit, &fixture), 0);
     while (rest_server_arrivals(fixture.server) == 0)
-        sched_yield();
+        rest_fixture_sleep(1);
     rest_server_stop(fixture.server);
     pthread_join(thread, NULL);
     http_client_free(fixture.client);

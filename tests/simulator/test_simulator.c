@@ -188,6 +188,19 @@ static void late_answers_arrive(void **state)
     run_all(state, scenes, ARRAY_LENGTH(scenes));
 }
 
+/* A bot that had no time for it in time says later what it would have said at once. */
+static void what_only_the_machine_deferred_is_waited_for(void **state)
+{
+    static const struct scene_case scenes[] = {
+        { "/tardy\nexpect public \"Awake at last\"\nexpect no violations", NULL },
+        { "/tardy\nexpect thinking\nexpect \"Awake\"", NULL },
+        { "/tardy\nremember \"(Awake) at\" as WHEN\nexpect \"$WHEN at last\"", NULL },
+        { "/tardy\nreplay\nexpect \"Awake\"", NULL },
+        { "/tardy\nexpect \"Asleep\"", "there is: bronxbot Awake at last" },
+    };
+    run_all(state, scenes, ARRAY_LENGTH(scenes));
+}
+
 static void a_channel_is_looked_into_by_name(void **state)
 {
     static const struct scene_case scenes[] = {
@@ -433,6 +446,7 @@ int main(void)
         cmocka_unit_test(broken_rules_fail_a_scene_unless_expected),
         cmocka_unit_test(replays_must_not_differ),
         cmocka_unit_test(late_answers_arrive),
+        cmocka_unit_test(what_only_the_machine_deferred_is_waited_for),
         cmocka_unit_test(a_channel_is_looked_into_by_name),
         cmocka_unit_test(what_is_sent_later_is_judged),
         cmocka_unit_test(faults_are_survived_by_those_who_try_again),

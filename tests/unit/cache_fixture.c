@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ABSURD_US INT64_C(20000000)
+#define ABSURD_US INT64_C(60000000)
 #define MEMORY    ((size_t)4 * 1024 * 1024)
 
 /* --- the source --- */
@@ -89,6 +89,7 @@ void instance_start(struct cache_fixture *fixture, struct instance *instance, co
     instance->metrics = metrics_new();
     const struct cache_settings settings = { .redis_url = url,
                                              .name_space = "bronxbot:test",
+                                             .redis_timeout_ms = fixture->timeout_ms,
                                              .memory_bytes = MEMORY,
                                              .clock = &fixture->clock.clock,
                                              .metrics = instance->metrics,
@@ -165,18 +166,21 @@ static void settle(struct cache_fixture *fixture)
     char out[64];
     instance_read(fixture, &fixture->a, CACHE_GUILD, "mark", out);
     cache_invalidate(fixture->b.cache, CACHE_GUILD, STR("mark"));
-    while (statistics.bytes > 0)
+    while (statistics.bytes > 0) {
+        pause_a_little();
         cache_statistics(fixture->a.cache, CACHE_GUILD, &statistics);
+    }
     fixture->source.loads = 0;
 }
 
-int cache_fixture_setup(void **state)
+static int set_up(void **state, int timeout_ms)
 {
     struct cache_fixture *fixture = calloc(1, sizeof(*fixture));
     struct err err = { 0 };
     char url[256];
     signal(SIGPIPE, SIG_IGN); /* as the bot does */
     assert_non_null(fixture);
+    fixture->timeout_ms = timeout_ms;
     pthread_mutex_init(&fixture->source.lock, NULL);
     pthread_cond_init(&fixture->source.changed, NULL);
     source_set(&fixture->source, "old");
@@ -197,6 +201,16 @@ int cache_fixture_setup(void **state)
     settle(fixture);
     *state = fixture;
     return 0;
+}
+
+int cache_fixture_setup(void **state)
+{
+    return set_up(state, CACHE_FIXTURE_PATIENCE_MS);
+}
+
+int cache_fixture_setup_hasty(void **state)
+{
+    return set_up(state, 0);
 }
 
 int cache_fixture_teardown(void **state)

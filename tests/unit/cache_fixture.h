@@ -30,17 +30,22 @@ struct instance {
     struct metrics *metrics;
 };
 
+/* A Redis that is not in trouble may take so long to answer: it is the machine that stood still. */
+#define CACHE_FIXTURE_PATIENCE_MS 20000
+
 struct cache_fixture {
     struct harness_redis redis;
     struct system_clock clock;
     struct log_sink *sink;
-    int log_fd; /* a file without a name */
+    int log_fd;     /* a file without a name */
+    int timeout_ms; /* of the instances; 0: as in the bot */
     struct source source;
     struct instance a, b; /* two processes, as far as they can tell */
 };
 
 /* Redis and two instances that use it. */
 int cache_fixture_setup(void **state);
+int cache_fixture_setup_hasty(void **state); /* which notice soon that Redis hangs */
 int cache_fixture_teardown(void **state);
 
 /* An instance on `url`; waits for nothing. */

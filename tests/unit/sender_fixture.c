@@ -5,7 +5,6 @@
 #include "harness/interaction_json.h"
 #include "harness/memory.h"
 
-#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,7 +238,7 @@ void sender_end_lease(struct sender_fixture *fixture, const struct outbox *outbo
 {
     atomic_fetch_add(&fixture->leaps_us, SENDER_LEASE_MS * INT64_C(1000));
     while (outbox_condition(outbox) != OUTBOX_LEASE_LOST)
-        sched_yield();
+        usleep(1000);
 }
 
 void sender_kill(struct sender_fixture *fixture, const struct outbox *outbox)

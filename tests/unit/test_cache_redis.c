@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define READERS                       6
 
@@ -125,8 +126,11 @@ static const char *reader_join(struct reader *reader)
 static void await_misses(struct instance *instance, int64_t count)
 {
     struct cache_statistics statistics = { 0 };
-    while (statistics.misses < count)
+    const struct timespec pause = { .tv_nsec = 1000000 };
+    while (statistics.misses < count) {
+        nanosleep(&pause, NULL);
         cache_statistics(instance->cache, CACHE_USER, &statistics);
+    }
 }
 
 static void one_loads_for_all_who_wait(void **state)
@@ -405,6 +409,7 @@ static void who_is_back_first_serves_nothing_until_all_can_be_back(void **state)
     instance_stop(&fixture->a);
     instance_stop(&fixture->b);
     const struct cache_settings settings = { .redis_url = url,
+                                             .redis_timeout_ms = CACHE_FIXTURE_PATIENCE_MS,
                                              .name_space = "bronxbot:test",
                                              .memory_bytes = 1024 * 1024,
                                              .clock = &clock.clock,
@@ -456,6 +461,8 @@ static void a_frozen_redis_costs_one_timeout_not_one_for_each_read(void **state)
     char out[64], key[16];
     harness_redis_freeze(&fixture->redis);
     READ(&fixture->a, CACHE_USER, "first");
+    int64_t opened = metrics_read(fixture->a.metrics, METRIC_CACHE_BREAKER_OPENED, 0);
+    assert_true(opened >= 1);
     /* The breaker is open: nobody asks Redis until a trial of the keeper's has succeeded. */
     for (int i = 0; i < 200; i++) {
         snprintf(key, sizeof(key), "%d", i);
@@ -463,7 +470,7 @@ static void a_frozen_redis_costs_one_timeout_not_one_for_each_read(void **state)
         assert_string_equal(READ(&fixture->a, CACHE_USER, key), "old");
         cache_invalidate(fixture->a.cache, CACHE_USER, str_from(key));
     }
-    assert_int_equal(metrics_read(fixture->a.metrics, METRIC_CACHE_BREAKER_OPENED, 0), 1);
+    assert_int_equal(metrics_read(fixture->a.metrics, METRIC_CACHE_BREAKER_OPENED, 0), opened);
     harness_redis_thaw(&fixture->redis);
     instance_await(&fixture->a, CACHE_OK);
 }
@@ -481,10 +488,11 @@ static void a_broken_subscription_empties_memory(void **state)
     struct cache_fixture *fixture = *state;
     char out[64];
     READ(&fixture->a, CACHE_USER, "1");
+    const struct timespec pause = { .tv_nsec = 1000000 };
     int64_t opened = metrics_read(fixture->a.metrics, METRIC_CACHE_BREAKER_OPENED, 0);
     assert_int_equal(fixture_command(fixture, "CLIENT KILL TYPE pubsub"), 2);
     while (metrics_read(fixture->a.metrics, METRIC_CACHE_BREAKER_OPENED, 0) == opened)
-        continue;
+        nanosleep(&pause, NULL);
     instance_await(&fixture->a, CACHE_OK);
     struct cache_statistics statistics;
     cache_statistics(fixture->a.cache, CACHE_USER, &statistics);
@@ -590,6 +598,7 @@ static void the_password_decides_and_is_in_no_log(void **state)
     snprintf(url, sizeof(url), "unix://:wrong-77aa@%s", fixture->redis.socket);
     instance_start(fixture, &fixture->a, url);
     while (count_in(&log, "WRONGPASS") == 0) {
+        usleep(1000);
         buf_clear(&log);
         fixture_log(fixture, &log);
     }
@@ -628,6 +637,8 @@ static void databases_are_apart(void **state)
 
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, cache_fixture_setup, cache_fixture_teardown)
+#define HASTY_TEST(function)                                                                       \
+    cmocka_unit_test_setup_teardown(function, cache_fixture_setup_hasty, cache_fixture_teardown)
 
 int main(void)
 {
@@ -649,9 +660,9 @@ int main(void)
         TEST(without_redis_memory_serves_only_what_is_safe_alone),
         TEST(a_redis_that_comes_back_is_used_without_a_restart),
         TEST(who_is_back_first_serves_nothing_until_all_can_be_back),
-        TEST(a_change_that_redis_did_not_hear_is_made_good),
-        TEST(a_frozen_redis_costs_one_timeout_not_one_for_each_read),
-        TEST(a_silent_subscription_is_noticed_without_any_read),
+        HASTY_TEST(a_change_that_redis_did_not_hear_is_made_good),
+        HASTY_TEST(a_frozen_redis_costs_one_timeout_not_one_for_each_read),
+        HASTY_TEST(a_silent_subscription_is_noticed_without_any_read),
         TEST(a_broken_subscription_empties_memory),
         TEST(a_connection_that_redis_closed_for_idleness_is_replaced),
         TEST(values_from_an_old_snapshot_are_not_seen),

@@ -298,6 +298,9 @@ int main(void)
         TEST(a_full_disk_is_reported_and_survived),
         TEST(a_wal_at_its_limit_is_emptied),
     };
-    srand((unsigned)getpid());
+    const char *given = getenv("DB_CRASH_SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)getpid();
+    print_message("DB_CRASH_SEED=%u\n", seed);
+    srand(seed);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,11 +13,11 @@
 #include "harness/memory.h"
 #include "sender_fixture.h"
 
-#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MESSAGES 20
 
@@ -171,7 +171,7 @@ static void edits_arrive_when_discord_comes_back(void **state)
     send_all(&fixture, OUTBOX_EDIT);
     send_reply(&fixture, MESSAGES, OUTBOX_FOLLOW_UP, "{}");
     while (retried(&fixture, OUTBOX_RETRY_NETWORK) < 2 * MESSAGES)
-        sched_yield();
+        usleep(1000);
     fixture.server = script_server_start(port, sender_discord, &fixture);
     sender_close(&fixture);
     assert_int_equal(sent(&fixture), MESSAGES + 1);
@@ -474,7 +474,7 @@ static void a_ban_lets_one_probe_at_a_time_pass(void **state)
     send_reply(&fixture, 0, OUTBOX_EDIT, "{}");
     script_server_wait(fixture.server, is_banned_once);
     while (retried(&fixture, OUTBOX_RETRY_BANNED) < 1)
-        sched_yield();
+        usleep(1000);
     for (int token = 1; token <= MESSAGES; token++)
         send_reply(&fixture, token, OUTBOX_EDIT, "{}");
     sender_close(&fixture);

@@ -9,10 +9,10 @@
 
 #include "sender_fixture.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHANNEL 40 /* tokens are below */
 
@@ -348,7 +348,7 @@ static void withdraw_the_second(struct token *token, struct script_answer *answe
     if (token->tries > 1)
         return;
     while (metrics_read(fixture->base.metrics, METRIC_OUTBOX_WAITING, 0) < 3)
-        sched_yield();
+        usleep(1000);
     snprintf(sql, sizeof(sql),
              "UPDATE outbox SET state = 'dead', reason = 'withdrawn', owner = NULL, "
              "content = NULL WHERE interaction_id = %lld",

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MESSAGES 20
 
@@ -28,7 +29,7 @@ static void finish(struct sender_fixture *fixture, struct outbox_deferred *defer
 static void await_told(struct sender_fixture *fixture, enum outbox_stored stored, int count)
 {
     while (atomic_load(&fixture->told[stored]) < count)
-        sched_yield();
+        usleep(1000);
 }
 
 /* --- Deferrals --- */
@@ -285,12 +286,12 @@ static void what_is_loaded_at_the_last_moment_is_sent(void **state)
     atomic_fetch_add(&outbox->changing, 1); /* it does not end before we say so */
     assert_int_equal(pthread_create(&stopper, NULL, stop, outbox), 0);
     while (!is_stopping(outbox))
-        sched_yield();
+        usleep(1000);
     outbox_answered(outbox, later);
     sem_wait(&holder.has_begun);
     assert_int_equal(act(&fixture, 1, FOLLOW, "text"), 0);
     while (atomic_load(&outbox->changing) > 1)
-        sched_yield();
+        usleep(1000);
     atomic_fetch_sub(&outbox->changing, 1);
     sem_post(&holder.may_end);
     pthread_join(stopper, NULL);
