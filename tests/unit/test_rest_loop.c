@@ -12,6 +12,7 @@
 #include "discord/rest_loop.h"
 #include "harness/script_server.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,6 +28,7 @@ struct place {
     struct rest_loop *loop;
     struct script_server *server;
     int64_t total_ms;
+    int descriptors;               /* open before */
     atomic_int asked, connections; /* by the server's threads */
     char paths[MANY][32];
     struct rest_transfer transfers[MANY];
@@ -47,11 +49,22 @@ static void answer_with_path(void *context, const struct script_request *request
     rest_loop_wake(place->loop);
 }
 
+static int open_descriptors(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
 static void begin(struct place *place)
 {
     const struct rest_loop_settings settings = { .connections_max = CONNECTIONS,
                                                  .host_connections_max = CONNECTIONS };
-    *place = (struct place){ 0 };
+    *place = (struct place){ .descriptors = open_descriptors() };
     assert_int_equal(rest_loop_new(&place->loop, &settings, NULL), 0);
     place->server = script_server_start(0, answer_with_path, place);
 }
@@ -61,6 +74,7 @@ static void end(struct place *place)
 {
     script_server_stop(place->server);
     rest_loop_free(place->loop);
+    assert_int_equal(open_descriptors(), place->descriptors);
 }
 
 static void start(struct place *place, int number, const char *path)
