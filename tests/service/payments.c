@@ -40,6 +40,7 @@ void payments_prepare(struct service_fixture *fixture, int people)
     for (int i = 0; i < people; i++) {
         struct service_call call;
         struct ledger_receipt receipt;
+        struct err err = { 0 };
         const struct ledger_entry riches = {
             .operation = "riches",
             .transfers = { { HOUSE(HOUSE_REWARDS), WALLET_OF(PAYMENTS_FIRST_PERSON + i),
@@ -47,8 +48,9 @@ void payments_prepare(struct service_fixture *fixture, int people)
             .transfer_count = 1,
         };
         service_call_begin(&call, fixture, &nothing, 1 + i, PAYMENTS_FIRST_PERSON + i);
-        assert_int_equal(tos_accept(&call.call, NULL, NULL), 0);
-        assert_int_equal(ledger_post(&call.call, &riches, &receipt, NULL), LEDGER_DONE);
+        if (tos_accept(&call.call, NULL, &err) != 0 ||
+            ledger_post(&call.call, &riches, &receipt, &err) != LEDGER_DONE)
+            fail_msg("%s", err.message);
         service_call_end(&call);
     }
 }

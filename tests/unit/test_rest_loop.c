@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "core/thread.h"
 #include "discord/rest_loop.h"
+#include "harness/bot_process.h"
 #include "harness/script_server.h"
 
 #include <dirent.h>
@@ -28,6 +30,7 @@ struct place {
     struct rest_loop *loop;
     struct script_server *server;
     int64_t total_ms;
+    char nobody[64];               /* a URL where nobody listens; "": the server's is asked */
     int descriptors;               /* open before */
     atomic_int asked, connections; /* by the server's threads */
     char paths[MANY][32];
@@ -79,8 +82,8 @@ static void end(struct place *place)
 
 static void start(struct place *place, int number, const char *path)
 {
-    const struct rest_settings settings = { .api_url = script_server_url(place->server),
-                                            .total_ms = place->total_ms };
+    const char *url = place->nobody[0] ? place->nobody : script_server_url(place->server);
+    const struct rest_settings settings = { .api_url = url, .total_ms = place->total_ms };
     struct rest_transfer *transfer = &place->transfers[number];
     snprintf(place->paths[number], sizeof(place->paths[number]), "/%s/%d", path, number);
     const struct rest_request request = { .method = REST_GET,
@@ -120,6 +123,14 @@ static void assert_ended(struct place *place, int number, enum rest_result how)
     assert_int_equal(place->transfers[number].response.result, how);
     assert_non_null(place->transfers[number].response.reason);
     rest_transfer_fini(&place->transfers[number]);
+}
+
+/* Nothing is left that would end a wait before its time, or keep a processor busy. */
+static void assert_quiet(struct place *place)
+{
+    int64_t began_us = thread_now_us();
+    rest_loop_wait(place->loop, SHORT_MS);
+    assert_true(thread_now_us() - began_us >= SHORT_MS * INT64_C(1000) - 1000);
 }
 
 /* Until the server has seen so many requests; answers that come meanwhile stay to be taken. */
@@ -273,10 +284,27 @@ static void a_connection_may_go_away_between_two_requests(void **state)
     assert_answered(&place, take(&place));
     script_server_stop(place.server);
     rest_loop_wait(place.loop, FOREVER);
+    assert_quiet(&place);
     place.server = script_server_start(0, answer_with_path, &place);
     start(&place, 1, "x");
     assert_int_equal(take(&place), 1);
     assert_answered(&place, 1);
+    end(&place);
+}
+
+/* Also when it has before libcurl has anything to wait for. */
+static void nobody_there_is_an_end_of_its_own(void **state)
+{
+    (void)state;
+    struct place place;
+    int port = harness_free_port(); /* held until the program ends */
+    begin(&place);
+    snprintf(place.nobody, sizeof(place.nobody), "http://127.0.0.1:%d/api", port);
+    for (int i = 0; i < 2; i++) {
+        start(&place, i, "x");
+        assert_int_equal(take(&place), i);
+        assert_ended(&place, i, REST_NOT_CONNECTED);
+    }
     end(&place);
 }
 
@@ -295,6 +323,7 @@ static void a_wake_ends_the_wait_that_is_or_the_next(void **state)
     rest_loop_wake(place.loop);
     rest_loop_wake(place.loop);
     rest_loop_wait(place.loop, FOREVER);
+    assert_quiet(&place);
     for (int i = 0; i < MANY; i++) { /* before the wait begins or after: both happen */
         assert_int_equal(pthread_create(&thread, NULL, wake, place.loop), 0);
         rest_loop_wait(place.loop, FOREVER);
@@ -315,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_wait_ends_when_a_request_has_had_its_time),
         cmocka_unit_test(a_reset_is_the_end_of_its_request_only),
         cmocka_unit_test(a_connection_may_go_away_between_two_requests),
+        cmocka_unit_test(nobody_there_is_an_end_of_its_own),
         cmocka_unit_test(a_wake_ends_the_wait_that_is_or_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
