@@ -300,11 +300,13 @@ static void nobody_there_is_an_end_of_its_own(void **state)
     int port = harness_free_port(); /* held until the program ends */
     begin(&place);
     snprintf(place.nobody, sizeof(place.nobody), "http://127.0.0.1:%d/api", port);
-    for (int i = 0; i < 2; i++) {
-        start(&place, i, "x");
-        assert_int_equal(take(&place), i);
-        assert_ended(&place, i, REST_NOT_CONNECTED);
-    }
+    start(&place, 0, "x");
+    assert_int_equal(take(&place), 0);
+    assert_ended(&place, 0, REST_NOT_CONNECTED);
+    snprintf(place.nobody, sizeof(place.nobody), "nonsense://127.0.0.1/api");
+    start(&place, 1, "x");
+    assert_int_equal(take(&place), 1);
+    assert_ended(&place, 1, REST_LOST_BEFORE_SENDING);
     end(&place);
 }
 
