@@ -202,7 +202,7 @@ static enum answer_kind judge_apology(struct stage *stage, const struct question
                                       int phase, int64_t began_ms)
 {
     bool is_excused = question->answer == ANSWER_POLITE &&
-                      !may_apologise(stage->trouble, phase, question->kind) &&
+                      !may_apologise(stage->trouble, phase, (int)question->kind) &&
                       yardstick_was_busy(stage->yardstick, began_ms - AFTERMATH_MS, now_ms());
     return is_excused ? ANSWER_NONE : question->answer;
 }
@@ -552,6 +552,20 @@ static bool is_confirmed(struct stage *stage, const struct question *question)
            has(buf_view(&edit), "receipt");
 }
 
+static void assert_all_rows_are_done(struct stage *stage, struct service_fixture *fixture)
+{
+    CLEANUP(cleanup_db_rows) struct db_rows *rows = NULL;
+    const struct db_statement statement = {
+        .sql = "SELECT state, COALESCE(reason, ''), COUNT(*) FROM outbox WHERE state <> 'done' "
+               "GROUP BY state, reason",
+    };
+    assert_int_equal(db_query(fixture->db, &statement, &rows, NULL), 0);
+    if (db_rows_count(rows) > 0)
+        fail_msg("%s: %" PRId64 " rows are %.*s; %.*s", stage->trouble->row,
+                 db_rows_int(rows, 0, 2), STR_ARGS(db_rows_text(rows, 0, 0)),
+                 STR_ARGS(db_rows_text(rows, 0, 1)));
+}
+
 static int assert_no_coin_was_lost(struct stage *stage)
 {
     struct service_fixture fixture;
@@ -560,8 +574,7 @@ static int assert_no_coin_was_lost(struct stage *stage)
     assert_int_equal(
         service_fixture_open_at(&fixture, stage->database_url, harness_bot_now_ms(&stage->bot)), 0);
     assert_books_balance(&fixture, people_of(stage));
-    assert_int_equal(
-        service_fixture_count(&fixture, "SELECT COUNT(*) FROM outbox WHERE state <> 'done'"), 0);
+    assert_all_rows_are_done(stage, &fixture);
     payments_read(&fixture, &paid);
     for (int i = 0; i < DEGRADATION_QUESTIONS; i++) {
         if (!is_confirmed(stage, &stage->questions[i]))
