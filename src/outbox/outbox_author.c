@@ -134,6 +134,8 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
                                      : now_ms + OUTBOX_CHANNEL_MESSAGE_LIFE_MS,
         .created_at_ms = now_ms,
     };
+    if (row.names_author)
+        row.effect_id = target->call ? target->call->effect_id : target->interaction_id;
     if (target->call)
         memcpy(row.request_id, target->call->log.request_id, REQUEST_ID_SIZE);
     else
