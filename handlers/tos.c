@@ -70,24 +70,14 @@ static void show_invitation(struct call *call, bool is_bonus_waiting)
                    command, version);
 }
 
-/* Whether they deleted their data: 1, 0 or negative. `*is_told`: the terms are closed for them, and
- * that is the answer. */
-static int find_erasure(struct call *call, bool *is_told, struct err *err)
+int ask_for_terms(struct call *call, struct err *err)
 {
     struct erasure erasure;
     int has_erased = erasure_find(call, &erasure, err);
-    *is_told = has_erased == 1 && erasure_is_closed(&erasure, call->now_ms);
-    if (*is_told)
-        call_refuse(call, "%.*s", STR_ARGS(when_to_begin_anew(call, &erasure)));
-    return has_erased;
-}
-
-int ask_for_terms(struct call *call, struct err *err)
-{
-    bool is_told;
-    int has_erased = find_erasure(call, &is_told, err);
-    if (has_erased < 0 || is_told)
-        return has_erased < 0 ? has_erased : 0;
+    if (has_erased < 0)
+        return has_erased;
+    if (has_erased && erasure_is_closed(&erasure, call->now_ms))
+        return call_refuse(call, "%.*s", STR_ARGS(when_to_begin_anew(call, &erasure)));
     struct str_view data = call_command_json(call);
     int64_t blocked_id = 0;
     if (data.length == 0 && call->interaction->type == INTERACTION_COMMAND)
@@ -119,12 +109,8 @@ static void show_terms(struct call *call)
     reply_text_view(call->reply, str_from(tos_current()->text));
 }
 
-static int show_modal(struct call *call, struct err *err)
+static int show_modal(struct call *call)
 {
-    bool is_told;
-    int has_erased = find_erasure(call, &is_told, err);
-    if (has_erased < 0 || is_told)
-        return has_erased < 0 ? has_erased : 0;
     const struct reply_select_option agreement[] = {
         { .label = tr_view(call, "I have read and accept the terms"),
           .value = STR(CHECKBOX_VALUE) },
@@ -164,7 +150,7 @@ static int component(struct call *call, struct err *err)
 {
     if (str_equal(call->custom_id.argument, STR(BUTTON_DECLINE)))
         return decline(call, err);
-    return show_modal(call, err);
+    return show_modal(call);
 }
 
 static bool has_agreed(const struct call *call)
