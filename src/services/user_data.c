@@ -308,7 +308,7 @@ const struct user_data_table user_data_tables[] = {
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at channel_id started_at "
-                    "names_author effect_id",
+                    "effect_id",
       .sealed = "content",
       .erase = sql_withdraw_notices },
     { .name = "server_settings_change",

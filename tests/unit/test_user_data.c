@@ -476,12 +476,12 @@ static void change_settings(struct test *test, int64_t user_id, const char *row,
              id, id);
     run_sql(test, sql, user_id);
     snprintf(sql, sizeof(sql),
-             "INSERT INTO outbox (state, reason, owner, names_author, effect_id, id, kind, "
+             "INSERT INTO outbox (state, reason, owner, effect_id, id, kind, "
              "interaction_id, application_id, guild_id, request_id, version, is_final, "
              "is_reposted, is_started, content, tries, available_at, expires_at, created_at, "
-             "changed_at, channel_id) VALUES (%s, %d, %s, $1, 'channel_message', %" PRId64
+             "changed_at, channel_id) VALUES (%s, %s, $1, 'channel_message', %" PRId64
              ", 1, 2, 'r', 0, 1, 0, 0, 'sealed', 0, 3, 4, 5, 6, 7 + 0 * $2)",
-             row, names_author, effect_id, fresh_id());
+             row, effect_id, fresh_id());
     run_sql(test, sql, user_id);
 }
 
