@@ -99,10 +99,13 @@ struct suggestions {
     int count;
 };
 
+/* By what is shown, or by the key that stands in the history and in what others wrote. */
 static void suggest(struct suggestions *suggestions, struct str_view name, struct str_view value)
 {
-    if (suggestions->count == CHOICES_MAX ||
-        !field_is_part_of(suggestions->call, suggestions->typed, name))
+    struct call *call = suggestions->call;
+    bool is_meant = field_is_part_of(call, suggestions->typed, name) ||
+                    field_is_part_of(call, suggestions->typed, value);
+    if (suggestions->count == CHOICES_MAX || !is_meant)
         return;
     reply_suggest(suggestions->call->reply, name, value);
     suggestions->count++;
@@ -119,6 +122,13 @@ static void suggest_field(struct suggestions *suggestions, enum settings_scope s
             arena_format(call->arena, "%s.%s", scopes[scope].word, field->key));
 }
 
+/* A break that runs stays. */
+static bool may_be_reset(const struct call *call, const struct field *field, struct str_view value)
+{
+    struct str_view initial = str_from(field->initial);
+    return !str_equal(value, initial) && field_is_valid(field, call, initial);
+}
+
 static int suggest_scope(struct suggestions *suggestions, enum settings_scope scope,
                          struct err *err)
 {
@@ -133,9 +143,8 @@ static int suggest_scope(struct suggestions *suggestions, enum settings_scope sc
         suggest(suggestions, tr_view(call, scopes[scope].everything), str_from(scopes[scope].word));
     for (int i = 0; fields[i].key; i++) {
         struct str_view value = field_value_of(fields, &values, i);
-        bool is_meant = suggestions->is_reset ? !str_equal(value, str_from(fields[i].initial))
-                                              : field_applies(&fields[i], call, &values);
-        if (is_meant)
+        if (suggestions->is_reset ? may_be_reset(call, &fields[i], value)
+                                  : field_applies(&fields[i], call, &values))
             suggest_field(suggestions, scope, &fields[i], value);
     }
     return 0;

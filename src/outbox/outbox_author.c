@@ -126,7 +126,6 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
         .application_id = target->application_id,
         .guild_id = target->guild_id,
         .channel_id = request->channel_id,
-        .names_author = !needs_token && target->names_author,
         .version = random_version(),
         .is_final = request->is_final,
         .is_reposted = target->is_reposted && request->method == OUTBOX_EDIT,
@@ -134,6 +133,8 @@ static struct outbox_record make_row(struct outbox *outbox, const struct request
                                      : now_ms + OUTBOX_CHANNEL_MESSAGE_LIFE_MS,
         .created_at_ms = now_ms,
     };
+    if (!needs_token && target->names_author)
+        row.effect_id = target->call ? target->call->effect_id : target->interaction_id;
     if (target->call)
         memcpy(row.request_id, target->call->log.request_id, REQUEST_ID_SIZE);
     else

@@ -131,7 +131,8 @@ bool jobs_schedule(struct outbox *outbox, struct job *job, int64_t due_us) MUST_
 void jobs_enqueue(struct outbox *outbox, struct job *job, int64_t pause_ms);
 /* When the message of the job may be edited; `now_us` or earlier for at once. */
 int64_t jobs_floor_us(const struct outbox *outbox, const struct job *job, int64_t now_us);
-/* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows. */
+/* A taken job has a ticket, but is a POST: first its row says so. outbox_start_request follows,
+ * unless the row is over. A repeat asks once more: it may have been withdrawn meanwhile. */
 void jobs_mark(struct outbox *outbox, struct job *job);
 /* Whether what may have arrived of it may be sent once more at that time: Discord will know it. */
 bool jobs_may_repeat(const struct outbox *outbox, const struct job *job, int64_t at_ms);

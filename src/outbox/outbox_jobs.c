@@ -241,7 +241,9 @@ void jobs_note_wait(struct outbox *outbox, struct job *job, int64_t due_us)
 
 void jobs_mark(struct outbox *outbox, struct job *job)
 {
-    job->record->started_at_ms = job->change.available_ms = jobs_now_ms(outbox);
+    job->change.available_ms = jobs_now_ms(outbox);
+    if (!job->may_have_arrived)
+        job->record->started_at_ms = job->change.available_ms;
     job_transition(job, JOB_MARKING);
     outbox_submit(outbox, job, JOURNAL_STARTED);
 }

@@ -67,8 +67,10 @@ static void hear_stored(struct outbox *outbox, struct job *job, enum journal_res
 
 static void hear_marked(struct outbox *outbox, struct job *job, enum journal_result result)
 {
+    /* The database may have taken its time. */
+    bool is_late = job->may_have_arrived && !jobs_may_repeat(outbox, job, jobs_now_ms(outbox));
     job->is_marked = result == JOURNAL_WRITTEN;
-    if (job->is_marked && journal_has_lease(outbox->journal)) {
+    if (job->is_marked && journal_has_lease(outbox->journal) && !is_late) {
         outbox_start_request(outbox, job);
         return;
     }

@@ -32,7 +32,8 @@ struct outbox_record {
     int64_t subject; /* 0 for new messages */
     int64_t interaction_id, application_id, guild_id;
     int64_t channel_id; /* CHANNEL_MESSAGE: where it goes; else 0 */
-    bool names_author;  /* CHANNEL_MESSAGE: see struct outbox_target; not read back from the row */
+    int64_t effect_id;  /* CHANNEL_MESSAGE that names its author: what keys that which it tells of;
+                         * else 0. Not read back from the row */
     char request_id[REQUEST_ID_SIZE];
     int64_t version;
     bool is_final, is_reposted;

@@ -98,7 +98,7 @@ static void try_start(struct outbox *outbox, struct job *job, int64_t now_us)
     enum limiter_wait wait = ask_limiter(outbox, job, now_us, &ask_at_us);
     if (wait != LIMITER_GO)
         put_off(outbox, job, waits[wait], ask_at_us);
-    else if (outbox_is_post(job_method(job)) && !job->is_marked)
+    else if (outbox_is_post(job_method(job)) && (!job->is_marked || job->may_have_arrived))
         jobs_mark(outbox, job);
     else
         outbox_start_request(outbox, job);

@@ -151,8 +151,8 @@ struct db_statement outbox_store_edit(const struct outbox_record *record, struct
 static const char sql_post[] =
     "INSERT INTO outbox (id, kind, interaction_id, application_id, guild_id, request_id, version, "
     "is_final, is_reposted, is_started, content, state, tries, owner, available_at, expires_at, "
-    "created_at, changed_at, channel_id, names_author) "
-    "VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, $6, 'leased', 0, $7, $8, $9, $8, $8, $11, $12)";
+    "created_at, changed_at, channel_id, effect_id) VALUES ($1, $10, $2, $3, $4, $5, 0, 1, 0, 0, "
+    "$6, 'leased', 0, $7, $8, $9, $8, $8, $11, $12)";
 
 struct db_statement outbox_store_post(const struct outbox_record *record, struct str_view sealed,
                                       int64_t owner, int64_t now_ms)
@@ -165,7 +165,7 @@ struct db_statement outbox_store_post(const struct outbox_record *record, struct
                         DB_INT(now_ms), DB_INT(record->expires_at_ms),
                         DB_TEXT(str_from(outbox_kind_word(record->kind))),
                         record->channel_id ? DB_INT(record->channel_id) : DB_NULL,
-                        DB_INT(record->names_author) },
+                        record->effect_id ? DB_INT(record->effect_id) : DB_NULL },
         .parameter_count = 12,
     };
 }

@@ -73,6 +73,8 @@ static int check_choice(const struct check *check, const struct field_choice *ch
 {
     if (strspn(choice->value, CHOICE_CHARACTERS) != strlen(choice->value))
         return fault(check, "the choice '%s' is not made of a-z, 0-9 and _", choice->value);
+    if (!choice->label)
+        return fault(check, "the choice '%s' needs a label", choice->value);
     int result = check_text(check, choice->value, choice->label, CHOICE_MAX_UNITS);
     return result != 0 ? result
                        : check_text(check, choice->value, choice->description, CHOICE_MAX_UNITS);

@@ -215,7 +215,7 @@ static const char sql_erase_entries[] =
  * before those lose their author. */
 static const char sql_withdraw_notices[] =
     "UPDATE outbox SET state = 'dead', reason = COALESCE(reason, 'withdrawn'), owner = NULL, "
-    "content = NULL WHERE names_author = 1 AND content IS NOT NULL AND interaction_id IN ("
+    "content = NULL WHERE content IS NOT NULL AND effect_id IN ("
     "SELECT interaction_id FROM server_settings_change WHERE changed_by = $1)";
 
 /* Rows whose key is the interaction that made them, if it was before the person took the
@@ -308,7 +308,7 @@ const struct user_data_table user_data_tables[] = {
       .impersonal = "id kind subject interaction_id application_id guild_id request_id version "
                     "is_final is_reposted is_started state reason tries owner available_at "
                     "expires_at created_at changed_at sent_at channel_id started_at "
-                    "names_author",
+                    "effect_id",
       .sealed = "content",
       .erase = sql_withdraw_notices },
     { .name = "server_settings_change",

@@ -65,6 +65,8 @@ static int check_command(const struct command *command, struct err *err)
     if (command->component != wizard_click || command->modal != wizard_click)
         return err_set(err, ERR_INVALID, "%s: its wizards need wizard_click for clicks and forms",
                        command->name);
+    if (!command->wizards)
+        return err_set(err, ERR_INVALID, "%s: wizard_click needs wizards", command->name);
     for (const struct wizard *const *wizard = command->wizards; *wizard; wizard++) {
         int result = check_wizard(command, *wizard, err);
         if (result != 0)
@@ -77,7 +79,8 @@ int wizard_list_check(const struct command *const *commands, struct err *err)
 {
     int result = 0;
     for (; *commands && result == 0; commands++)
-        if ((*commands)->wizards)
+        if ((*commands)->wizards || (*commands)->component == wizard_click ||
+            (*commands)->modal == wizard_click)
             result = check_command(*commands, err);
     return result;
 }

@@ -180,9 +180,9 @@ static void every_value_arrives_as_it_was(void **state)
                " (5, 0, -1, '', NULL);"
                "INSERT INTO erasure VALUES (x'ff00', 1, " LARGEST "), (x'00ff', 2, 3);"
                "INSERT INTO outbox VALUES (9, 'run', 8, 8, 1, 0, 'r', " LARGEST ", 1, 0, 0,"
-               " x'00ff5c2e0a0d00', 'leased', NULL, 3, 77, 1, 2, 3, 4, NULL, NULL, NULL, 0);"
+               " x'00ff5c2e0a0d00', 'leased', NULL, 3, 77, 1, 2, 3, 4, NULL, NULL, NULL, NULL);"
                "INSERT INTO outbox VALUES (10, 'follow_up', NULL, 8, 1, 0, 'r', 0, 0, 0, 1,"
-               " x'', 'dead', 'why', 3, NULL, 1, 2, 3, 4, NULL, NULL, 1, 1);"
+               " x'', 'dead', 'why', 3, NULL, 1, 2, 3, 4, NULL, NULL, 1, 7);"
                "INSERT INTO instance VALUES (77, 'serve', 'h', 1, 'v', 1, " LARGEST ");");
     must_run(&move);
     expect(&move, "SELECT balance FROM account WHERE owner_id = 7", LEDGER_AMOUNT_MAX);

@@ -375,6 +375,31 @@ static void what_is_withdrawn_before_its_turn_is_not_sent(void **state)
     sender_end(&fixture);
 }
 
+static void withdraw_and_fail(struct token *token, struct script_answer *answer, bool *has_effect)
+{
+    struct sender_fixture *fixture =
+        CONTAINER_OF(token - token->number, struct sender_fixture, tokens);
+    if (db_fixture_run(fixture->base.db,
+                       "UPDATE outbox SET state = 'dead', reason = 'withdrawn', owner = NULL, "
+                       "content = NULL WHERE state = 'leased'") != 0)
+        abort();
+    break_always(token, answer, has_effect);
+}
+
+static void what_is_withdrawn_while_it_is_tried_is_not_repeated(void **state)
+{
+    (void)state;
+    struct sender_fixture fixture;
+    sender_begin(&fixture, withdraw_and_fail);
+    sender_open(&fixture);
+    assert_int_equal(post(&fixture, 0, FAILED_BEFORE, "hello"), 0);
+    sender_close(&fixture);
+    assert_int_equal(fixture.tokens[FAILED_BEFORE].tries, 1);
+    assert_int_equal(fixture.tokens[FAILED_BEFORE].effects, 0);
+    assert_int_equal(ROWS_WHERE(&fixture, "state = 'dead' AND reason = 'withdrawn'"), 1);
+    sender_end(&fixture);
+}
+
 /* --- What is told of it --- */
 
 static void close_first(struct token *token, struct script_answer *answer, bool *has_effect)
@@ -595,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_wait_that_is_longer_than_the_window_ends_it),
         cmocka_unit_test(a_message_that_was_deleted_before_its_repeat_had_arrived),
         cmocka_unit_test(what_is_withdrawn_before_its_turn_is_not_sent),
+        cmocka_unit_test(what_is_withdrawn_while_it_is_tried_is_not_repeated),
         cmocka_unit_test(without_the_bots_token_nothing_is_sent),
         cmocka_unit_test(the_newest_message_tells_whether_a_channel_is_open),
         cmocka_unit_test(what_may_have_arrived_tells_nothing_of_its_channel),

@@ -462,34 +462,37 @@ static void a_blocked_command_of_others_that_names_the_erased_is_erased(void **s
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM tos_decision"), 1);
 }
 
-/* A change by `user_id` and a row of the outbox that tells of it. */
-static void change_settings(struct test *test, int64_t user_id, const char *row)
+/* A change by `user_id` and a row of the outbox that tells of it: a wizard's, which is saved by
+ * another interaction than the one that opened it. */
+static void change_settings(struct test *test, int64_t user_id, const char *row, bool names_author)
 {
-    char sql[512];
+    char sql[512], effect_id[32] = "NULL";
     int64_t id = fresh_id();
+    if (names_author)
+        snprintf(effect_id, sizeof(effect_id), "%" PRId64, id);
     snprintf(sql, sizeof(sql),
              "INSERT INTO server_settings_change VALUES "
              "(%" PRId64 ", 1, 'games', NULL, 'off', 1790000000000, $2, %" PRId64 " + 0 * $1)",
              id, id);
     run_sql(test, sql, user_id);
     snprintf(sql, sizeof(sql),
-             "INSERT INTO outbox (state, reason, owner, names_author, id, kind, interaction_id, "
-             "application_id, guild_id, request_id, version, is_final, is_reposted, is_started, "
-             "content, tries, available_at, expires_at, created_at, changed_at, channel_id) VALUES "
-             "(%s, $1, 'channel_message', %" PRId64
+             "INSERT INTO outbox (state, reason, owner, effect_id, id, kind, "
+             "interaction_id, application_id, guild_id, request_id, version, is_final, "
+             "is_reposted, is_started, content, tries, available_at, expires_at, created_at, "
+             "changed_at, channel_id) VALUES (%s, %s, $1, 'channel_message', %" PRId64
              ", 1, 2, 'r', 0, 1, 0, 0, 'sealed', 0, 3, 4, 5, 6, 7 + 0 * $2)",
-             row, id);
+             row, effect_id, fresh_id());
     run_sql(test, sql, user_id);
 }
 
 static void notices_that_name_the_erased_are_withdrawn(void **state)
 {
     struct test *test = *state;
-    change_settings(test, ALICE, "'queued', NULL, NULL, 1");
-    change_settings(test, ALICE, "'leased', NULL, 5, 1");
-    change_settings(test, ALICE, "'dead', 'channel_closed', NULL, 1");
-    change_settings(test, ALICE, "'leased', NULL, 5, 0"); /* for all: it names nobody */
-    change_settings(test, BOB, "'leased', NULL, 5, 1");
+    change_settings(test, ALICE, "'queued', NULL, NULL", true);
+    change_settings(test, ALICE, "'leased', NULL, 5", true);
+    change_settings(test, ALICE, "'dead', 'channel_closed', NULL", true);
+    change_settings(test, ALICE, "'leased', NULL, 5", false); /* for all: it names nobody */
+    change_settings(test, BOB, "'leased', NULL, 5", true);
     erase(test, ALICE);
     assert_int_equal(number_of(test, "SELECT COUNT(*) FROM outbox WHERE state = 'dead' AND "
                                      "content IS NULL AND reason = 'withdrawn'"),

@@ -44,6 +44,7 @@ static const struct field_choice two[] = {
     { .value = NULL },
 };
 static const struct field_choice odd[] = { { .value = "One", .label = "One" }, { .value = NULL } };
+static const struct field_choice nameless[] = { { .value = "one" }, { .value = NULL } };
 static const struct field_choice wordy[] = {
     { .value = "one", .label = HUNDRED "1" },
     { .value = NULL },
@@ -77,6 +78,8 @@ static const struct {
       "good: the choice 'One' is not made of a-z, 0-9 and _" },
     { GOOD(.kind = FIELD_CHOICE, .initial = "one", .choices = wordy),
       "good: one has 101 characters in English, 100 fit" },
+    { GOOD(.kind = FIELD_CHOICE, .initial = "one", .choices = nameless),
+      "good: the choice 'one' needs a label" },
 };
 
 static void a_field_that_no_form_takes_is_named(void **state)
@@ -229,6 +232,18 @@ static void a_wizard_whose_clicks_go_elsewhere_stops_the_start(void **state)
     assert_string_equal(err.message, "ask.open: no sub-command of that name opens it");
 }
 
+static void clicks_of_no_wizard_stop_the_start(void **state)
+{
+    (void)state;
+    static const struct command command = { .name = "ask",
+                                            .component = wizard_click,
+                                            .modal = wizard_click };
+    const struct command *const list[] = { &command, NULL };
+    struct err err = { 0 };
+    assert_int_equal(wizard_list_check(list, &err), ERR_INVALID);
+    assert_string_equal(err.message, "ask: wizard_click needs wizards");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_table_has_no_more_fields_than_there_is_room_for_values),
         cmocka_unit_test(a_wizard_that_no_form_takes_stops_the_start),
         cmocka_unit_test(a_wizard_whose_clicks_go_elsewhere_stops_the_start),
+        cmocka_unit_test(clicks_of_no_wizard_stop_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
