@@ -13,6 +13,12 @@ static int place_of(const struct setting *setting)
     return (int)(setting->field - settings_fields(setting->owner.scope));
 }
 
+static struct str_view present_value(const struct setting *setting,
+                                     const struct field_values *values)
+{
+    return field_value_of(settings_fields(setting->owner.scope), values, place_of(setting));
+}
+
 /* --- What was typed, there and back --- */
 
 #define QUOTE "> "
@@ -67,9 +73,7 @@ static int show_conflict(struct call *call, const struct setting *setting, struc
         result = settings_read(call, setting->owner, &revision, &values, err);
     if (result != 0)
         return result;
-    struct str_view present = field_show(
-        setting->field, call,
-        field_value_of(settings_fields(setting->owner.scope), &values, place_of(setting)));
+    struct str_view present = field_show(setting->field, call, present_value(setting, &values));
     call->outcome = OUTCOME_USER_ERROR;
     call_begin_private_answer(call);
     reply_text_view(call->reply, sentence);
@@ -176,8 +180,7 @@ int settings_run_edit(struct call *call, struct err *err)
         return refuse_unused(call);
     if (call_has_option(call, "value"))
         return take_value(call, &setting, revision, &values, err);
-    struct str_view present =
-        field_value_of(settings_fields(setting.owner.scope), &values, place_of(&setting));
+    struct str_view present = present_value(&setting, &values);
     return open_form(call, &setting, revision, present, STR_NONE);
 }
 
@@ -188,8 +191,7 @@ int settings_click_edit(struct call *call, const struct setting *setting, struct
     int result = settings_read(call, setting->owner, &revision, &values, err);
     if (result != 0)
         return result;
-    struct str_view present =
-        field_value_of(settings_fields(setting->owner.scope), &values, place_of(setting));
+    struct str_view present = present_value(setting, &values);
     return open_form(call, setting, revision, present, STR_NONE);
 }
 
@@ -208,8 +210,7 @@ int settings_click_retry(struct call *call, const struct setting *setting, struc
     int result = settings_read(call, setting->owner, &revision, &values, err);
     if (result != 0)
         return result;
-    struct str_view present =
-        field_value_of(settings_fields(setting->owner.scope), &values, place_of(setting));
+    struct str_view present = present_value(setting, &values);
     return open_form(call, setting, call->custom_id.row_id, is_good ? value : present, problem);
 }
 

@@ -31,6 +31,10 @@ const char *language_text(const struct language *language, const char *english)
 const char *language_plural(const struct language *language, const char *one, const char *many,
                             int64_t count) __attribute__((format_arg(2), format_arg(3)));
 
+/* The most UTF-16 units that a text has in any language, and `*locale`, one that it has them in:
+ * what is measured by Discord has to fit in all of them. */
+size_t language_longest(const char *english, const char **locale);
+
 /* The name of a command or option as Discord shows it in that language: "diario" for "daily". Texts
  * that name commands in a format take it from here. */
 const char *language_name(const struct language *language, const char *name);

@@ -22,6 +22,11 @@ struct str_view {
 /* For printf: printf("%.*s", STR_ARGS(view)). */
 #define STR_ARGS(view) (int)(view).length, ((view).data ? (view).data : "")
 
+static inline bool char_is_digit(char character)
+{
+    return character >= '0' && character <= '9';
+}
+
 struct str_view str_from(const char *zero_terminated); /* NULL gives STR_NONE */
 bool str_equal(struct str_view a, struct str_view b);
 bool str_equal_ignoring_case(struct str_view a, struct str_view b); /* ASCII letters only */

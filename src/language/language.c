@@ -62,6 +62,20 @@ const char *language_text(const struct language *language, const char *text)
     return found ? found->forms[0] : text;
 }
 
+size_t language_longest(const char *text, const char **locale)
+{
+    size_t longest = utf8_units(str_from(text));
+    *locale = "English";
+    for (const struct language *const *language = languages; *language; language++) {
+        size_t units = utf8_units(str_from(language_text(*language, text)));
+        if (units <= longest)
+            continue;
+        longest = units;
+        *locale = language_locales(*language)[0];
+    }
+    return longest;
+}
+
 const char *language_plural(const struct language *language, const char *one, const char *many,
                             int64_t count)
 {

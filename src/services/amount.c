@@ -20,11 +20,6 @@ static const struct unit units[] = {
     { "b", 1000000000 },
 };
 
-static bool is_digit(char character)
-{
-    return character >= '0' && character <= '9';
-}
-
 /* --- Points and groups --- */
 
 #define GROUP 3 /* digits */
@@ -32,7 +27,7 @@ static bool is_digit(char character)
 static size_t count_digits(struct str_view text)
 {
     size_t count = 0;
-    while (count < text.length && is_digit(text.data[count]))
+    while (count < text.length && char_is_digit(text.data[count]))
         count++;
     return count;
 }

@@ -9,7 +9,7 @@
 
 static bool is_name_character(char character)
 {
-    return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
+    return char_is_digit(character) || (character >= 'a' && character <= 'z') ||
            (character >= 'A' && character <= 'Z') || character == '_';
 }
 

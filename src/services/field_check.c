@@ -36,14 +36,11 @@ static int fault(const struct check *check, const char *format, ...)
 /* `english` may be NULL where the table may leave it out. */
 static int check_text(const struct check *check, const char *what, const char *english, size_t max)
 {
-    for (size_t i = 0; english && (i == 0 || languages[i - 1]); i++) {
-        const struct language *language = i == 0 ? NULL : languages[i - 1];
-        size_t units = utf8_units(str_from(language_text(language, english)));
-        if (units > max)
-            return fault(check, "%s has %zu characters in %s, %zu fit", what, units,
-                         language ? language_locales(language)[0] : "English", max);
-    }
-    return 0;
+    const char *locale;
+    size_t units = english ? language_longest(english, &locale) : 0;
+    return units > max
+               ? fault(check, "%s has %zu characters in %s, %zu fit", what, units, locale, max)
+               : 0;
 }
 
 static int check_key(const struct check *check, const struct field *fields)

@@ -32,20 +32,15 @@ static int64_t unit_of(struct str_view word)
     return 0;
 }
 
-static bool is_digit(char character)
-{
-    return character >= '0' && character <= '9';
-}
-
 /* Cuts "12", spaces and "hours" off the front of `rest`. */
 static bool next_part(struct str_view *rest, int64_t *number, struct str_view *word)
 {
     size_t digits = 0, end;
-    while (digits < rest->length && is_digit(rest->data[digits]))
+    while (digits < rest->length && char_is_digit(rest->data[digits]))
         digits++;
     if (str_to_uint63((struct str_view){ rest->data, digits }, number) != 0)
         return false;
-    for (end = digits; end < rest->length && !is_digit(rest->data[end]);)
+    for (end = digits; end < rest->length && !char_is_digit(rest->data[end]);)
         end++;
     *word = str_trim((struct str_view){ rest->data + digits, end - digits });
     *rest = (struct str_view){ rest->data + end, rest->length - end };

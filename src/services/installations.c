@@ -11,26 +11,25 @@
 
 /* Discord repeats events for minutes: what happened before somebody deleted their data does not
  * bring their id back. */
-#define IS_ERASED(fingerprint)                                                                     \
-    "EXISTS (SELECT 1 FROM erasure WHERE fingerprint = " fingerprint " AND erased_at >= $2) "
+#define IS_ERASED "EXISTS (SELECT 1 FROM erasure WHERE fingerprint = $3 AND erased_at >= $2) "
 
 static const char sql_authorize_user[] =
     "INSERT INTO known_user (user_id, authorized_at, integration_type, scopes) "
-    "SELECT $1, $2, $3, $4 WHERE NOT " IS_ERASED(
-        "$5") "ON CONFLICT (user_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
-              "integration_type = excluded.integration_type, scopes = excluded.scopes "
-              "WHERE known_user.authorized_at IS NULL "
-              "OR excluded.authorized_at > known_user.authorized_at "
-              "OR (excluded.authorized_at = known_user.authorized_at "
-              "AND (excluded.integration_type > known_user.integration_type "
-              "OR (excluded.integration_type = known_user.integration_type "
-              "AND excluded.scopes > known_user.scopes)))";
+    "SELECT $1, $2, $4, $5 WHERE NOT " IS_ERASED
+    "ON CONFLICT (user_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+    "integration_type = excluded.integration_type, scopes = excluded.scopes "
+    "WHERE known_user.authorized_at IS NULL "
+    "OR excluded.authorized_at > known_user.authorized_at "
+    "OR (excluded.authorized_at = known_user.authorized_at "
+    "AND (excluded.integration_type > known_user.integration_type "
+    "OR (excluded.integration_type = known_user.integration_type "
+    "AND excluded.scopes > known_user.scopes)))";
 
 static const char sql_deauthorize_user[] =
-    "INSERT INTO known_user (user_id, deauthorized_at) SELECT $1, $2 WHERE NOT " IS_ERASED(
-        "$3") "ON CONFLICT (user_id) DO UPDATE SET deauthorized_at = excluded.deauthorized_at "
-              "WHERE known_user.deauthorized_at IS NULL "
-              "OR excluded.deauthorized_at > known_user.deauthorized_at";
+    "INSERT INTO known_user (user_id, deauthorized_at) SELECT $1, $2 WHERE NOT " IS_ERASED
+    "ON CONFLICT (user_id) DO UPDATE SET deauthorized_at = excluded.deauthorized_at "
+    "WHERE known_user.deauthorized_at IS NULL "
+    "OR excluded.deauthorized_at > known_user.deauthorized_at";
 
 /* Behind either of the two above. */
 static const char sql_forget_authorization[] =
@@ -40,15 +39,14 @@ static const char sql_forget_authorization[] =
 
 static const char sql_authorize_guild[] =
     "INSERT INTO known_guild (guild_id, authorized_at, authorized_by, scopes) "
-    "SELECT $1, $2, CASE WHEN " IS_ERASED(
-        "$5") "THEN 0 ELSE $3 END, $4 WHERE TRUE "
-              "ON CONFLICT (guild_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
-              "authorized_by = excluded.authorized_by, scopes = excluded.scopes "
-              "WHERE excluded.authorized_at > known_guild.authorized_at "
-              "OR (excluded.authorized_at = known_guild.authorized_at "
-              "AND (excluded.authorized_by > known_guild.authorized_by "
-              "OR (excluded.authorized_by = known_guild.authorized_by "
-              "AND excluded.scopes > known_guild.scopes)))";
+    "SELECT $1, $2, CASE WHEN " IS_ERASED "THEN 0 ELSE $4 END, $5 WHERE TRUE "
+    "ON CONFLICT (guild_id) DO UPDATE SET authorized_at = excluded.authorized_at, "
+    "authorized_by = excluded.authorized_by, scopes = excluded.scopes "
+    "WHERE excluded.authorized_at > known_guild.authorized_at "
+    "OR (excluded.authorized_at = known_guild.authorized_at "
+    "AND (excluded.authorized_by > known_guild.authorized_by "
+    "OR (excluded.authorized_by = known_guild.authorized_by "
+    "AND excluded.scopes > known_guild.scopes)))";
 
 static struct db_statement forget_authorization(const struct installation_change *change)
 {
@@ -64,13 +62,13 @@ static int record_authorization(struct db *db, const struct installation_change 
     struct db_value scopes = DB_TEXT(change->scopes.data ? change->scopes : STR(""));
     const struct db_statement statements[] = {
         { .sql = sql_authorize_user,
-          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms),
-                          DB_INT(change->integration_type), scopes, fingerprint },
+          .parameters = { DB_INT(change->user_id), DB_INT(change->occurred_at_ms), fingerprint,
+                          DB_INT(change->integration_type), scopes },
           .parameter_count = 5 },
         forget_authorization(change),
         { .sql = sql_authorize_guild,
-          .parameters = { DB_INT(change->guild_id), DB_INT(change->occurred_at_ms),
-                          DB_INT(change->user_id), scopes, fingerprint },
+          .parameters = { DB_INT(change->guild_id), DB_INT(change->occurred_at_ms), fingerprint,
+                          DB_INT(change->user_id), scopes },
           .parameter_count = 5 },
     };
     return db_settle(db, statements, change->guild_id != 0 ? 3 : 2, NULL, err);

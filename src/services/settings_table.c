@@ -38,7 +38,7 @@ static const char *reject_digits(const struct call *call, struct str_view value)
     if (emoji_is_custom(value))
         return NULL;
     for (size_t i = 0; i < value.length; i++)
-        if (value.data[i] >= '0' && value.data[i] <= '9')
+        if (char_is_digit(value.data[i]))
             return TR("A symbol with digits would be read as part of the amount.");
     return NULL;
 }
@@ -47,7 +47,7 @@ static const char *reject_digits(const struct call *call, struct str_view value)
 static const char *reject_leading_digit(const struct call *call, struct str_view value)
 {
     (void)call;
-    return value.length > 0 && value.data[0] >= '0' && value.data[0] <= '9'
+    return value.length > 0 && char_is_digit(value.data[0])
                ? TR("A name that begins with a digit would be read as part of the amount.")
                : NULL;
 }

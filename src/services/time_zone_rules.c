@@ -67,7 +67,7 @@ struct change {
 
 static bool is_digit(struct str_view text)
 {
-    return text.length > 0 && text.data[0] >= '0' && text.data[0] <= '9';
+    return text.length > 0 && char_is_digit(text.data[0]);
 }
 
 static bool take(struct str_view *text, char character)

@@ -18,15 +18,12 @@ static const struct option *find_option(const struct command *command, const cha
 
 static int check_title(const char *english, struct err *err)
 {
-    for (size_t i = 0; i == 0 || languages[i - 1]; i++) {
-        const struct language *language = i == 0 ? NULL : languages[i - 1];
-        size_t units = utf8_units(str_from(language_text(language, english)));
-        if (units > TITLE_MAX_UNITS)
-            return err_set(err, ERR_INVALID, "'%s' has %zu characters in %s; a form's title has %d",
-                           english, units, language ? language_locales(language)[0] : "English",
-                           TITLE_MAX_UNITS);
-    }
-    return 0;
+    const char *locale;
+    size_t units = language_longest(english, &locale);
+    if (units <= TITLE_MAX_UNITS)
+        return 0;
+    return err_set(err, ERR_INVALID, "'%s' has %zu characters in %s; a form's title has %d",
+                   english, units, locale, TITLE_MAX_UNITS);
 }
 
 /* Steps above the last one have no page: a field there would never be asked for. */

@@ -411,19 +411,22 @@ static void an_answer_that_is_in_force_already_is_no_change(void **state)
     "{\"type\":18,\"id\":1,\"component\":{\"type\":3,\"id\":2,\"custom_id\":\"cool_off\","         \
     "\"values\":[\"" days "\"]}}"
 
+/* The same person in each window: the form with the break is open. */
+static void open_limits(struct test *test, struct visitor *window)
+{
+    visitor_init(window, &test->fixture, ALICE);
+    visitor_run(window, "setup", "user");
+    visitor_press(window, "next");
+    visitor_press(window, "edit");
+}
+
 static void an_answer_that_is_possible_no_more_comes_back_at_saving(void **state)
 {
-    struct test *test = *state;
     struct visitor here, elsewhere;
-    visitor_init(&here, &test->fixture, ALICE);
-    visitor_init(&elsewhere, &test->fixture, ALICE);
-    struct visitor *both[] = { &here, &elsewhere };
-    for (size_t i = 0; i < ARRAY_LENGTH(both); i++) {
-        visitor_run(both[i], "setup", "user");
-        visitor_press(both[i], "next");
-        visitor_press(both[i], "edit");
-        visitor_submit(both[i], i == 0 ? BREAK("1") : BREAK("7"));
-    }
+    open_limits(*state, &here);
+    open_limits(*state, &elsewhere);
+    visitor_submit(&here, BREAK("1"));
+    visitor_submit(&elsewhere, BREAK("7"));
     visitor_press(&elsewhere, "save");
     visitor_assert_shows(&elsewhere, "Saved, and in force");
     visitor_press(&here, "save");
@@ -442,16 +445,9 @@ static void an_answer_that_is_possible_no_more_comes_back_at_saving(void **state
 /* The form was open while the break began. */
 static void a_length_that_is_too_short_is_quoted_and_not_offered_again(void **state)
 {
-    struct test *test = *state;
     struct visitor here, elsewhere;
-    visitor_init(&here, &test->fixture, ALICE);
-    visitor_init(&elsewhere, &test->fixture, ALICE);
-    struct visitor *both[] = { &here, &elsewhere };
-    for (size_t i = 0; i < ARRAY_LENGTH(both); i++) {
-        visitor_run(both[i], "setup", "user");
-        visitor_press(both[i], "next");
-        visitor_press(both[i], "edit");
-    }
+    open_limits(*state, &here);
+    open_limits(*state, &elsewhere);
     visitor_submit(&elsewhere, BREAK("7"));
     visitor_press(&elsewhere, "save");
     visitor_submit(&here, BREAK("1"));
